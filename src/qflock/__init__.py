@@ -1,3 +1,15 @@
 """qflock: cooperative multi-agent reinforcement learning in JAX."""
 
+from typing import Any
+
 __version__ = "0.1.0"
+__all__ = ["evaluate", "load", "make", "resume", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    """The public functions, imported when first used: ``qflock --help`` must not wait for JAX."""
+    if name in __all__:
+        from qflock import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'qflock' has no attribute {name!r}")

@@ -94,7 +94,7 @@ def environment_class(name: str) -> type:
 
 
 def algorithm(name: str) -> ModuleType:
-    """The module behind an algorithm's name: it has ``Config`` and ``build(config, spec) -> Learner``."""
+    """The module behind an algorithm's name: it has ``Config`` and ``build(config, environment) -> Learner``."""
     found = from_file(name.partition(":")[0]) if is_path(name) else module("algorithms", name)
     for needed in ("Config", "build"):
         if not hasattr(found, needed):

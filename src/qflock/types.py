@@ -164,8 +164,8 @@ class Learner(NamedTuple):
         copies: environments stepped side by side in one update.
         steps: ticks of one update.
         init: ``key -> TrainState``; everything learning needs to go on, as one pytree.
-        explore: ``(TrainState, memory, timestep, first, key) -> (memory, actions, extras)``; the
-            behaviour policy for a batch, memory leaves ``(B, A, ...)``.
+        explore: ``(TrainState, memory, timestep, key) -> (memory, actions, extras)``; the behaviour
+            policy for a batch, memory leaves ``(B, A, ...)``. The rollout renews memory at resets.
         learn: ``(TrainState, Rows, key) -> (TrainState, Metrics)``.
         policy: ``TrainState -> Parameters``; what execution needs and export writes.
         act: ``(parameters, agent, memory, observation, legal, key, mode) -> (memory, action)`` for ONE

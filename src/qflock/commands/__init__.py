@@ -1,0 +1,110 @@
+"""The command line. One file a command; this one finds the command and turns failures into exit codes.
+
+A command's module has ``run(argv) -> int``. Nothing here, and nothing a command imports at its top,
+imports JAX: help comes at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from qflock import __version__
+from qflock.errors import UserError, unknown
+
+COMMANDS = {
+    "train": "train an algorithm on an environment",
+    "resume": "go on with a run that was stopped, or train it for longer",
+    "evaluate": "score a run beside random play and the best reference",
+    "watch": "see a run play: a GIF, or in the terminal",
+    "compare": "set methods beside each other, with intervals and costs",
+    "list": "name the environments and algorithms there are",
+    "doctor": "check this installation",
+    "completion": "print a script that completes commands with the Tab key",
+}
+
+HELP = """qflock: cooperative multi-agent reinforcement learning in JAX
+
+usage: qflock COMMAND [ARGUMENTS]
+
+commands
+{commands}
+
+examples
+  qflock train qmix --env gridworld25        learn; the run lands in runs/
+  qflock watch latest --gif play.gif         see what the newest run has learnt
+  qflock evaluate latest --episodes 512      score it beside random and oracle
+
+more
+  qflock COMMAND --help                      what a command takes
+  qflock train ALGORITHM --help              every setting with its default
+  --debug, or QFLOCK_DEBUG=1                 show the traceback of an error
+  --version                                  the version
+
+exit codes: 0 fine, 2 bad input, 130 interrupted (state saved), 70 internal error
+"""
+
+BAD_INPUT, INTERNAL, INTERRUPTED, BROKEN_PIPE = 2, 70, 130, 141
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line.
+
+    Args:
+        argv: arguments after the program's name; those of the process by default.
+
+    Returns:
+        The exit status: 0 fine, 2 bad input, 130 interrupted, 70 internal error.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in arguments or os.environ.get("QFLOCK_DEBUG", "") not in ("", "0")
+    arguments = [word for word in arguments if word != "--debug"]
+    try:
+        status = _dispatch(arguments)
+        sys.stdout.flush()
+        return status
+    except SystemExit as stopped:  # a help text was printed
+        return stopped.code if isinstance(stopped.code, int) else int(stopped.code is not None)
+    except BrokenPipeError:
+        # The reader (head, less) has gone; keep Python from complaining when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except KeyboardInterrupt:
+        _say("interrupted", debug)
+        return INTERRUPTED
+    except UserError as problem:
+        _say(str(problem), debug)
+        return problem.code
+    except Exception as problem:
+        what = " ".join(str(problem).split())
+        advice = "please report it with what --debug shows"
+        _say(f"internal error: {type(problem).__name__}: {what[:300]}; {advice}", debug)
+        return INTERNAL
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        width = max(map(len, COMMANDS)) + 2
+        print(
+            HELP.format(commands="\n".join(f"  {name:{width}}{what}" for name, what in COMMANDS.items())),
+            end="",
+        )
+        return 0
+    if arguments[0] == "--version":
+        print(f"qflock {__version__}")
+        return 0
+    name, *rest = arguments
+    if name not in COMMANDS:
+        raise unknown("command", name, COMMANDS)
+    return importlib.import_module(f"qflock.commands.{name}").run(rest)
+
+
+def _say(message: str, debug: bool) -> None:
+    """One line on standard error, after the traceback where it was asked for."""
+    if debug:
+        import traceback
+
+        traceback.print_exc()
+    print(f"qflock: {' '.join(message.split())}", file=sys.stderr)

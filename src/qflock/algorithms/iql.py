@@ -1,0 +1,15 @@
+"""Independent Q-learning: every agent learns from its own error, the others are part of its world (Tan 1993)."""
+
+from dataclasses import dataclass
+
+from qflock.algorithms._value import ValueConfig, build
+
+__all__ = ["Config", "build"]
+
+
+@dataclass(frozen=True)
+class Config(ValueConfig):
+    """A value learner without a mixer."""
+
+    mixer: str = "none"
+    """How agents' values make the team's: none, sum, monotone, or a file and class, my.py:Mixer."""

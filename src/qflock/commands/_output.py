@@ -1,0 +1,119 @@
+"""What commands print: tables for people, or one JSON object for programs."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+COLUMNS = {
+    "return_mean": "return",
+    "return_std": "std",
+    "return_min": "lowest",
+    "return_max": "highest",
+    "discounted_mean": "discounted",
+    "length_mean": "length",
+    "solved": "solved",
+}
+"""Headings of a table of scores, by the column's name in evaluation.csv; an environment's measures follow."""
+
+NOT_SCORES = ("seed", "episodes")
+
+
+def deliver(
+    work: Callable[[], dict[str, Any]], as_json: bool, show: Callable[[dict[str, Any]], None]
+) -> None:
+    """Do the work of a command and print its result.
+
+    Args:
+        work: returns the result.
+        as_json: print it as one JSON object; whatever the work itself prints goes to standard error.
+        show: prints the result for people.
+    """
+    if not as_json:
+        show(work())
+        return
+    with contextlib.redirect_stdout(sys.stderr):
+        result = work()
+    print(json.dumps(_jsonable(result), indent=2))
+
+
+def show_scores(result: Mapping[str, Any]) -> None:
+    """A table of scores: each seed, all seeds together, and the references to compare with.
+
+    Args:
+        result: ``per_seed`` (a list with ``seed`` in each), ``over_seeds`` and ``references`` (by
+            name), with the columns of evaluation.csv.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    seeds = list(result.get("per_seed", []))
+    rows = [(f"seed {row.get('seed', at)}", row, "") for at, row in enumerate(seeds)]
+    if len(seeds) != 1 and result.get("over_seeds"):
+        rows.append((f"all {len(seeds)} seeds", result["over_seeds"], "bold"))
+    references = [(name, row, "dim") for name, row in (result.get("references") or {}).items()]
+    names = dict.fromkeys([*COLUMNS, *(name for _, row, _ in rows for name in row if name not in NOT_SCORES)])
+    columns = [name for name in names if any(_is_number(row.get(name)) for _, row, _ in rows + references)]
+
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("")
+    for column in columns:
+        table.add_column(COLUMNS.get(column, column), justify="right")
+    for name, row, style in rows:
+        table.add_row(name, *(_cell(column, row.get(column)) for column in columns), style=style)
+    table.add_section()
+    for name, row, style in references:
+        table.add_row(name, *(_cell(column, row.get(column)) for column in columns), style=style)
+    Console().print(table)
+
+
+def show_training(result: Mapping[str, Any]) -> None:
+    """What stands at the end of training: the scores, where the run is, and what to type next.
+
+    Args:
+        result: what the runner's ``train`` returns.
+    """
+    run = result["run"]
+    print(
+        f"\n{result['algorithm']} on {result['environment']}: {result['env_steps']:,} steps for each seed "
+        f"in {result['seconds']:.0f} s, {result['parameters']:,} parameters\n"
+    )
+    show_scores(result)
+    steps = [
+        (f"qflock watch {run} --gif play.gif", "see it play"),
+        (f"qflock evaluate {run} --episodes 2048", "score it on more episodes"),
+        (f"qflock resume {run} --total_steps N", "train it for longer"),
+    ]
+    width = max(len(command) for command, _ in steps) + 2
+    print(f"\nThe run is in {run}. Next:")
+    for command, what in steps:
+        print(f"  {command:{width}}{what}")
+
+
+def _is_number(value: Any) -> bool:
+    return value is not None and math.isfinite(value)
+
+
+def _cell(column: str, value: Any) -> str:
+    if not _is_number(value):
+        return "-"
+    if column == "solved":
+        return f"{100 * value:.1f} %"
+    return f"{value:.1f}" if column == "length_mean" else f"{value:.3f}"
+
+
+def _jsonable(value: Any) -> Any:
+    """Plain Python values; a number that JSON cannot hold (NaN, infinity) becomes null."""
+    if isinstance(value, Mapping):
+        return {str(k): _jsonable(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_jsonable(v) for v in value]
+    if hasattr(value, "tolist"):  # NumPy's and JAX's scalars and arrays
+        return _jsonable(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)

@@ -1,0 +1,43 @@
+"""What commands on a run share: which run is meant, and which settings of its environment are to differ."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qflock.errors import UserError
+
+if TYPE_CHECKING:
+    from qflock.runs.folder import RunFolder
+
+
+def find(argv: Sequence[str], command: str) -> tuple[RunFolder, list[str]]:
+    """The run that a command is given, and the other arguments.
+
+    Args:
+        argv: what stands after the command's name. The run comes first, or is the first folder named.
+        command: for messages.
+
+    Raises:
+        UserError: no run is named, or there is none there.
+    """
+    from qflock.runs import folder
+
+    rest = list(argv)
+    named = (at for at, word in enumerate(rest) if word == "latest" or Path(word).is_dir())
+    at = 0 if rest and not rest[0].startswith("-") else next(named, None)
+    if at is None:
+        raise UserError(
+            f"name a run, its folder or 'latest': {command} (see {command.removesuffix(' RUN')} --help)"
+        )
+    return folder.open_run(rest.pop(at)), rest
+
+
+def changes(before: Any, after: Any) -> dict[str, Any]:
+    """The settings of an environment that differ, by name; none where it has no settings."""
+    if before is None:
+        return {}
+    values = {field.name: getattr(after, field.name) for field in dataclasses.fields(after)}
+    return {name: value for name, value in values.items() if value != getattr(before, name)}

@@ -1,0 +1,84 @@
+"""``qflock compare``: methods beside each other, with intervals and costs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qflock.commands import _arguments, _output
+from qflock.commands._arguments import Group
+from qflock.errors import UserError
+
+if TYPE_CHECKING:
+    from qflock.evidence.comparison_table import Comparison
+
+COMMAND = "qflock compare RUN"
+ABOUT = """Compare finished runs: one or more folders, or globs such as 'runs/qmix-*'. Runs of one
+algorithm with the same settings are seeds of one method. Reports the interquartile mean with its
+95 % bootstrap interval over seeds, mean, median, optimality gap, probability of improvement, time to
+a score and what each method cost, beside the reference policies; writes them as CSV and JSON, with
+figures."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to compare by, and where to write."""
+
+    metric: str = "discounted_mean"
+    """Column of the final evaluation that is the score."""
+    baseline: str | None = None
+    """Method, by its label, that the others are held against; by default that of the first run."""
+    split: tuple[str, ...] = ()
+    """Environment settings that make tasks of their own, such as grid_size."""
+    target: float | None = None
+    """Score for the time to a score; by default nine tenths of the way from random play to the oracle."""
+    out: Path = Path("comparison")
+    """Folder for compare.csv, compare.json and the figures."""
+    csv: Path | None = None
+    """Write the CSV table to this file too."""
+    json: bool = False
+    """Print the result as one JSON object, and nothing else, on standard output."""
+
+
+def run(argv: list[str]) -> int:
+    """Run the command; returns its exit status."""
+    first = next((at for at, word in enumerate(argv) if word.startswith("-")), len(argv))
+    runs, rest = argv[:first], argv[first:]
+    if not runs and not _arguments.wants_help(argv):
+        raise UserError(
+            "name the runs first, as folders or globs: qflock compare RUN... (see qflock compare --help)"
+        )
+    (options,) = _arguments.parse([Group(Options())], rest, command=COMMAND, about=ABOUT)
+
+    from qflock.commands import _comparison_output
+    from qflock.evidence.comparison import compare
+
+    for folder in filter(None, (options.out, options.csv and options.csv.parent)):
+        if folder.exists() and not folder.is_dir():
+            raise UserError(f"cannot write to {folder}: it is a file; name another folder")
+    comparison = compare(
+        runs, metric=options.metric, baseline=options.baseline, split=options.split, target=options.target
+    )
+    written = _write(comparison, options)
+    _output.deliver(comparison.as_json, options.json, lambda _: _comparison_output.show(comparison, written))
+    return 0
+
+
+def _write(comparison: Comparison, options: Options) -> list[Path]:
+    from qflock.evidence import comparison_figures
+    from qflock.runs.storage import CannotWrite, write_text
+
+    tables = [(options.out / "compare.csv", comparison.as_csv())]
+    tables += [(options.out / "compare.json", json.dumps(comparison.as_json(), indent=1) + "\n")]
+    tables += [(options.csv, comparison.as_csv())] if options.csv else []
+    try:
+        for path, text in tables:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_text(path, text)
+        return [path for path, _ in tables] + comparison_figures.draw(comparison, options.out)
+    except (OSError, CannotWrite) as problem:
+        cause = problem if isinstance(problem, OSError) else problem.__cause__
+        why = getattr(cause, "strerror", None) or cause
+        raise UserError(f"cannot write the comparison: {why}; name another folder with --out") from problem

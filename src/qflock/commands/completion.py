@@ -1,0 +1,133 @@
+"""``qflock completion``: a script that completes commands, algorithms and settings with the Tab key.
+
+The script is static: it holds the names that exist when it is printed. tyro and shtab complete one
+parser; here the options depend on the algorithm and the environment that stand earlier in the line.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from qflock import config, registry
+from qflock.commands import COMMANDS, _arguments
+from qflock.commands._arguments import Group
+from qflock.errors import UserError, unknown
+
+SHELLS = ("bash", "zsh")
+COMMAND = "qflock completion bash|zsh"
+ABOUT = """Print a script that completes commands, algorithms, environments and settings
+with the Tab key. Print it again after installing more algorithms.
+
+  bash: qflock completion bash > ~/.local/share/bash-completion/completions/qflock
+  zsh:  qflock completion zsh >> ~/.zshrc"""
+
+SCRIPT = """_qflock() {{
+  local word="${{COMP_WORDS[COMP_CWORD]}}" before="${{COMP_WORDS[COMP_CWORD-1]}}" command="${{COMP_WORDS[1]}}"
+  local words="" environment={environment} at
+  for ((at = 2; at < COMP_CWORD; at++)); do
+    [[ "${{COMP_WORDS[at]}}" == --env ]] && environment="${{COMP_WORDS[at+1]}}"
+  done
+  if ((COMP_CWORD == 1)); then
+    words="{commands} --help --version"
+  else
+    case "$before" in
+{values}
+      *)
+        case "$command" in
+{options}
+        esac
+        if [[ "$command" == train ]]; then
+          ((COMP_CWORD == 2)) && words="{algorithms} $words"
+          case "${{COMP_WORDS[2]}}" in
+{learners}
+          esac
+        fi
+        case "$command" in
+          train|evaluate|watch)
+            case "$environment" in
+{environments}
+            esac ;;
+        esac ;;
+    esac
+  fi
+  COMPREPLY=($(compgen -W "$words" -- "$word"))
+}}
+complete -o default -F _qflock qflock
+"""
+
+ZSH = "autoload -Uz compinit bashcompinit && compinit && bashcompinit\n"
+
+
+@dataclass(frozen=True)
+class Options:
+    """There are none."""
+
+
+def run(argv: list[str]) -> int:
+    """Run the command; returns its exit status."""
+    if _arguments.wants_help(argv):
+        print(f"{ABOUT}\n\nusage: {COMMAND}")
+        return 0
+    if len(argv) != 1:
+        raise UserError(f"name the shell: {COMMAND}")
+    if argv[0] not in SHELLS:
+        raise unknown("shell", argv[0], SHELLS)
+    print((ZSH if argv[0] == "zsh" else "") + script(), end="")
+    return 0
+
+
+def script() -> str:
+    """The script for bash; zsh reads it with ``bashcompinit``."""
+    forms = {
+        name: getattr(importlib.import_module(f"qflock.commands.{name}"), "Options", None)
+        for name in COMMANDS
+    }
+    groups = {name: [Group(form())] for name, form in forms.items() if form}
+    groups["train"].append(Group(config.RunSettings(), pairs=True))
+    learners = {
+        name: [Group(registry.algorithm(name).Config(), pairs=True)] for name in registry.names("algorithms")
+    }
+    environments = {
+        name: [Group(config.environment_settings(name), prefix="env", pairs=True)]
+        for name in registry.names("environments")
+    }
+    choices = {"--env": list(environments)}
+    for group in (g for each in (groups, learners, environments) for some in each.values() for g in some):
+        for option, values in _choices(group).items():
+            choices[option] = sorted({*choices.get(option, ()), *values})
+    positional = {"list": "environments algorithms", "completion": " ".join(SHELLS)}
+    return SCRIPT.format(
+        environment=config.RunSettings.env,
+        commands=" ".join(COMMANDS),
+        algorithms=" ".join(learners),
+        values=_cases({option: " ".join(values) for option, values in choices.items()}, 6),
+        options=_cases(
+            {n: f"{positional.get(n, '')} {_words(g)} --help".strip() for n, g in groups.items()}, 10
+        ),
+        learners=_cases({name: f"$words {_words(some)}" for name, some in learners.items()}, 12),
+        environments=_cases({name: f"$words {_words(some)}" for name, some in environments.items()}, 14),
+    )
+
+
+def _words(groups: list[Group]) -> str:
+    return " ".join(option for group in groups for option in _arguments.options(group))
+
+
+def _cases(words: dict[str, str], indent: int) -> str:
+    """Branches of a shell's ``case`` that set ``words``."""
+    return "\n".join(f'{" " * indent}{name}) words="{some}" ;;' for name, some in words.items())
+
+
+def _choices(group: Group) -> dict[str, list[str]]:
+    """The values to offer after each option that takes one of a few."""
+    hints = get_type_hints(type(group.defaults)) if group.defaults is not None else {}
+    prefix = f"--{group.prefix}." if group.prefix else "--"
+    return {prefix + name: found for name, wanted in hints.items() if (found := _literals(wanted))}
+
+
+def _literals(wanted: Any) -> list[str]:
+    if get_origin(wanted) is Literal:
+        return [str(value) for value in get_args(wanted)]
+    return [value for inner in get_args(wanted) for value in _literals(inner)]

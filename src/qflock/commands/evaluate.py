@@ -1,0 +1,79 @@
+"""``qflock evaluate``: score a run's policy on fresh episodes, beside the references."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from qflock import config
+from qflock.commands import _arguments, _output, _runs
+from qflock.commands._arguments import Group
+from qflock.errors import UserError
+
+COMMAND = "qflock evaluate RUN"
+ABOUT = """Score a run's policy on fresh episodes, beside random play and the references
+that the environment ships. RUN is the run's folder, or latest. Every agent
+acts alone, on its own observation; mixer and critic are not loaded.
+
+Settings of the environment may differ from the run's: --env.NAME VALUE (help
+lists them when it is given a run: qflock evaluate latest --help)."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to play."""
+
+    episodes: int = 512
+    """Episodes for each seed of the run, and for each reference."""
+    sample: bool = False
+    """Act as in training, with exploration or by chance, rather than greedily."""
+    seed: int = 0
+    """Seed of the episodes; the same seed plays the same starts."""
+    checkpoint: str = "final"
+    """Which weights: final, best, or the name of a file in the run's models/."""
+    device: Literal["auto", "cpu", "gpu"] = "auto"
+    """Where to compute; auto takes a GPU if JAX sees one."""
+    json: bool = False
+    """Print the scores as one JSON object, and nothing else, on standard output."""
+
+    def __post_init__(self) -> None:
+        if self.episodes < 1:
+            raise UserError(f"episodes is {self.episodes}; it must be at least 1")
+        if not 0 <= self.seed < 2**31:
+            raise UserError(f"seed is {self.seed}; it must lie in [0, {2**31 - 1}]")
+
+
+def run(argv: list[str]) -> int:
+    """Run the command; returns its exit status."""
+    if argv in (["-h"], ["--help"]):
+        _arguments.parse([Group(Options())], argv, command=COMMAND, about=ABOUT)
+    found, rest = _runs.find(argv, COMMAND)
+    settings = config.read_yaml(found.config)
+    options, environment = _arguments.parse(
+        [Group(Options()), Group(settings.environment, "env", "env", pairs=True)],
+        rest,
+        command=COMMAND,
+        about=ABOUT,
+    )
+
+    def work() -> dict[str, Any]:
+        from qflock import device
+        from qflock.runs import evaluation
+
+        device.use(options.device)
+        return evaluation.evaluate_run(
+            found.path,
+            episodes=options.episodes,
+            mode="sample" if options.sample else "greedy",
+            seed=options.seed,
+            checkpoint=options.checkpoint,
+            environment_overrides=_runs.changes(settings.environment, environment),
+        )
+
+    _output.deliver(work, options.json, _show)
+    return 0
+
+
+def _show(result: dict[str, Any]) -> None:
+    print(f"{result['run']}: {result['episodes']} {result['mode']} episodes for each seed\n")
+    _output.show_scores(result)

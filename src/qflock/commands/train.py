@@ -1,0 +1,90 @@
+"""``qflock train``: train an algorithm on an environment."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from qflock import config, registry
+from qflock.commands import _arguments, _output
+from qflock.commands._arguments import Group
+from qflock.config import Settings
+from qflock.errors import UserError
+
+USAGE = """usage: qflock train ALGORITHM [--env ENVIRONMENT] [--SETTING VALUE ...]
+       qflock train --config runs/NAME/configs/config.yaml [--SETTING VALUE ...]
+
+Trains an algorithm on an environment and leaves logs, curves, weights and an animation in a folder
+under runs/. The second form repeats a run, with its own settings.
+
+algorithms:   {algorithms}
+environments: {environments}
+              (or your own file: my_algorithm.py, --env my_env.py:MyEnv)
+
+All settings, with their defaults: qflock train ALGORITHM [--env ENVIRONMENT] --help
+"""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command itself does."""
+
+    config: Path | None = None
+    """YAML file of settings; those on the command line go before it."""
+    dry_run: bool = False
+    """Print the settings as YAML and stop."""
+    quiet: bool = False
+    """No progress, only the result."""
+    json: bool = False
+    """Print the result as one JSON object, and nothing else, on standard output."""
+
+
+def run(argv: list[str]) -> int:
+    """Run the command; returns its exit status."""
+    algorithm, rest = (argv[0], argv[1:]) if argv and not argv[0].startswith("-") else (None, argv)
+    file = _arguments.peek(rest, "--config")
+    if algorithm is None and file is None:
+        algorithms = ", ".join(registry.names("algorithms"))
+        if not _arguments.wants_help(argv):
+            raise UserError(f"name an algorithm: qflock train ALGORITHM; there are: {algorithms}")
+        environments = ", ".join(registry.names("environments"))
+        print(USAGE.format(algorithms=algorithms, environments=environments), end="")
+        return 0
+    env = _arguments.peek(rest, "--env")
+    defaults = config.resolve(
+        algorithm,
+        config=Path(file) if file is not None else None,
+        overrides={} if env is None else {"env": env},
+    )
+    options, settings = _parse(defaults, rest, algorithm or defaults.algorithm)
+    if options.dry_run:
+        print(config.to_yaml(settings), end="")
+        return 0
+
+    def work() -> dict[str, Any]:
+        from qflock import device
+        from qflock.runs import runner
+
+        device.use(settings.run.device)
+        return runner.train(settings, quiet=options.quiet)
+
+    _output.deliver(work, options.json, _output.show_training)
+    return 0
+
+
+def _parse(defaults: Settings, argv: list[str], typed: str) -> tuple[Options, Settings]:
+    """The command's own options and the settings, those of the command line laid over ``defaults``."""
+    groups = [
+        Group(defaults.run, "run", pairs=True),
+        Group(defaults.learner, "learner", pairs=True),
+        Group(Options()),
+    ]
+    if defaults.environment is not None:
+        groups.insert(2, Group(defaults.environment, "env", "env", pairs=True))
+    run, learner, *environment, options = _arguments.parse(
+        groups, argv, command=f"qflock train {typed}", about=f"Train {typed} on {defaults.run.env}."
+    )
+    run = dataclasses.replace(run, env=defaults.run.env)  # as resolved: canonical, with its full path
+    return options, Settings(defaults.algorithm, run, learner, environment[0] if environment else None)

@@ -1,0 +1,100 @@
+"""``qflock watch``: see a run, or a reference policy, play."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from qflock import config
+from qflock.commands import _arguments, _runs
+from qflock.commands._arguments import Group
+from qflock.errors import UserError, unknown
+
+COMMAND = "qflock watch RUN"
+ABOUT = """See a run play, in the terminal or as a GIF. RUN is the run's folder, or latest.
+
+Without a run, see a reference policy of an environment:
+  qflock watch --env gridworld25 --policy oracle --gif oracle.gif
+
+Settings of the environment may be changed: --env.NAME VALUE (help lists them
+when it is given a run or --env)."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to show."""
+
+    gif: Path | None = None
+    """Write a GIF here; none plays in the terminal."""
+    episodes: int = 1
+    """How many episodes to show."""
+    seed: int = 0
+    """Seed of the episodes; the same seed plays the same starts."""
+    fps: float = 8.0
+    """Steps shown in a second."""
+    checkpoint: str = "final"
+    """Which weights: final, best, or the name of a file in the run's models/."""
+    env: str | None = None
+    """Environment to show a reference policy in, instead of a run."""
+    policy: str | None = None
+    """The reference policy: random, or one that the environment ships, such as oracle."""
+    device: Literal["auto", "cpu", "gpu"] = "cpu"
+    """Where to compute; one episode is fastest on the CPU."""
+
+    def __post_init__(self) -> None:
+        if self.episodes < 1:
+            raise UserError(f"episodes is {self.episodes}; it must be at least 1")
+        if not 0 < self.fps <= 100:
+            raise UserError(f"fps is {self.fps}; it must lie in (0, 100]")
+        if not 0 <= self.seed < 2**31:
+            raise UserError(f"seed is {self.seed}; it must lie in [0, {2**31 - 1}]")
+        if self.gif is not None and self.gif.suffix.lower() != ".gif":
+            raise UserError(f"gif is {str(self.gif)!r}; its name must end in .gif")
+
+
+def run(argv: list[str]) -> int:
+    """Run the command; returns its exit status."""
+    name = _arguments.peek(argv, "--env")
+    found = None
+    if name is not None:
+        rest, standard = argv, config.environment_settings(name)
+    elif argv in (["-h"], ["--help"]):
+        rest, standard = argv, None
+    else:
+        found, rest = _runs.find(argv, COMMAND)
+        standard = config.read_yaml(found.config).environment
+    options, environment = _arguments.parse(
+        [Group(Options()), Group(standard, "env", "env", pairs=True)], rest, command=COMMAND, about=ABOUT
+    )
+    if found is not None and options.policy is not None:
+        raise UserError("--policy shows a reference policy and goes with --env, without a run")
+
+    from qflock import device
+
+    device.use(options.device)
+    how: dict[str, Any] = {"episodes": options.episodes, "seed": options.seed, "fps": options.fps}
+    if found is not None:
+        how["checkpoint"] = options.checkpoint
+        how["environment_overrides"] = _runs.changes(standard, environment)
+    else:
+        assert name is not None
+        how["environment"] = config.make_environment(name, environment)
+        how["policy"] = _policy(how["environment"], options.policy)
+    from qflock.evidence import animation
+
+    path = found.path if found is not None else None
+    if options.gif is None:
+        animation.play_in_terminal(path, **how)
+    else:
+        animation.save_gif(path, options.gif, **how)
+        print(f"wrote {options.gif}")
+    return 0
+
+
+def _policy(environment: Any, name: str | None) -> str:
+    """The reference policy to show: the one that is named, else the best."""
+    known = [*(environment.references() if hasattr(environment, "references") else ()), "random"]
+    if name is not None and name not in known:
+        raise unknown("policy", name, known)
+    return name or known[0]

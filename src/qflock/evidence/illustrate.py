@@ -1,0 +1,28 @@
+"""What a finished run gets to look at: its plots and an animation of its policy."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from qflock import config
+from qflock.evidence.plots import training_plots
+from qflock.runs.folder import RunFolder
+from qflock.types import Drawable
+
+
+def illustrate(path: Path | str) -> None:
+    """Write training_plots.png, and animation.gif where the environment can be drawn.
+
+    Args:
+        path: folder of a finished run, with its ``summary.json``.
+    """
+    run = RunFolder(Path(path))
+    summary = json.loads((run.path / "summary.json").read_text(encoding="utf-8"))
+    lines = {name: scores["discounted_mean"] for name, scores in summary["references"].items()}
+    training_plots(run.path, lines, f"{summary['algorithm']} on {summary['environment']}")
+    settings = config.read_yaml(run.config)
+    if isinstance(config.make_environment(settings.run.env, settings.environment), Drawable):
+        from qflock.evidence import animation
+
+        animation.save_gif(run.path, run.animation)

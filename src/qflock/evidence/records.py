@@ -1,0 +1,163 @@
+"""Read what finished runs left in their folders, checked, without importing what trained them."""
+
+from __future__ import annotations
+
+import dataclasses
+import glob
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from qflock.config import RunSettings
+from qflock.errors import UserError
+from qflock.runs import folder, log
+from qflock.runs.folder import RunFolder
+
+METRICS = (
+    "discounted_mean",
+    "return_mean",
+    "return_min",
+    "return_max",
+    "return_std",
+    "length_mean",
+    "solved",
+)
+# Settings that say how a run is kept, not what was learnt; the others tell one method from another.
+BOOKKEEPING = {f.name for f in dataclasses.fields(RunSettings)} - {"total_steps", "init_from"}
+
+
+@dataclass(frozen=True)
+class Record:
+    """A finished run: one algorithm with its settings on one environment, one or more seeds.
+
+    Attributes:
+        path: the run folder.
+        algorithm, environment: names.
+        settings: learner and run settings that may matter to the score, by dotted name.
+        environment_settings: of the environment, by dotted name.
+        evaluation: how the final evaluation was done: ``mode`` and ``episodes``.
+        final: evaluation columns of each seed at the end of training.
+        curves: ``(env_step, {column: values})`` of each seed's evaluations during training.
+        references: evaluation columns of each reference policy.
+        costs: ``parameters``, ``env_steps``, ``circuit_evaluations`` and ``seconds``, each for one
+            seed, where known.
+        tuning_budget: what was spent on finding the settings, as the run states it.
+        version: of the library that trained it.
+    """
+
+    path: Path
+    algorithm: str
+    environment: str
+    settings: dict[str, Any]
+    environment_settings: dict[str, Any]
+    evaluation: dict[str, Any]
+    final: dict[int, dict[str, float]]
+    curves: dict[int, tuple[np.ndarray, dict[str, np.ndarray]]]
+    references: dict[str, dict[str, float]]
+    costs: dict[str, float]
+    tuning_budget: Any
+    version: str
+
+
+def find(patterns: Iterable[str | Path]) -> list[Path]:
+    """Run folders that paths and globs (``runs/qmix-*``) name, each once, in the order given.
+
+    Raises:
+        UserError: a glob matches nothing. A path that is no run is refused when it is read.
+    """
+    found: dict[Path, Path] = {}
+    for pattern in map(str, patterns):
+        matches = [Path(pattern)]
+        if any(letter in pattern for letter in "*?[") and not os.path.lexists(pattern):
+            matches = [m for m in map(Path, sorted(glob.glob(os.path.expanduser(pattern)))) if m.is_dir()]
+            if not matches:
+                raise UserError(f"no run matches {pattern!r}; `ls runs` shows what there is")
+        for match in matches:
+            found.setdefault(match.expanduser().resolve(), match)
+    return list(found.values())
+
+
+def read(path: Path | str) -> Record:
+    """The record of one run folder.
+
+    Raises:
+        UserError: no run, one that is not finished, or files that cannot be understood.
+    """
+    if runs := sorted(Path(path).expanduser().glob("*/configs/hparams.json")):
+        raise UserError(f"{path} is no run, but {len(runs)} runs lie in it: give '{path}/*'")
+    run = folder.open_run(path)
+    facts = run.read_hparams()
+    summary = run.path / "summary.json"
+    if not summary.is_file():
+        raise UserError(f"{path} has no summary.json, as it is not finished: qflock resume {path}")
+    try:
+        return _record(run, facts, json.loads(summary.read_text(encoding="utf-8")))
+    except OSError as problem:
+        raise UserError(f"cannot read {summary}: {problem.strerror or problem}") from problem
+    except KeyError as missing:
+        raise folder.DamagedFile(f"{summary} is damaged: it has no {missing.args[0]!r}") from missing
+    except (TypeError, ValueError, AttributeError) as problem:
+        raise folder.DamagedFile(f"{summary} is damaged: {problem}") from problem
+
+
+def _record(run: RunFolder, facts: Mapping[str, Any], summary: Mapping[str, Any]) -> Record:
+    settings = dict(facts["settings"])
+    algorithm, environment = settings.pop("algorithm"), dict(settings.pop("env"))
+    final = summary["final_evaluation"]
+    rows = {int(row["seed"]): _numbers(row) for row in final["per_seed"]}
+    if not rows or len(rows) < len(final["per_seed"]):
+        raise ValueError("its final evaluation has a seed twice" if rows else "its final evaluation is empty")
+    episodes = sorted({int(row["episodes"]) for row in final["per_seed"]})
+    costs = {name: summary.get(name) for name in ("parameters", "env_steps", "circuit_evaluations")}
+    costs["seconds"] = summary.get("seconds_per_seed")
+    return Record(
+        path=run.path,
+        algorithm=algorithm,
+        environment=environment.pop("name"),
+        settings={name: value for name, value in flat(settings).items() if name not in BOOKKEEPING},
+        environment_settings=flat(environment),
+        evaluation={
+            "mode": final.get("mode", "greedy"),
+            "episodes": episodes[0] if len(episodes) == 1 else episodes,
+        },
+        final=rows,
+        curves=_curves(run.evaluation),
+        references={name: _numbers(row) for name, row in summary.get("references", {}).items()},
+        costs=_numbers(costs),
+        tuning_budget=summary.get("tuning_budget"),
+        version=str(facts.get("versions", {}).get("qflock", "unknown")),
+    )
+
+
+def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings as one mapping with dotted names."""
+    out: dict[str, Any] = {}
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            out |= flat(value, f"{prefix}{name}.")
+        else:
+            out[prefix + name] = value
+    return out
+
+
+def _numbers(row: Mapping[str, Any]) -> dict[str, float]:
+    return {name: float(value) for name, value in row.items() if value is not None and value != ""}
+
+
+def _curves(path: Path) -> dict[int, tuple[np.ndarray, dict[str, np.ndarray]]]:
+    columns = log.read(path) if path.is_file() else {}
+    if not columns:
+        return {}
+    if missing := [name for name in ("seed", "env_step") if name not in columns]:
+        raise folder.DamagedFile(f"{path} is damaged: it has no column {missing[0]!r}")
+    curves = {}
+    for seed in np.unique(columns["seed"]):
+        mine = columns["seed"] == seed
+        steps, order = np.unique(columns["env_step"][mine], return_index=True)
+        curves[int(seed)] = (steps, {m: columns[m][mine][order] for m in METRICS if m in columns})
+    return curves

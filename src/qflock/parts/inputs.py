@@ -1,0 +1,80 @@
+"""Input stages: what a network sees of a raw vector.
+
+A stage belongs to the network's input, never to the environment: the environment's own numbers
+stay raw, and a stage uses nothing but the vector it is given, so execution stays decentralised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Shaped
+
+from qflock.types import Entities, Spec
+
+
+class Stage(NamedTuple):
+    """A function from a raw vector to features, and how many features that are."""
+
+    apply: Callable[[Shaped[Array, "N"]], Float[Array, "F"]]
+    size: int
+
+
+def scaled(size: int, scale: float) -> Stage:
+    """The raw numbers divided by a typical largest value."""
+    return Stage(lambda x: x.astype(jnp.float32) / scale, size)
+
+
+def relative(size: int, groups: tuple[Entities, ...], scale: float) -> Stage:
+    """Every entity as its offset from the observer (specs/gridworld25.md).
+
+    Of each other entity: the offset, scaled by the extent to [-1, 1]; a magnified offset, clipped to
+    [-1, 1], that tells near cells apart; its sign; all zero where the record is empty; and the
+    presence flag. Of the observer: its coordinates scaled to [-1, 1]. Numbers in no record are
+    divided by ``scale``.
+
+    Args:
+        size: length of the raw vector.
+        groups: where the entities stand; several groups where the vector joins several views.
+        scale: for the numbers that belong to no entity.
+    """
+    taken = np.zeros(size, bool)
+    for g in groups:
+        for start in (g.own, *g.others):
+            taken[start : start + g.coordinates] = True
+            if g.present is not None:
+                taken[start + g.present] = True
+    rest = np.flatnonzero(~taken)
+    near = 5.0
+
+    def of_group(x: Float[Array, "N"], g: Entities) -> list[Array]:
+        own = x[g.own : g.own + g.coordinates]
+        at = np.array(g.others)[:, None] + np.arange(g.coordinates)
+        offset = x[at] - own
+        flag = jnp.ones((len(g.others), 1)) if g.present is None else x[np.array(g.others) + g.present][:, None]
+        seen = [offset / g.extent, jnp.clip(offset / near, -1, 1), jnp.sign(offset)]
+        return [2 * own / g.extent - 1, *(part.ravel() for part in (*(s * flag for s in seen), flag))]
+
+    def apply(x: Shaped[Array, "N"]) -> Float[Array, "F"]:
+        x = x.astype(jnp.float32)
+        return jnp.concatenate([part for g in groups for part in of_group(x, g)] + [x[rest] / scale])
+
+    return Stage(apply, jax.eval_shape(apply, jax.ShapeDtypeStruct((size,), jnp.float32)).shape[0])
+
+
+def _stage(size: int, groups: tuple[Entities, ...], scale: float, kind: str) -> Stage:
+    return relative(size, groups, scale) if groups and kind == "relative" else scaled(size, scale)
+
+
+def of_observation(spec: Spec, kind: str = "relative") -> Stage:
+    """The stage for an agent's observation. ``kind`` "raw" leaves entities as they are."""
+    return _stage(spec.observation, spec.observation_entities, spec.observation_scale, kind)
+
+
+def of_state(spec: Spec, kind: str = "relative") -> Stage:
+    """The stage for the global state, which mixers and centralised critics see."""
+    return _stage(spec.state, spec.state_entities, spec.state_scale, kind)

@@ -1,0 +1,99 @@
+"""Networks: Equinox modules that hold arrays only, written for one example; callers ``vmap``.
+
+An agent's network maps features to outputs: ``network(features) -> outputs``. One that remembers has
+a method ``initial() -> memory`` and is called ``network(memory, features) -> (memory, outputs)``.
+A user's own network is a class ``Net(inputs, outputs, *, key)`` of either sort.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from qflock import registry
+from qflock.errors import UserError
+
+
+def linear(inputs: int, outputs: int, key: PRNGKeyArray, gain: float = 1.0, orthogonal: bool = True) -> eqx.nn.Linear:
+    """A linear layer with zero bias and orthogonal weights of the given gain, or Equinox's default."""
+    layer = eqx.nn.Linear(inputs, outputs, key=key)
+    if not orthogonal:
+        return layer
+    weight = jax.nn.initializers.orthogonal(gain)(key, (outputs, inputs), jnp.float32)
+    return eqx.tree_at(lambda m: (m.weight, m.bias), layer, (weight, jnp.zeros(outputs)))
+
+
+class MLP(eqx.Module):
+    """Layers of Linear, LayerNorm (optional) and ReLU, then a linear head, dueling if asked.
+
+    The dueling head is V + A - mean A (Wang et al. 2016, equation 9).
+    """
+
+    hidden: list[eqx.nn.Linear]
+    norms: list[eqx.nn.LayerNorm]
+    head: eqx.nn.Linear
+    value: eqx.nn.Linear | None
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        *,
+        key: PRNGKeyArray,
+        hidden: Sequence[int] = (128, 128),
+        layer_norm: bool = True,
+        dueling: bool = False,
+        orthogonal: bool = True,
+        head_gain: float = 0.01,
+    ) -> None:
+        keys = jax.random.split(key, len(hidden) + 2)
+        sizes = (inputs, *hidden)
+        self.hidden = [
+            linear(a, b, k, 2**0.5, orthogonal) for a, b, k in zip(sizes, hidden, keys, strict=False)
+        ]
+        self.norms = [eqx.nn.LayerNorm(n) for n in hidden] if layer_norm else []
+        self.head = linear(sizes[-1], outputs, keys[-2], head_gain, orthogonal)
+        self.value = linear(sizes[-1], 1, keys[-1], head_gain, orthogonal) if dueling else None
+
+    def __call__(self, x: Float[Array, "I"]) -> Float[Array, "U"]:
+        for i, layer in enumerate(self.hidden):
+            x = layer(x)
+            x = jax.nn.relu(self.norms[i](x) if self.norms else x)
+        out = self.head(x)
+        return out if self.value is None else self.value(x) + out - out.mean()
+
+
+def make(name: str, inputs: int, outputs: int, key: PRNGKeyArray, **mlp: Any) -> Any:
+    """The network behind a setting: ``mlp``, or the user's own ``my.py:Net``.
+
+    Args:
+        mlp: settings of the MLP; a user's network gets those that its ``__init__`` names.
+
+    Raises:
+        UserError: no such network, or it cannot be built.
+    """
+    if name == "mlp":
+        return MLP(inputs, outputs, key=key, **mlp)
+    if not registry.is_path(name):
+        raise UserError(f"unknown network {name!r}; give mlp, or a file and class like my.py:Net")
+    return build_own(name, (inputs, outputs), key, mlp)
+
+
+def build_own(name: str, sizes: tuple[int, ...], key: PRNGKeyArray, settings: dict[str, Any]) -> Any:
+    """Build a user's module from its file, with the settings that its ``__init__`` names.
+
+    Raises:
+        UserError: the class cannot be built from these sizes.
+    """
+    kind = registry.from_file(name)
+    try:
+        known = inspect.signature(kind).parameters
+        return kind(*sizes, key=key, **{k: v for k, v in settings.items() if k in known})
+    except Exception as problem:
+        raise UserError(f"{name} cannot be built from sizes {sizes}: {problem}") from problem

@@ -1,0 +1,127 @@
+"""Run a policy in copies of an environment. This is the one place that resets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+
+from qflock.types import Environment, Memory, Rows, TimeStep, team_reward
+
+Act = Callable[[Memory, TimeStep, PRNGKeyArray], tuple[Memory, Int[Array, "B A"], Any]]
+
+
+class Running(NamedTuple):
+    """Of each copy's unfinished episode, ``(B,)``."""
+
+    episode_return: Float[Array, "B"]
+    discounted: Float[Array, "B"]
+    discount: Float[Array, "B"]  # discount ** length so far
+    length: Int[Array, "B"]
+
+
+class Tally(NamedTuple):
+    """Sums over the episodes that finished in a stretch, and the steps taken in it; scalars."""
+
+    env_steps: Int[Array, ""]
+    episodes: Int[Array, ""]
+    episode_return: Float[Array, ""]
+    discounted: Float[Array, ""]
+    length: Int[Array, ""]
+    measures: dict[str, Float[Array, ""]]
+
+
+class Flow(NamedTuple):
+    """Where the copies stand between two stretches."""
+
+    state: Any
+    timestep: TimeStep
+    first: Bool[Array, "B"]
+    memory: Memory
+    running: Running
+
+
+def where(mask: Bool[Array, "B"], yes: Any, no: Any) -> Any:
+    """``jnp.where`` over pytrees whose leaves start with the axis of ``mask``."""
+    return jax.tree.map(lambda y, n: jnp.where(mask.reshape(-1, *[1] * (n.ndim - 1)), y, n), yes, no)
+
+
+def spread(memory: Memory, *axes: int) -> Memory:
+    """One agent's memory, repeated over leading axes."""
+    return jax.tree.map(lambda x: jnp.broadcast_to(x, (*axes, *jnp.shape(x))), memory)
+
+
+def start(env: Environment, memory: Memory, key: PRNGKeyArray, copies: int) -> Flow:
+    """Fresh copies, ``memory`` being one agent's at the start of an episode."""
+    state, timestep = jax.vmap(env.reset)(jax.random.split(key, copies))
+    zeros = jnp.zeros(copies)
+    running = Running(zeros, zeros, jnp.ones(copies), jnp.zeros(copies, jnp.int32))
+    return Flow(state, timestep, jnp.ones(copies, bool), spread(memory, copies, env.spec.agents), running)
+
+
+def _count(env: Environment, over: Array, running: Running, after: TimeStep) -> tuple[Running, Tally]:
+    """Add a tick to the running episodes. ``over`` marks copies that restarted in this tick."""
+    reward = team_reward(env.spec, after.reward)
+    running = Running(
+        jnp.where(over, 0.0, running.episode_return + reward),
+        jnp.where(over, 0.0, running.discounted + running.discount * reward),
+        jnp.where(over, 1.0, running.discount * env.spec.discount),
+        jnp.where(over, 0, running.length + 1),
+    )
+    ended = after.over
+    total = lambda x: jnp.where(ended, x, 0).sum()
+    return running, Tally(
+        (~over).sum(),
+        ended.sum(),
+        total(running.episode_return),
+        total(running.discounted),
+        total(running.length),
+        {name: total(x) for name, x in after.measures.items()},
+    )
+
+
+def collect(
+    env: Environment, act: Act, memory: Memory, flow: Flow, key: PRNGKeyArray, steps: int
+) -> tuple[Flow, Rows, Tally]:
+    """Advance every copy by ``steps`` ticks.
+
+    A tick is a step, or the restart of a copy whose episode is over: an episode's last time step thus
+    has a row of its own (see `Rows`).
+
+    Args:
+        act: the behaviour policy for a batch.
+        memory: one agent's memory at the start of an episode; copies that restarted get it anew.
+        steps: ticks T.
+
+    Returns:
+        The new flow, the T+1 rows and the tally of steps and finished episodes.
+    """
+    copies = flow.first.shape[0]
+    fresh = spread(memory, copies, env.spec.agents)
+
+    def tick(flow: Flow, key: PRNGKeyArray) -> tuple[Flow, Any]:
+        k_act, k_step, k_reset = jax.random.split(key, 3)
+        before = where(flow.first, fresh, flow.memory)
+        after, actions, extras = act(before, flow.timestep, k_act)
+        stepped = jax.vmap(env.step)(jax.random.split(k_step, copies), flow.state, actions)
+        restarted = jax.vmap(env.reset)(jax.random.split(k_reset, copies))
+        over = flow.timestep.over
+        state, timestep = where(over, restarted, stepped)
+        running, tally = _count(env, over, flow.running, timestep)
+        return Flow(state, timestep, over, after, running), (
+            (flow.timestep, actions, flow.first, extras),
+            tally,
+        )
+
+    memory_at_start = where(flow.first, fresh, flow.memory)
+    flow, ((timesteps, actions, first, extras), tallies) = jax.lax.scan(
+        tick, flow, jax.random.split(key, steps)
+    )
+    timesteps, first = jax.tree.map(
+        lambda rows, last: jnp.concatenate([rows, last[None]]), (timesteps, first), (flow.timestep, flow.first)
+    )
+    tally = jax.tree.map(lambda x: x.sum(0), tallies)
+    return flow, Rows(timesteps, actions, first, memory_at_start, extras), tally

@@ -1,0 +1,124 @@
+"""Resumable training states and portable weights of a run.
+
+A state file is named by the update it was saved after and says so inside; the two newest are kept, so
+that one damaged file costs some minutes and not the run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jaxtyping import PyTree
+
+from qflock.errors import UserError
+from qflock.runs import tensors
+from qflock.runs.folder import RunFolder
+from qflock.runs.storage import DamagedFile, discard_partials
+
+STATES_KEPT = 2
+
+
+class Saved(NamedTuple):
+    """A training state that was found whole.
+
+    Attributes:
+        state: the pytree, in the shape of what was asked for.
+        position: what was saved beside it: updates done, log offsets, counters ...
+        warnings: one line for each newer file that had to be passed over.
+    """
+
+    state: PyTree
+    position: dict[str, Any]
+    warnings: list[str]
+
+
+def save_state(folder: RunFolder, state: PyTree, position: Mapping[str, Any]) -> Path:
+    """Save everything that training needs to go on, then let go of all but the newest two.
+
+    Args:
+        folder: the run, locked by this process.
+        state: a pytree of arrays and typed keys; may be donated once this returns.
+        position: JSON-able; ``position["update"]`` is the number of updates done.
+
+    Returns:
+        ``state/state-<update>.safetensors``.
+
+    Raises:
+        CannotWrite: the disk is full ...; the states saved before are whole.
+    """
+    update = int(position["update"])
+    path = folder.state / f"state-{update:012d}.safetensors"
+    metadata = {"kind": "state", "run": folder.read_hparams()["id"], "position": dict(position)}
+    discard_partials(folder.state)
+    tensors.save(path, state, metadata)
+    states = _states(folder)
+    # later ones are what a resume passed over: damaged, and now overtaken by another line of updates
+    abandoned = [number for number in states if number > update]
+    surplus = sorted(number for number in states if number <= update)[:-STATES_KEPT]
+    for number in (*abandoned, *surplus):
+        states[number].unlink(missing_ok=True)
+    return path
+
+
+def newest_state(folder: RunFolder, like: PyTree) -> Saved | None:
+    """The newest whole training state, or None where none was ever saved.
+
+    Args:
+        folder: the run.
+        like: the pytree expected, as in ``tensors.load``.
+
+    Raises:
+        DamagedFile: there are states, and not one of them is whole and fits.
+    """
+    problems: list[str] = []
+    run = folder.read_hparams()["id"]
+    for update, path in sorted(_states(folder).items(), reverse=True):
+        try:
+            state, metadata = tensors.load(path, like)
+            if metadata.get("run") != run:
+                raise DamagedFile(f"{path} belongs to another run")
+            position = metadata.get("position")
+            if not isinstance(position, dict) or position.get("update") != update:
+                raise DamagedFile(f"{path} holds another update than its name says")
+            return Saved(state, position, [f"{line}; going on from the state before it" for line in problems])
+        except UserError as problem:
+            problems.append(str(problem))
+    if problems:
+        raise DamagedFile(f"no training state in {folder.state} can be used: {problems[0]}")
+    return None
+
+
+def save_weights(folder: RunFolder, name: str, weights: PyTree, metadata: Mapping[str, Any]) -> Path:
+    """Save weights as ``models/<name>.safetensors``, to be used anywhere.
+
+    Args:
+        folder: the run.
+        name: ``checkpoint_ep100``, ``final_model``, ``best_model_weights`` ...
+        weights: a pytree of arrays.
+        metadata: JSON-able: algorithm, environment, sizes of its Spec, seeds, step, episode, settings.
+
+    Raises:
+        CannotWrite: the disk is full ...; a file of that name that was there before is whole.
+    """
+    path = folder.models / f"{name}.safetensors"
+    tensors.save(path, weights, {"kind": "weights", **metadata})
+    return path
+
+
+def retain(folder: RunFolder, keep: int) -> None:
+    """Keep the newest ``keep`` files ``checkpoint_ep<N>.safetensors``; 0 keeps all."""
+    numbered = _numbered(folder.models, r"checkpoint_ep(\d+)\.safetensors")
+    for episode in sorted(numbered)[:-keep] if keep else []:
+        numbered[episode].unlink(missing_ok=True)
+
+
+def _states(folder: RunFolder) -> dict[int, Path]:
+    return _numbered(folder.state, r"state-(\d{12})\.safetensors")
+
+
+def _numbered(folder: Path, pattern: str) -> dict[int, Path]:
+    matches = ((re.fullmatch(pattern, path.name), path) for path in folder.glob("*.safetensors"))
+    return {int(match[1]): path for match, path in matches if match}

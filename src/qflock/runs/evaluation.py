@@ -1,0 +1,133 @@
+"""Scores as plain numbers: rows of evaluation.csv, references, and evaluating a finished run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import PRNGKeyArray
+
+from qflock import config
+from qflock.errors import UserError
+from qflock.parts import evaluation as play
+from qflock.runs import policy, program
+from qflock.runs.folder import open_run
+from qflock.types import Environment, Mode, Referenced
+
+COLUMNS = (
+    "episodes",
+    "return_mean",
+    "return_std",
+    "return_min",
+    "return_max",
+    "discounted_mean",
+    "length_mean",
+)
+
+
+def evaluation_key(seed: int, at: int = 0) -> PRNGKeyArray:
+    """The key of an evaluation. It never derives from a training key.
+
+    Args:
+        seed: the first seed of the run, or the one the user gives.
+        at: environment steps done, so that every evaluation has fresh boards.
+    """
+    return jax.random.fold_in(program.named(jax.random.key(seed), "evaluation"), at)
+
+
+def row(scores: play.Scores) -> dict[str, float]:
+    """The columns of evaluation.csv for the episodes of one seed, and a column a measure."""
+    returns = np.asarray(scores.episode_return, np.float64)
+    numbers = (
+        returns.size,
+        returns.mean(),
+        returns.std(),
+        returns.min(),
+        returns.max(),
+        np.mean(scores.discounted, dtype=np.float64),
+        np.mean(scores.length, dtype=np.float64),
+    )
+    measures = {name: float(np.mean(x, dtype=np.float64)) for name, x in scores.measures.items()}
+    return {
+        "episodes": returns.size,
+        **dict(zip(COLUMNS[1:], map(float, numbers[1:]), strict=True)),
+        **measures,
+    }
+
+
+def rows(scores: play.Scores, seeds: Sequence[int]) -> list[dict[str, float]]:
+    """`row` for every seed of a leading axis, with a column ``seed``."""
+    host = jax.device_get(scores)
+    return [{"seed": s, **row(jax.tree.map(lambda x, i=i: x[i], host))} for i, s in enumerate(seeds)]
+
+
+def over_seeds(each: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Means of the rows of several seeds; ``episodes`` is their sum."""
+    names = [name for name in each[0] if name != "seed"]
+    out = {name: float(np.mean([r[name] for r in each])) for name in names}
+    return {**out, "episodes": int(sum(r["episodes"] for r in each))}
+
+
+def references(env: Environment, key: PRNGKeyArray, episodes: int) -> dict[str, dict[str, float]]:
+    """Scores of the environment's reference policies and of random actions, on the boards of ``key``."""
+    policies = dict(env.references()) if isinstance(env, Referenced) else {}
+    policies["random"] = play.random_policy
+    out = {}
+    for name, reference in policies.items():
+        choose = play.of_reference(reference)
+        score = jax.jit(lambda k, choose=choose: play.play(env, choose, (), k, episodes))
+        out[name] = row(jax.device_get(score(key)))
+    return out
+
+
+def evaluate_run(
+    run: Path | str,
+    episodes: int = 512,
+    mode: Mode = "greedy",
+    seed: int = 0,
+    checkpoint: str = "final",
+    environment_overrides: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Score a run's policy on fresh episodes, decentralised: only the agents' weights are loaded.
+
+    Args:
+        run: its folder.
+        episodes: episodes of each seed.
+        mode: "greedy" or "sample".
+        seed: of the boards; apart from all training keys.
+        checkpoint: "final", "best", or the name of another file in models/.
+        environment_overrides: environment settings to change, for example ``{"grid_size": 10}``.
+
+    Returns:
+        ``per_seed``, ``over_seeds`` and ``references``, with the columns of evaluation.csv.
+
+    Raises:
+        UserError: no such run or checkpoint, a damaged file, a setting that does not fit the weights.
+    """
+    if episodes < 1:
+        raise UserError(f"episodes is {episodes}; it must be at least 1")
+    folder = open_run(run)
+    settings = config.read_yaml(folder.config)
+    if environment_overrides:
+        given = {**config.to_mapping(settings)["env"], **environment_overrides}
+        settings = config.from_mapping({**config.to_mapping(settings), "env": given})
+    loaded = policy.load(folder, checkpoint, settings)
+    key = evaluation_key(seed)
+    score = program.evaluator(loaded.env, loaded.learner, episodes, mode, len(loaded.seeds))
+    each = rows(score(loaded.parameters, key), loaded.seeds)
+    return {
+        "run": str(folder.path),
+        "algorithm": settings.algorithm,
+        "environment": settings.run.env,
+        "checkpoint": checkpoint,
+        "mode": mode,
+        "episodes": episodes,
+        "seed": seed,
+        "per_seed": each,
+        "over_seeds": over_seeds(each),
+        "references": references(loaded.env, key, episodes),
+    }
+

@@ -1,0 +1,292 @@
+"""What a run leaves on disk: a folder with its settings, made atomically, written by one process."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import re
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from qflock import config, registry
+from qflock.config import Settings
+from qflock.errors import UserError
+from qflock.runs.storage import DamagedFile, cannot_write, discard_partials, write_text
+
+RUNS = Path("runs")
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where the parts of a run lie. Has no contents in memory; several may point at one folder."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.path.resolve().name
+
+    @property
+    def hparams(self) -> Path:
+        return self.path / "configs" / "hparams.json"
+
+    @property
+    def config(self) -> Path:
+        return self.path / "configs" / "config.yaml"
+
+    @property
+    def models(self) -> Path:
+        return self.path / "models"
+
+    @property
+    def final_model(self) -> Path:
+        return self.models / "final_model.safetensors"
+
+    @property
+    def best_model(self) -> Path:
+        return self.models / "best_model_weights.safetensors"
+
+    @property
+    def state(self) -> Path:
+        return self.path / "state"
+
+    @property
+    def training_log(self) -> Path:
+        return self.path / "training_log.csv"
+
+    @property
+    def evaluation(self) -> Path:
+        return self.path / "evaluation.csv"
+
+    @property
+    def training_history(self) -> Path:
+        return self.path / "training_history.json"
+
+    @property
+    def plots(self) -> Path:
+        return self.path / "training_plots.png"
+
+    @property
+    def animation(self) -> Path:
+        return self.path / "animation.gif"
+
+    @property
+    def tensorboard(self) -> Path:
+        return self.path / "tensorboard"
+
+    def read_hparams(self) -> dict[str, Any]:
+        """What ``configs/hparams.json`` says: settings, seeds, versions, device, git commit ...
+
+        Raises:
+            DamagedFile: missing, changed (by its checksum) or of another version.
+        """
+        return _read_hparams(self.hparams)
+
+    def record_settings(self, settings: Settings, *, now: datetime) -> None:
+        """Write changed settings (a resumed run that goes on for longer); keeps what was recorded before.
+
+        Raises:
+            CannotWrite: the disk is full or the folder cannot be written.
+        """
+        from qflock.runs import provenance
+
+        facts = self.read_hparams()
+        again = {"at": now.astimezone().isoformat(timespec="seconds"), **provenance.machine()}
+        facts["resumed"] = [*facts.get("resumed", []), again]
+        _write_settings(self.path / "configs", settings, facts)
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the folder as its only writer, and remove what a killed writer left half written.
+
+        The kernel lets go of it when the process ends, however it ends.
+
+        Raises:
+            UserError: another process (or another run of this one) is writing the folder.
+            CannotWrite: the folder cannot be written.
+        """
+        path = self.path / ".lock"
+        try:
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as problem:
+            raise cannot_write(path, problem) from problem
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as held:
+                holder = os.pread(handle, 20, 0).decode(errors="replace").strip() or "another"
+                raise UserError(
+                    f"{self.path} is being written by process {holder}; wait for it, or stop it first"
+                ) from held
+            except OSError as problem:
+                raise cannot_write(path, problem) from problem
+            with contextlib.suppress(OSError):  # the number is a courtesy: a full disk may refuse it
+                os.ftruncate(handle, 0)
+                os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+            for folder in (self.path / "configs", self.models, self.state):
+                discard_partials(folder)
+            yield
+        finally:
+            os.close(handle)
+
+
+def create(settings: Settings, run_dir: Path | None = None, *, now: datetime) -> RunFolder:
+    """Make the folder of a new run, with its settings in it.
+
+    ``configs/`` appears in one piece, so that a folder either is a run or has none; two processes
+    that want the same folder cannot both get it.
+
+    Args:
+        settings: the run's settings, resolved.
+        run_dir: where, if the user chose: new, or empty. Else a new folder under ``runs/``.
+        now: the time that goes into the name.
+
+    Raises:
+        UserError: ``run_dir`` is not empty.
+        CannotWrite: the folder cannot be made or written.
+    """
+    from qflock.runs import provenance
+
+    folder = RunFolder(_make_chosen(run_dir) if run_dir is not None else _make_named(settings, now))
+    facts = {
+        "schema": SCHEMA,
+        "id": secrets.token_hex(16),
+        "created": now.astimezone().isoformat(timespec="seconds"),
+        **provenance.origin(),
+        "seeds": list(range(settings.run.seed, settings.run.seed + settings.run.seeds)),
+        **provenance.machine(),
+    }
+    try:
+        draft = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.path))
+        try:
+            _write_settings(draft, settings, facts)
+            draft.chmod(folder.path.stat().st_mode & 0o777)
+            os.rename(draft, folder.path / "configs")  # fails where another process was faster
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+        folder.models.mkdir()
+        folder.state.mkdir()
+    except OSError as problem:
+        if problem.errno in (errno.EEXIST, errno.ENOTEMPTY):
+            raise _taken(folder.path) from problem
+        raise cannot_write(folder.path, problem) from problem
+    return folder
+
+
+def open_run(path: Path | str) -> RunFolder:
+    """The folder of a run that exists; ``latest`` is the newest one under ``runs/``.
+
+    Raises:
+        UserError: nothing there (a close name is suggested), or it is no run.
+        DamagedFile: its settings are damaged.
+    """
+    if str(path) == "latest" and not os.path.exists(path):
+        path = _latest()
+    folder = RunFolder(_expanded(path))
+    if not os.path.isdir(folder.path):  # unlike Path.is_dir, never raises
+        siblings = [p.name for p in folder.path.parent.glob("*/") if p.is_dir()]
+        near = difflib.get_close_matches(folder.path.name, siblings, n=1, cutoff=0.5)
+        advice = f"; did you mean {folder.path.parent / near[0]}?" if near else ""
+        raise UserError(f"no run at {folder.path}{advice}")
+    if not os.path.isfile(folder.hparams):
+        raise UserError(f"{folder.path} is no run: it has no configs/hparams.json")
+    folder.read_hparams()
+    return folder
+
+
+def short_name(name: str) -> str:
+    """An algorithm's or environment's name as part of a file name: ``my_env.py:MyEnv`` is ``MyEnv``."""
+    name = registry.canonical(name)
+    if registry.is_path(name):
+        file, _, attribute = name.partition(":")
+        name = attribute or Path(file).stem
+    return re.sub(r"[^A-Za-z0-9_.]+", "_", name).strip("._")[:60] or "unnamed"
+
+
+def _make_named(settings: Settings, now: datetime) -> Path:
+    stem = f"{short_name(settings.algorithm)}-{short_name(settings.run.env)}-{now:%Y%m%d-%H%M%S}"
+    while True:
+        path = RUNS / f"{stem}-{secrets.token_hex(2)}"
+        try:
+            RUNS.mkdir(exist_ok=True)
+            path.mkdir()
+        except FileExistsError as problem:
+            if RUNS.is_dir():
+                continue
+            raise cannot_write(RUNS, problem) from problem
+        except OSError as problem:
+            raise cannot_write(path, problem) from problem
+        return path
+
+
+def _make_chosen(run_dir: Path) -> Path:
+    path = _expanded(run_dir)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        if any(not p.name.startswith(".new-") for p in path.iterdir()):
+            raise _taken(path)
+    except FileExistsError as problem:
+        raise UserError(f"{path} is a file; choose another folder with --run-dir") from problem
+    except OSError as problem:
+        raise cannot_write(path, problem) from problem
+    return path
+
+
+def _expanded(path: Path | str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as problem:
+        raise UserError(f"{path}: there is no such home folder") from problem
+
+
+def _taken(path: Path) -> UserError:
+    again = f", or go on with it: qflock resume {path}" if RunFolder(path).hparams.is_file() else ""
+    return UserError(f"{path} is not empty; choose another folder with --run-dir{again}")
+
+
+def _latest() -> Path:
+    found = [p for p in RUNS.glob("*/configs/hparams.json") if p.is_file()]
+    if not found:
+        raise UserError(f"there is no run under {RUNS.resolve()} yet; start one with qflock train")
+    return max(found, key=lambda p: (p.stat().st_mtime_ns, p)).parent.parent
+
+
+def _write_settings(folder: Path, settings: Settings, facts: dict[str, Any]) -> None:
+    repeat = "# qflock train --config <this file> repeats the run\n"
+    write_text(folder / "config.yaml", repeat + config.to_yaml(settings))
+    facts = {**facts, "settings": config.to_mapping(settings)}
+    facts["sha256"] = _checksum(facts)
+    write_text(folder / "hparams.json", json.dumps(facts, indent=2) + "\n")
+
+
+def _read_hparams(path: Path) -> dict[str, Any]:
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        if facts["schema"] != SCHEMA:
+            version = f"{path} is of version {facts['schema']!r}; this qflock reads version {SCHEMA}"
+            raise DamagedFile(version)
+        whole = facts["sha256"] == _checksum(facts)
+    except OSError as problem:
+        raise UserError(f"cannot read {path}: {problem.strerror or problem}") from problem
+    except (ValueError, KeyError, TypeError, RecursionError) as problem:
+        raise DamagedFile(f"{path} is damaged: it is not what qflock wrote") from problem
+    if not whole:
+        raise DamagedFile(f"{path} is damaged or was edited: it does not agree with its checksum")
+    return facts
+
+
+def _checksum(facts: dict[str, Any]) -> str:
+    counted = {key: value for key, value in facts.items() if key != "sha256"}
+    return hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()

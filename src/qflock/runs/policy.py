@@ -1,0 +1,116 @@
+"""A trained policy, taken from a run's weights: what execution needs, and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from qflock import config
+from qflock.errors import UserError, unknown
+from qflock.parts.evaluation import decentralised
+from qflock.parts.rollout import spread
+from qflock.runs import program, tensors
+from qflock.runs.folder import RunFolder, open_run
+from qflock.types import Environment, Learner, Mode, Parameters, TimeStep
+
+
+class Loaded(NamedTuple):
+    """A run's policies, one a seed. ``parameters`` have a leading seed axis."""
+
+    env: Environment
+    learner: Learner
+    parameters: Parameters
+    seeds: list[int]
+
+
+def load(folder: RunFolder, checkpoint: str, settings: config.Settings) -> Loaded:
+    """Read the agents' weights of a checkpoint; mixers and critics stay on the disk.
+
+    Raises:
+        UserError: no such checkpoint; the file is damaged, or does not fit the settings.
+    """
+    name = {"final": "final_model", "best": "best_model_weights"}.get(checkpoint, checkpoint)
+    path = folder.models / f"{name.removesuffix('.safetensors')}.safetensors"
+    if not path.is_file():
+        there = [p.stem for p in folder.models.glob("*.safetensors")]
+        if not there:
+            raise UserError(f"{folder.path} has no weights yet; finish it with: qflock resume {folder.path}")
+        raise unknown(f"checkpoint in {folder.models}", checkpoint, there)
+    env = config.make_environment(settings.run.env, settings.environment)
+    learner = program.learner_of(settings, env)
+    seeds = [int(s) for s in tensors.load_metadata(path)["seeds"]]
+    one = jax.eval_shape(lambda: learner.policy(learner.init(jax.random.key(0))))
+    like = jax.tree.map(lambda x: jax.ShapeDtypeStruct((len(seeds), *x.shape), x.dtype), one)
+    parameters = tensors.load(path, {"policy": like}, part=True)[0]["policy"]
+    return Loaded(env, learner, parameters, seeds)
+
+
+class Policy:
+    """A trained policy for use outside of training: keeps the agents' memories from call to call.
+
+    Attributes:
+        env, learner: what it was trained with.
+        parameters: the agents' weights, of one seed.
+    """
+
+    def __init__(self, loaded: Loaded, seed: int, mode: Mode) -> None:
+        if seed not in loaded.seeds:
+            raise UserError(f"the run has no seed {seed}; it has {loaded.seeds}")
+        self.env, self.learner = loaded.env, loaded.learner
+        self.parameters = jax.tree.map(lambda x: x[loaded.seeds.index(seed)], loaded.parameters)
+        choose = decentralised(loaded.learner, self.parameters, mode)
+        self._choose = eqx.filter_jit(lambda memory, now, key: choose(memory, None, now, key))
+        self.restart()
+
+    def restart(self, seed: int = 0) -> None:
+        """Forget: call it at the start of each episode. ``seed`` is of the policy's own randomness."""
+        self._memory = spread(self.learner.memory(), self.env.spec.agents)
+        self._key = jax.random.key(seed)
+
+    def act(self, observations: Any, legal: Any = None) -> np.ndarray:
+        """The agents' actions, each from its own observation.
+
+        Args:
+            observations: ``(A, O)``, raw as the environment gives them.
+            legal: ``(A, U)`` booleans; all actions if left out.
+
+        Returns:
+            Action ids ``(A,)``.
+
+        Raises:
+            UserError: the observations have another shape.
+        """
+        spec = self.env.spec
+        observations = jnp.asarray(observations)
+        if observations.shape != (spec.agents, spec.observation):
+            raise UserError(
+                f"observations have shape {observations.shape}; {spec.name} has {(spec.agents, spec.observation)}"
+            )
+        legal = jnp.ones((spec.agents, spec.actions), bool) if legal is None else jnp.asarray(legal, bool)
+        self._key, key = jax.random.split(self._key)
+        no = jnp.bool_(False)
+        nothing = jnp.zeros(0)
+        now = TimeStep(observations, nothing, legal, legal.any(-1), jnp.zeros(spec.agents), no, no, {})
+        self._memory, actions = self._choose(self._memory, now, key)
+        return np.asarray(actions)
+
+
+def load_policy(
+    run: Path | str, checkpoint: str = "final", seed: int | None = None, mode: Mode = "greedy"
+) -> Policy:
+    """The policy of a run, ready to act.
+
+    Args:
+        run: its folder, or "latest".
+        checkpoint: "final", "best", or the name of another file in models/.
+        seed: which seed's; the first by default.
+        mode: "greedy" or "sample".
+    """
+    folder = open_run(run)
+    loaded = load(folder, checkpoint, config.read_yaml(folder.config))
+    return Policy(loaded, loaded.seeds[0] if seed is None else seed, mode)

@@ -1,0 +1,137 @@
+"""The compiled functions of a run: many seeds side by side, in chunks of updates.
+
+One update is collect, then learn. It never prints, logs or reads a clock: between chunks plain
+Python does that (see `runner`).
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, PRNGKeyArray
+
+from qflock import config, registry
+from qflock.config import Settings
+from qflock.parts import evaluation, rollout
+from qflock.parts.rollout import Flow, Tally
+from qflock.types import Environment, Learner, Metrics, Mode, Parameters
+
+
+class RunState(NamedTuple):
+    """Everything that a run of one seed needs to go on; with a leading seed axis inside a program."""
+
+    learner: Any
+    flow: Flow
+    key: PRNGKeyArray
+
+
+class Chunk(NamedTuple):
+    """What a chunk of updates tells: means of the metrics, sums of the tally, per seed."""
+
+    metrics: Metrics
+    tally: Tally
+
+
+class Program(NamedTuple):
+    """Attributes:
+    updates: updates in a chunk.
+    init: ``seeds -> RunState``.
+    chunk: ``RunState -> (RunState, Chunk)``; the state given is donated.
+    evaluate: ``(Parameters, keys) -> Scores`` of greedy episodes, per seed.
+    """
+
+    env: Environment
+    learner: Learner
+    updates: int
+    init: Callable[[Array], RunState]
+    chunk: Callable[[RunState], tuple[RunState, Chunk]]
+    evaluate: Callable[[Parameters, PRNGKeyArray], evaluation.Scores]
+
+
+def named(key: PRNGKeyArray, name: str) -> PRNGKeyArray:
+    """The key of one purpose, so that no two purposes ever share random numbers."""
+    return jax.random.fold_in(key, zlib.crc32(name.encode()))
+
+
+def learner_of(settings: Settings, env: Environment) -> Learner:
+    """The learner that settings name, bound to an environment."""
+    return registry.algorithm(settings.algorithm).build(settings.learner, env)
+
+
+def over_seeds(function: Callable[..., Any], seeds: int) -> Callable[..., Any]:
+    """``function`` for every seed of a leading axis.
+
+    Seeds are vectorised on an accelerator. On a CPU each fills the cores by itself: one after the
+    other is as fast, keeps replay's writes in place (a vectorised write copies the whole ring), and gives
+    a seed the same numbers alone and among others.
+    """
+    if seeds == 1:
+        alone = lambda *a: jax.tree.map(lambda x: x[None], function(*jax.tree.map(lambda x: x[0], a)))
+        return alone
+    if jax.default_backend() == "cpu":
+        return lambda *a: jax.lax.map(lambda one: function(*one), a)
+    return jax.vmap(function)
+
+
+def build(settings: Settings) -> Program:
+    """Compile-ready functions for the settings of a run. Nothing is computed yet."""
+    env = config.make_environment(settings.run.env, settings.environment)
+    learner = learner_of(settings, env)
+    seeds = settings.run.seeds
+    updates = max(1, round(settings.run.log_interval / (learner.copies * learner.steps)))
+
+    def init(seed: Array) -> RunState:
+        root = named(jax.random.key(seed), "training")
+        state = learner.init(named(root, "learner"))
+        flow = rollout.start(env, learner.memory(), named(root, "environment"), learner.copies)
+        return RunState(state, flow, named(root, "updates"))
+
+    def update(run: RunState, _: None) -> tuple[RunState, Chunk]:
+        key, k_collect, k_learn = jax.random.split(run.key, 3)
+        explore = partial(learner.explore, run.learner)
+        flow, rows, tally = rollout.collect(
+            env, explore, learner.memory(), run.flow, k_collect, learner.steps
+        )
+        state, metrics = learner.learn(run.learner, rows, k_learn)
+        return RunState(state, flow, key), Chunk(metrics, tally)
+
+    def chunk(run: RunState) -> tuple[RunState, Chunk]:
+        run, told = jax.lax.scan(update, run, None, updates)
+        return run, Chunk(
+            jax.tree.map(jnp.nanmean, told.metrics), jax.tree.map(lambda x: x.sum(0), told.tally)
+        )
+
+    return Program(
+        env,
+        learner,
+        updates,
+        jax.jit(over_seeds(init, seeds)),
+        jax.jit(over_seeds(chunk, seeds), donate_argnums=0),
+        evaluator(env, learner, settings.run.eval_episodes, "greedy", seeds),
+    )
+
+
+def evaluator(
+    env: Environment, learner: Learner, episodes: int, mode: Mode, seeds: int
+) -> Callable[[Parameters, PRNGKeyArray], evaluation.Scores]:
+    """A compiled ``(parameters, key) -> Scores``; every seed plays the same fresh boards.
+
+    Args:
+        episodes: episodes of each seed.
+        mode: "greedy", or "sample" for the policy with its own randomness.
+        seeds: length of the leading axis of the parameters.
+    """
+
+    def one(parameters: Parameters, key: PRNGKeyArray) -> evaluation.Scores:
+        choose = evaluation.decentralised(learner, parameters, mode)
+        return evaluation.play(env, choose, learner.memory(), key, episodes)
+
+    def every(parameters: Parameters, key: PRNGKeyArray) -> evaluation.Scores:
+        return over_seeds(one, seeds)(parameters, jnp.broadcast_to(key, (seeds,)))
+
+    return jax.jit(every)
