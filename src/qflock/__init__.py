@@ -1,6 +1,9 @@
 """qflock: cooperative multi-agent reinforcement learning in JAX."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from qflock.api import evaluate, load, make, resume, train
 
 __version__ = "0.1.0"
 __all__ = ["evaluate", "load", "make", "resume", "train"]

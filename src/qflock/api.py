@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from qflock import config
 from qflock.config import Settings
+from qflock.errors import UserError
 
 
 def train(
@@ -35,7 +37,6 @@ def train(
         UserError: settings that cannot work; the message says what to do.
     """
     from qflock import device
-    from qflock.evidence.illustrate import illustrate
     from qflock.runs import runner
 
     if not isinstance(algorithm, Settings):
@@ -43,9 +44,7 @@ def train(
         file = None if config_file is None else Path(config_file)
         algorithm = config.resolve(algorithm, config=file, overrides=given)
     device.use(algorithm.run.device)
-    summary = runner.train(algorithm, quiet)
-    illustrate(summary["run"])
-    return summary
+    return _illustrated(runner.train(algorithm, quiet))
 
 
 def resume(
@@ -63,13 +62,21 @@ def resume(
         As `train`.
     """
     from qflock import device as devices
-    from qflock.evidence.illustrate import illustrate
     from qflock.runs import folder, runner
 
     settings = config.read_yaml(folder.open_run(run).config)
     devices.use(device or settings.run.device)  # type: ignore[arg-type]
-    summary = runner.resume(run, total_steps, quiet)
-    illustrate(summary["run"])
+    return _illustrated(runner.resume(run, total_steps, quiet))
+
+
+def _illustrated(summary: dict[str, Any]) -> dict[str, Any]:
+    """Add the pictures to a finished run; one that cannot be drawn must not cost its result."""
+    from qflock.evidence.illustrate import illustrate
+
+    try:
+        illustrate(summary["run"])
+    except UserError as problem:
+        print(f"qflock: no picture: {problem}", file=sys.stderr)
     return summary
 
 

@@ -226,6 +226,8 @@ def _build(algorithm: str, layers: list[_Layer]) -> Settings:
             raise UserError(
                 f"setting {name!r} of {algorithm} has the name of a run's setting; give it another"
             )
+    if "name" in environment:
+        raise UserError(f"setting 'name' of {env} has the name of the environment's own; give it another")
     known = {**run, **learner, **{f"env.{name}": wanted for name, wanted in environment.items()}}
 
     values: dict[str, Any] = {"env": env}

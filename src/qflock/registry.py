@@ -8,11 +8,13 @@ Listing names imports no entry; only the named one is imported.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.metadata
 import importlib.util
 import pkgutil
 import sys
+import zlib
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
@@ -27,8 +29,8 @@ ALIASES: dict[str, str] = {"expert_rl/GridWorld25v0": "gridworld25"}
 def names(kind: Kind) -> list[str]:
     """Sorted names of all entries of a kind, those of installed packages included."""
     package = importlib.util.find_spec(f"qflock.{kind}")
-    assert package is not None and package.submodule_search_locations is not None
-    own = {m.name for m in pkgutil.iter_modules(package.submodule_search_locations) if m.name[0] != "_"}
+    folders = package.submodule_search_locations if package else None
+    own = {m.name for m in pkgutil.iter_modules(folders or []) if m.name[0] != "_"}
     return sorted(own | {e.name for e in importlib.metadata.entry_points(group=f"qflock.{kind}")})
 
 
@@ -57,6 +59,25 @@ def is_path(name: str) -> bool:
     return name.split(":")[0].endswith(".py")
 
 
+@functools.cache
+def _imported(path: Path, changed: int) -> ModuleType:
+    """A file of the user's as a module, imported once for each time that it was ``changed``.
+
+    Its name in ``sys.modules`` is its own, so that no two files, nor a file and a library, share one.
+    """
+    name = f"{path.stem}_{zlib.crc32(str(path).encode()):08x}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise UserError(f"{path} cannot be imported")
+    loaded = importlib.util.module_from_spec(spec)
+    sys.modules[name] = loaded
+    try:
+        spec.loader.exec_module(loaded)
+    except Exception as problem:
+        raise UserError(f"{path} fails when imported: {type(problem).__name__}: {problem}") from problem
+    return loaded
+
+
 def from_file(name: str) -> Any:
     """The object that ``path.py:Name`` names, or the whole module for ``path.py``.
 
@@ -67,14 +88,7 @@ def from_file(name: str) -> Any:
     path = Path(file).expanduser().resolve()
     if not path.is_file():
         raise UserError(f"no file {file!r} (from {name!r}); give a path like my_file.py:MyClass")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None and spec.loader is not None
-    loaded = importlib.util.module_from_spec(spec)
-    sys.modules.setdefault(path.stem, loaded)
-    try:
-        spec.loader.exec_module(loaded)
-    except Exception as problem:
-        raise UserError(f"{file} fails when imported: {type(problem).__name__}: {problem}") from problem
+    loaded = _imported(path, path.stat().st_mtime_ns)
     if not attribute:
         return loaded
     if not hasattr(loaded, attribute):
@@ -94,7 +108,7 @@ def environment_class(name: str) -> type:
 
 
 def algorithm(name: str) -> ModuleType:
-    """The module behind an algorithm's name: it has ``Config`` and ``build(config, environment) -> Learner``."""
+    """The module behind an algorithm's name: it has ``Config`` and ``build(config, env) -> Learner``."""
     found = from_file(name.partition(":")[0]) if is_path(name) else module("algorithms", name)
     for needed in ("Config", "build"):
         if not hasattr(found, needed):

@@ -95,7 +95,7 @@ def describe(wanted: Any) -> str:
 
 
 def metavar(wanted: Any) -> str:
-    """The placeholder of a type in help texts, as in ``INT`` or ``{auto,cpu,gpu}``."""
+    """The placeholder of a type in help texts: ``INT``, ``INT ...``, ``FLOAT|none``, ``{auto,cpu,gpu}``."""
     origin, inner = get_origin(wanted), get_args(wanted)
     if origin is Annotated:
         return metavar(inner[0])
@@ -104,7 +104,7 @@ def metavar(wanted: Any) -> str:
     if origin is Literal:
         return "{" + ",".join(map(str, inner)) + "}"
     if (origin or wanted) in (tuple, list):
-        return metavar(inner[0]) if inner else "TEXT"
+        return f"{metavar(inner[0]) if inner else 'TEXT'} ..."
     return _METAVARS.get(wanted, "VALUE")
 
 

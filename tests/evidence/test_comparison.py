@@ -17,81 +17,8 @@ import pytest
 from qflock.errors import UserError
 from qflock.evidence.comparison import compare
 from qflock.evidence.comparison_table import Row, Table
-from qflock.evidence.records import METRICS
-from qflock.runs import folder
 
 MakeRun = Callable[..., Path]
-REFERENCES = {
-    "oracle": {"discounted_mean": 10.0, "return_mean": 12.0, "solved": 1.0, "length_mean": 5.0},
-    "random": {"discounted_mean": 2.0, "return_mean": 3.0, "solved": 0.1, "length_mean": 50.0},
-}
-
-
-@pytest.fixture
-def make_run(tmp_path: Path) -> MakeRun:
-    """Writes a finished run whose seeds end with the given scores, climbing to them in a straight line."""
-
-    def make(
-        name: str,
-        scores: dict[int, float],
-        *,
-        algorithm: str = "qmix",
-        environment: dict[str, Any] | None = None,
-        episodes: int = 128,
-        steps: int = 1000,
-        references: dict[str, Any] = REFERENCES,
-        summary: dict[str, Any] | None = None,
-        **settings: Any,
-    ) -> Path:
-        path = tmp_path / name
-        (path / "configs").mkdir(parents=True)
-        env = {"name": "gridworld25", "grid_size": 5, **(environment or {})}
-        facts: dict[str, Any] = {
-            "schema": folder.SCHEMA,
-            "seeds": list(scores),
-            "versions": {"qflock": "0.1.0"},
-            "settings": {
-                "algorithm": algorithm,
-                "env": env,
-                "total_steps": steps,
-                "seeds": len(scores),
-                "lr": 0.01,
-            }
-            | settings,
-        }
-        facts["sha256"] = folder._checksum(facts)
-        (path / "configs" / "hparams.json").write_text(json.dumps(facts))
-        rows = [evaluation(seed, steps, score, episodes) for seed, score in scores.items()]
-        content = {
-            "algorithm": algorithm,
-            "environment": env["name"],
-            "env_steps": steps,
-            "seconds": 20.0 * len(scores),
-            "seconds_per_seed": 20.0,
-            "parameters": 1234,
-            "references": references,
-            "final_evaluation": {"per_seed": rows, "over_seeds": {}},
-        }
-        (path / "summary.json").write_text(json.dumps(content | (summary or {})))
-        with (path / "evaluation.csv").open("w", newline="") as file:
-            writer = csv.DictWriter(file, list(rows[0]))
-            writer.writeheader()
-            for share in (0.0, 0.25, 0.5, 0.75, 1.0):
-                writer.writerows(
-                    evaluation(s, int(share * steps), share * v, episodes) for s, v in scores.items()
-                )
-        return path
-
-    return make
-
-
-def evaluation(seed: int, step: int, score: float, episodes: int) -> dict[str, Any]:
-    row = dict.fromkeys(METRICS, score) | {
-        "return_std": 1.0,
-        "solved": score / 10,
-        "length_mean": 55 - 5 * score,
-    }
-    return {"seed": seed, "env_step": step, "episodes": episodes} | row
 
 
 def spread(mean: float, seeds: int = 8, first: int = 0, width: float = 1.0) -> dict[int, float]:
@@ -221,8 +148,29 @@ def test_less_is_better_where_the_references_say_so(make_run: MakeRun) -> None:
     assert any("less length_mean is better" in note for note in found.notes)
 
 
+def test_seeds_evaluated_at_other_steps_share_a_grid(make_run: MakeRun) -> None:
+    make_run("a", spread(8, 6))
+    late = make_run("b", {6: 8.0}, steps=1000)
+    rows = (late / "evaluation.csv").read_text().splitlines(keepends=True)
+    (late / "evaluation.csv").write_text("".join([rows[0], rows[2], rows[5]]))  # at 250 and at 1000
+    curve = compare([late.parent / "*"]).tables[0].curves["qmix"]
+    assert curve.steps.tolist() == [250, 500, 750, 1000]
+    np.testing.assert_allclose(curve.score.value, [2, 4, 6, 8])
+
+
+def test_a_measure_of_the_environment_is_a_metric(make_run: MakeRun) -> None:
+    run = make_run("a", spread(5))
+    summary = json.loads((run / "summary.json").read_text())
+    for row in summary["final_evaluation"]["per_seed"]:
+        row["foods_left"] = row["seed"]
+    (run / "summary.json").write_text(json.dumps(summary))
+    assert compare([run], metric="foods_left").tables[0].rows[0].score.value == pytest.approx(3.5)
+    with pytest.raises(UserError, match="did you mean 'foods_left'"):
+        compare([run], metric="food_left")
+
+
 def test_what_is_said(make_run: MakeRun) -> None:
-    a = make_run("a", {0: 5.0, 1: 6.0}, algorithm="iql", references={"random": REFERENCES["random"]})
+    a = make_run("a", {0: 5.0, 1: 6.0}, algorithm="iql", references={"random": {"discounted_mean": 2.0}})
     b = make_run("b", spread(6), steps=4000, references={}, summary={"tuning_budget": 20})
     found = compare([a, b])
     assert found.notes[0].startswith("gridworld25: few seeds (iql 2)")

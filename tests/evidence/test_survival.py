@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import scipy.stats
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from qflock.evidence import survival
 
@@ -52,3 +54,21 @@ def test_log_rank() -> None:
         scipy.stats.CensoredData(early[~part], right=early[part]), scipy.stats.CensoredData(early + 2)
     ).pvalue
     assert survival.log_rank((early, part), (early + 2, seen)) == pytest.approx(expected)
+
+
+@settings(deadline=None, max_examples=80)
+@given(st.lists(st.tuples(st.integers(1, 12), st.booleans()), min_size=1, max_size=12), st.randoms())
+def test_kaplan_meier_is_the_product_of_chances_to_go_on(runs: list[tuple[int, bool]], random) -> None:
+    last = max(time for time, _ in runs)
+    left, area, median = 1.0, 0.0, np.inf
+    for step in range(1, last + 1):
+        area += left  # nothing changes between whole steps
+        at_risk = sum(time >= step for time, _ in runs)
+        left *= 1 - sum(time == step and not censored for time, censored in runs) / at_risk
+        median = step if left <= 0.5 + 1e-12 and median == np.inf else median
+    random.shuffle(runs)
+    times, censored = map(np.array, zip(*runs, strict=True))
+    found = survival.time_to_score(times, censored, last)
+    assert found.median == median
+    assert found.restricted_mean == pytest.approx(area)
+    assert found.median_low <= found.median <= found.median_high

@@ -1,8 +1,9 @@
-"""Independent Q-learning: every agent learns from its own error, the others are part of its world (Tan 1993)."""
+"""Independent Q-learning: every agent learns from its own error (Tan 1993)."""
 
 from dataclasses import dataclass
 
-from qflock.algorithms._value import ValueConfig, build
+from qflock.algorithms._value import build
+from qflock.algorithms._value_config import ValueConfig
 
 __all__ = ["Config", "build"]
 

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from qflock.algorithms._value import ValueConfig, build
+from qflock.algorithms._value import build
+from qflock.algorithms._value_config import ValueConfig
 
 __all__ = ["Config", "build"]
 

@@ -10,6 +10,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from types import ModuleType
 
 from qflock import __version__
 from qflock.errors import UserError, unknown
@@ -43,7 +44,8 @@ more
   --debug, or QFLOCK_DEBUG=1                 show the traceback of an error
   --version                                  the version
 
-exit codes: 0 fine, 2 bad input, 130 interrupted (state saved), 70 internal error
+exit codes
+  0 fine, 2 bad input, 130 interrupted (state saved), 70 internal error
 """
 
 BAD_INPUT, INTERNAL, INTERRUPTED, BROKEN_PIPE = 2, 70, 130, 141
@@ -98,7 +100,12 @@ def _dispatch(arguments: list[str]) -> int:
     name, *rest = arguments
     if name not in COMMANDS:
         raise unknown("command", name, COMMANDS)
-    return importlib.import_module(f"qflock.commands.{name}").run(rest)
+    return module(name).run(rest)
+
+
+def module(command: str) -> ModuleType:
+    """The module of a command. That of ``list`` has another name, for it would hide the type here."""
+    return importlib.import_module(f"qflock.commands.{'listing' if command == 'list' else command}")
 
 
 def _say(message: str, debug: bool) -> None:

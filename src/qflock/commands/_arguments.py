@@ -13,6 +13,8 @@ from typing import Annotated, Any, NamedTuple, get_type_hints
 
 from qflock.errors import UserError
 
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
 
 class Group(NamedTuple):
     """Options that stand together in a help text.
@@ -48,7 +50,7 @@ def parse(groups: Sequence[Group], argv: Sequence[str], *, command: str, about: 
         SystemExit: help was asked for and printed.
     """
     if os.environ.get("NO_COLOR"):
-        os.environ.setdefault("PYTHON_TYRO_ANSI_CODES", "0")  # tyro reads it once, when it is imported
+        os.environ.setdefault("PYTHON_TYRO_ANSI_CODES", "False")  # tyro reads it once, when it is imported
     import tyro
 
     see = f"(see {command.removesuffix(' RUN')} --help)"
@@ -154,13 +156,14 @@ def _show(value: Any) -> str:
 
 
 def _one_line(box: str) -> str:
-    """What tyro's box of an error says, without the box and what follows its first rule."""
-    rows = []
-    for row in box.splitlines()[1:]:
-        text = row.strip(" │|")
-        if not text or set(text) <= set("─-╰╯+"):
+    """What tyro's box of an error says: the rows under its title, up to the next rule."""
+    rows: list[str] = []
+    for row in ANSI.sub("", box).splitlines()[1:]:
+        text = row.strip(" │")
+        if text.strip("─-╰╯"):
+            rows.append(text)
+        elif rows:
             break
-        rows.append(text)
     message = " ".join(rows).removeprefix("Error parsing ")
     missing = re.match(r"Missing value for argument '([^']+)'", message)
     return f"{missing[1]} needs a value" if missing else message or "these arguments cannot be read"

@@ -6,17 +6,20 @@ import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as Grid
 
-from qflock.evidence.comparison_table import COSTS, Comparison, Row, Table
+from qflock.evidence.comparison_table import Comparison, Table
+from qflock.evidence.records import COSTS
 from qflock.evidence.statistics import Interval
 from qflock.runs.curve import quantity
 
-WIDTH = 100  # where the output is no terminal
+WIDTH = 100  # where the output is no terminal; a narrower terminal has costs below the scores
 NOTHING = "-"
+LABEL = 16  # characters of a word that a column has room for
 
 
 def show(comparison: Comparison, written: Sequence[Path]) -> None:
@@ -26,8 +29,9 @@ def show(comparison: Comparison, written: Sequence[Path]) -> None:
         console.width = WIDTH
     for table in comparison.all_tables:
         console.print()
-        console.print(_heading(comparison, table))
-        console.print(_scores(comparison, table))
+        console.print(_heading(comparison, table), soft_wrap=True)
+        for grid in _grids(comparison, table, console.width):
+            console.print(grid)
         if any(row.time for row in table.rows):
             console.print()
             console.print(_times(comparison, table))
@@ -44,56 +48,98 @@ def _heading(comparison: Comparison, table: Table) -> str:
     else:
         mode, episodes = table.evaluation.get("mode"), table.evaluation.get("episodes")
         said = f"{comparison.metric} over {episodes} {mode} episodes a seed, after training"
+    if _brief(comparison.baseline) != comparison.baseline and any(row.improvement for row in table.rows):
+        said += f"; baseline: {comparison.baseline}"
     return f"[bold]{escape(table.name)}[/bold]  {escape(said)}"
 
 
-def _scores(comparison: Comparison, table: Table) -> Grid:
-    against = any(row.improvement for row in table.rows)
-    circuits = any("circuit_evaluations" in row.costs for row in table.rows)
-    name = escape(comparison.baseline)
-    grid = Grid(box=None, padding=(0, 1, 0, 0), header_style="bold", pad_edge=False)
-    grid.add_column("method\n[not bold]seeds[/]", overflow="fold", min_width=12)
-    for head, shown in (
-        ("IQM\n[not bold]95 % interval[/]", True),
-        ("mean\n[not bold]median[/]", True),
-        ("gap to\noracle", True),
-        (f"IQM less\n{name}", against),
-        (f"P(beats\n{name})", against),
-        ("\nsolved", True),
-        ("parameters" + "\n[not bold]circuits run[/]" * circuits, True),
-        ("steps\n[not bold]seconds[/]", True),
-    ):
-        if shown:
-            grid.add_column(head, justify="right", overflow="fold")
+def _brief(baseline: str) -> str:
+    """The baseline's name in the head of a column."""
+    return baseline if len(baseline) <= LABEL else "baseline"
+
+
+def _folded(label: str) -> str:
+    """A label whose long words, ``learning_rate=0.0005``, break behind their equals sign."""
+    words = [w if len(w) <= LABEL else "\n" + w.replace("=", "=\n  ", 1) for w in label.split(" ")]
+    return " ".join(words).replace(" \n", "\n").strip()
+
+
+def _grids(comparison: Comparison, table: Table, width: int) -> list[Grid]:
+    """Scores and costs in one grid, or one below the other where the terminal is narrow."""
     decimals = _decimals(table)
-    for row in table.rows:
-        grid.add_row(*_method(row, decimals, against))
-    for reference in table.references:
-        gap = "" if reference.optimality_gap is None else _number(reference.optimality_gap, 3)
-        score, solved = _number(reference.score, decimals), _share(reference.solved)
-        cells = [escape(reference.name), score, "", gap, *["", ""] * against, solved, "", ""]
-        grid.add_row(*cells, style="dim")
-    return grid
+    scores = _score_columns(table, decimals, escape(_brief(comparison.baseline)))
+    costs = _cost_columns(table)
+    count = len(table.rows)
+    methods = [f"{escape(_folded(r.method))}\n[dim]{_seeds(len(r.seeds))}[/]" for r in table.rows]
+    methods += [escape(reference.name) for reference in table.references]
+    grids = []
+    for columns in [[*scores, *costs]] if width >= WIDTH else [scores, costs]:
+        grid = Grid(box=None, padding=(0, 1, 0, 0), header_style="bold", pad_edge=False)
+        grid.add_column("method\n[not bold]seeds[/]", overflow="fold", min_width=12)
+        for column in columns:
+            grid.add_column(column.head, justify="right", no_wrap=True)
+        for at, method in enumerate(methods):
+            grid.add_row(
+                method, *(column.cells[at] for column in columns), style="dim" if at >= count else ""
+            )
+        grids.append(grid)
+    return grids
 
 
-def _method(row: Row, decimals: int, against: bool) -> list[str]:
-    cells = [
-        f"{escape(row.method)}\n[dim]{len(row.seeds)} seed{'s' * (len(row.seeds) != 1)}[/]",
-        f"[bold]{_number(row.score.value, decimals)}[/]\n{_ends(row.score, decimals)}",
-        f"{_number(row.mean.value, decimals)}\n{_number(row.median.value, decimals)}",
-        _number(row.optimality_gap.value, 3) if row.optimality_gap else NOTHING,
+class _Column(NamedTuple):
+    head: str
+    cells: list[str]  # of all methods, then of all reference policies
+
+
+def _score_columns(table: Table, decimals: int, baseline: str) -> list[_Column]:
+    rows, references = table.rows, table.references
+    blank = [""] * len(references)
+    columns = [
+        _Column(
+            "IQM\n[not bold]95 % interval[/]",
+            [f"[bold]{_number(r.score.value, decimals)}[/]\n{_ends(r.score, decimals)}" for r in rows]
+            + [_number(r.score, decimals) for r in references],
+        ),
+        _Column(
+            "mean\n[not bold]median[/]",
+            [f"{_number(r.mean.value, decimals)}\n{_number(r.median.value, decimals)}" for r in rows] + blank,
+        ),
+        _Column(
+            "gap to\noracle",
+            [_number(r.optimality_gap.value, 3) if r.optimality_gap else NOTHING for r in rows]
+            + [_number(r.optimality_gap, 3) for r in references],
+        ),
     ]
-    if against and row.improvement and row.difference:
-        cells.append(f"{_number(row.difference.value, decimals, '+')}\n{_ends(row.difference, decimals)}")
-        cells.append(f"{_number(row.improvement.value, 2)}\n{_ends(row.improvement, 2)}")
-    elif against:
-        cells += ["", ""]
-    known = {name: _count(row.costs.get(name)) for name in COSTS}
-    seconds = row.costs.get("seconds")
-    spent = NOTHING if seconds is None else f"{seconds:,.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
-    circuits = known["circuit_evaluations"] if "circuit_evaluations" in row.costs else ""
-    cells += [_share(row.solved), f"{known['parameters']}\n{circuits}", f"{known['env_steps']}\n{spent}"]
-    return cells
+    if any(row.improvement for row in rows):
+        for head, places, sign, intervals in (
+            (f"IQM minus\n{baseline}", decimals, "+", [row.difference for row in rows]),
+            (f"P(beats\n{baseline})", 2, "", [row.improvement for row in rows]),
+        ):
+            cells = [f"{_number(i.value, places, sign)}\n{_ends(i, places)}" if i else "" for i in intervals]
+            columns.append(_Column(head, cells + blank))
+    return columns
+
+
+def _cost_columns(table: Table) -> list[_Column]:
+    rows = table.rows
+    blank = [""] * len(table.references)
+    known = {name: [_count(row.costs.get(name)) for row in rows] for name in COSTS}
+    circuits = any("circuit_evaluations" in row.costs for row in rows)
+    run = [c if c != NOTHING else "" for c in known["circuit_evaluations"]]
+    seconds = [_seconds(row.costs.get("seconds")) for row in rows]
+    return [
+        _Column(
+            "\nsolved", [_share(row.solved) for row in rows] + [_share(r.solved) for r in table.references]
+        ),
+        _Column(
+            "params" + "\n[not bold]circuits[/]" * circuits,
+            ["\n".join(cell) for cell in zip(known["parameters"], run, strict=True)] + blank,
+        ),
+        _Column(
+            "steps\n[not bold]seconds[/]",
+            ["\n".join(cell) for cell in zip(known["env_steps"], seconds, strict=True)] + blank,
+        ),
+    ]
 
 
 def _times(comparison: Comparison, table: Table) -> Grid:
@@ -101,10 +147,10 @@ def _times(comparison: Comparison, table: Table) -> Grid:
     grid.add_column(f"time to {_number(table.target, _decimals(table))}", overflow="fold", min_width=12)
     horizon = max(row.time.horizon for row in table.rows if row.time)
     tested = any(row.log_rank is not None for row in table.rows)
-    for head in ("reached by", "median steps", "95 % interval", f"mean steps, to {quantity(horizon)}"):
+    for head in ("reached by", "median steps", "95 % interval", f"mean to {quantity(horizon)}"):
         grid.add_column(head, justify="right")
     if tested:
-        grid.add_column(f"p against {escape(comparison.baseline)}", justify="right")
+        grid.add_column(f"p against {escape(_brief(comparison.baseline))}", justify="right")
 
     def steps(value: float) -> str:
         return quantity(value) if math.isfinite(value) else f"> {quantity(horizon)}"
@@ -113,7 +159,7 @@ def _times(comparison: Comparison, table: Table) -> Grid:
         if row.time:
             time, p = row.time, row.log_rank
             ends = escape(f"[{steps(time.median_low)}, {steps(time.median_high)}]")
-            cells = [escape(row.method), f"{time.reached} of {time.runs}", steps(time.median)]
+            cells = [escape(_folded(row.method)), f"{time.reached} of {time.runs}", steps(time.median)]
             cells += [ends if math.isfinite(time.median_low) else NOTHING, quantity(time.restricted_mean)]
             if tested:
                 cells.append("" if p is None or math.isnan(p) else f"{p:.3f}" if p >= 0.001 else "< 0.001")
@@ -122,9 +168,9 @@ def _times(comparison: Comparison, table: Table) -> Grid:
 
 
 def _decimals(table: Table) -> int:
-    """Digits after the point that tell scores apart: 3 for scores around 1, none for thousands."""
+    """Digits after the point that tell scores apart: 3 for scores up to about 1, none for thousands."""
     known = [abs(float(row.score.value)) for row in table.rows] + [abs(r.score) for r in table.references]
-    return max(0, min(3, 3 - math.floor(math.log10(max(*known, 1e-9))))) if known else 3
+    return next((digits for digits, most in ((3, 1.5), (2, 100), (1, 1000)) if max(known) < most), 0)
 
 
 def _number(value: object, decimals: int, sign: str = "") -> str:
@@ -136,6 +182,16 @@ def _ends(interval: Interval, decimals: int) -> str:
     if math.isnan(low):
         return NOTHING
     return escape(f"[{low:.{decimals}f}, {high:.{decimals}f}]")
+
+
+def _seeds(count: int) -> str:
+    return f"{count} seed" if count == 1 else f"{count} seeds"
+
+
+def _seconds(value: float | None) -> str:
+    if value is None:
+        return NOTHING
+    return f"{value:,.0f} s" if value >= 10 else f"{value:.1f} s"
 
 
 def _share(value: float | None) -> str:

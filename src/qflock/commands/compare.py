@@ -55,15 +55,21 @@ def run(argv: list[str]) -> int:
     from qflock.commands import _comparison_output
     from qflock.evidence.comparison import compare
 
-    for folder in filter(None, (options.out, options.csv and options.csv.parent)):
-        if folder.exists() and not folder.is_dir():
-            raise UserError(f"cannot write to {folder}: it is a file; name another folder")
+    _refuse_unwritable(options)
     comparison = compare(
         runs, metric=options.metric, baseline=options.baseline, split=options.split, target=options.target
     )
     written = _write(comparison, options)
     _output.deliver(comparison.as_json, options.json, lambda _: _comparison_output.show(comparison, written))
     return 0
+
+
+def _refuse_unwritable(options: Options) -> None:
+    if options.csv is not None and options.csv.is_dir():
+        raise UserError(f"--csv {options.csv} is a folder; give the name of a file")
+    for folder in [options.out, *([options.csv.parent] if options.csv else [])]:
+        if folder.exists() and not folder.is_dir():
+            raise UserError(f"cannot write to {folder}: it is a file; name another folder")
 
 
 def _write(comparison: Comparison, options: Options) -> list[Path]:

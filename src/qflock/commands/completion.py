@@ -6,12 +6,11 @@ parser; here the options depend on the algorithm and the environment that stand 
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from qflock import config, registry
-from qflock.commands import COMMANDS, _arguments
+from qflock.commands import COMMANDS, _arguments, module
 from qflock.commands._arguments import Group
 from qflock.errors import UserError, unknown
 
@@ -24,35 +23,35 @@ with the Tab key. Print it again after installing more algorithms.
   zsh:  qflock completion zsh >> ~/.zshrc"""
 
 SCRIPT = """_qflock() {{
-  local word="${{COMP_WORDS[COMP_CWORD]}}" before="${{COMP_WORDS[COMP_CWORD-1]}}" command="${{COMP_WORDS[1]}}"
-  local words="" environment={environment} at
+  local typed="${{COMP_WORDS[COMP_CWORD]}}" before="${{COMP_WORDS[COMP_CWORD-1]}}" verb="${{COMP_WORDS[1]}}"
+  local offers="" place={environment} at
   for ((at = 2; at < COMP_CWORD; at++)); do
-    [[ "${{COMP_WORDS[at]}}" == --env ]] && environment="${{COMP_WORDS[at+1]}}"
+    [[ "${{COMP_WORDS[at]}}" == --env ]] && place="${{COMP_WORDS[at+1]}}"
   done
   if ((COMP_CWORD == 1)); then
-    words="{commands} --help --version"
+    offers="{commands} --help --version"
   else
     case "$before" in
 {values}
       *)
-        case "$command" in
+        case "$verb" in
 {options}
         esac
-        if [[ "$command" == train ]]; then
-          ((COMP_CWORD == 2)) && words="{algorithms} $words"
+        if [[ "$verb" == train ]]; then
+          ((COMP_CWORD == 2)) && offers="{algorithms} $offers"
           case "${{COMP_WORDS[2]}}" in
 {learners}
           esac
         fi
-        case "$command" in
+        case "$verb" in
           train|evaluate|watch)
-            case "$environment" in
+            case "$place" in
 {environments}
             esac ;;
         esac ;;
     esac
   fi
-  COMPREPLY=($(compgen -W "$words" -- "$word"))
+  COMPREPLY=($(compgen -W "$offers" -- "$typed"))
 }}
 complete -o default -F _qflock qflock
 """
@@ -80,10 +79,7 @@ def run(argv: list[str]) -> int:
 
 def script() -> str:
     """The script for bash; zsh reads it with ``bashcompinit``."""
-    forms = {
-        name: getattr(importlib.import_module(f"qflock.commands.{name}"), "Options", None)
-        for name in COMMANDS
-    }
+    forms = {name: getattr(module(name), "Options", None) for name in COMMANDS}
     groups = {name: [Group(form())] for name, form in forms.items() if form}
     groups["train"].append(Group(config.RunSettings(), pairs=True))
     learners = {
@@ -106,8 +102,8 @@ def script() -> str:
         options=_cases(
             {n: f"{positional.get(n, '')} {_words(g)} --help".strip() for n, g in groups.items()}, 10
         ),
-        learners=_cases({name: f"$words {_words(some)}" for name, some in learners.items()}, 12),
-        environments=_cases({name: f"$words {_words(some)}" for name, some in environments.items()}, 14),
+        learners=_cases({name: f"$offers {_words(some)}" for name, some in learners.items()}, 12),
+        environments=_cases({name: f"$offers {_words(some)}" for name, some in environments.items()}, 14),
     )
 
 
@@ -115,9 +111,9 @@ def _words(groups: list[Group]) -> str:
     return " ".join(option for group in groups for option in _arguments.options(group))
 
 
-def _cases(words: dict[str, str], indent: int) -> str:
-    """Branches of a shell's ``case`` that set ``words``."""
-    return "\n".join(f'{" " * indent}{name}) words="{some}" ;;' for name, some in words.items())
+def _cases(offers: dict[str, str], indent: int) -> str:
+    """Branches of a shell's ``case`` that set ``offers``."""
+    return "\n".join(f'{" " * indent}{name}) offers="{some}" ;;' for name, some in offers.items())
 
 
 def _choices(group: Group) -> dict[str, list[str]]:

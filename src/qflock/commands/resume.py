@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from qflock import config
 from qflock.commands import _arguments, _output, _runs
 from qflock.commands._arguments import Group
+from qflock.errors import UserError
 
 COMMAND = "qflock resume RUN"
 ABOUT = """Go on with a run from its newest saved state. RUN is the run's folder, or latest.
@@ -29,6 +29,10 @@ class Options:
     json: bool = False
     """Print the result as one JSON object, and nothing else, on standard output."""
 
+    def __post_init__(self) -> None:
+        if self.total_steps is not None and self.total_steps < 1:
+            raise UserError(f"total_steps is {self.total_steps}; it must be at least 1")
+
 
 def run(argv: list[str]) -> int:
     """Run the command; returns its exit status."""
@@ -36,14 +40,11 @@ def run(argv: list[str]) -> int:
         _arguments.parse([Group(Options())], argv, command=COMMAND, about=ABOUT)
     found, rest = _runs.find(argv, COMMAND)
     (options,) = _arguments.parse([Group(Options())], rest, command=COMMAND, about=ABOUT)
-    settings = config.read_yaml(found.config)
 
     def work() -> dict[str, Any]:
-        from qflock import device
-        from qflock.runs import runner
+        from qflock import api
 
-        device.use(options.device or settings.run.device)
-        return runner.resume(found.path, total_steps=options.total_steps, quiet=options.quiet)
+        return api.resume(found.path, options.total_steps, quiet=options.quiet, device=options.device)
 
     _output.deliver(work, options.json, _output.show_training)
     return 0

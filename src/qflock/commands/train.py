@@ -48,7 +48,7 @@ def run(argv: list[str]) -> int:
     if algorithm is None and file is None:
         algorithms = ", ".join(registry.names("algorithms"))
         if not _arguments.wants_help(argv):
-            raise UserError(f"name an algorithm: qflock train ALGORITHM; there are: {algorithms}")
+            raise UserError(f"name the algorithm first: qflock train ALGORITHM; there are: {algorithms}")
         environments = ", ".join(registry.names("environments"))
         print(USAGE.format(algorithms=algorithms, environments=environments), end="")
         return 0
@@ -64,11 +64,9 @@ def run(argv: list[str]) -> int:
         return 0
 
     def work() -> dict[str, Any]:
-        from qflock import device
-        from qflock.runs import runner
+        from qflock import api
 
-        device.use(settings.run.device)
-        return runner.train(settings, quiet=options.quiet)
+        return api.train(settings, quiet=options.quiet)
 
     _output.deliver(work, options.json, _output.show_training)
     return 0

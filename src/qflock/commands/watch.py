@@ -81,13 +81,13 @@ def run(argv: list[str]) -> int:
         assert name is not None
         how["environment"] = config.make_environment(name, environment)
         how["policy"] = _policy(how["environment"], options.policy)
-    from qflock.evidence import animation
+    from qflock.evidence import watching
 
     path = found.path if found is not None else None
     if options.gif is None:
-        animation.play_in_terminal(path, **how)
+        watching.play_in_terminal(path, **how)
     else:
-        animation.save_gif(path, options.gif, **how)
+        watching.save_gif(path, options.gif, **how)
         print(f"wrote {options.gif}")
     return 0
 

@@ -70,7 +70,8 @@ def write_gif(path: Path, pictures: Sequence[np.ndarray], fps: float = 8.0) -> P
     waits = [wait] * (len(small) - 1) + [max(wait, round(1000 * LAST_FRAME))]
     with replacing(path) as temporary:
         small[0].save(
-            temporary, format="GIF", save_all=True, append_images=small[1:], duration=waits, loop=0, optimize=True
+            temporary, format="GIF", save_all=True, append_images=small[1:], duration=waits, loop=0,
+            optimize=True,
         )  # fmt: skip
     return path
 
@@ -89,8 +90,8 @@ def play(
     Returns:
         Whether the pictures were shown to the end.
     """
-    stream = sys.stdout if stream is None else stream
-    if not stream.isatty() or os.environ.get("TERM") == "dumb":
+    stream = stream or sys.stdout
+    if stream is None or not stream.isatty() or os.environ.get("TERM") == "dumb":
         print("no terminal to play in: open the GIF file instead", file=stream)
         return False
     true_colour = os.environ.get("COLORTERM", "") in ("truecolor", "24bit")

@@ -156,7 +156,8 @@ def _tuned_apart(tasks: Sequence[TaskRuns]) -> list[str]:
     found = []
     for label in dict.fromkeys(label for task in tasks for label in task.methods):
         settings = [runs[0].settings for task in tasks if (runs := task.methods.get(label))]
-        names = list(dict.fromkeys(n for other in settings[1:] for n in _differing(settings[0], other)))
+        differing = dict.fromkeys(n for other in settings[1:] for n in _differing(settings[0], other))
+        names = [name for name in differing if name != "total_steps"]  # its own row of the table says it
         if names:
             found.append(f"{label}: settings differ between tasks ({', '.join(names)})")
     return found

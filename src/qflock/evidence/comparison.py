@@ -29,7 +29,7 @@ def compare(
 
     Args:
         runs: run folders or globs such as ``runs/qmix-*``.
-        metric: column of the evaluations to score by.
+        metric: column of the evaluations to score by, the environment's measures included.
         baseline: label of the method that others are held against; the first run's by default.
         split: environment settings that make tasks of their own, for example ``grid_size``.
         target: score for the time to a score, in units of ``metric``; by default nine tenths of the
@@ -39,11 +39,13 @@ def compare(
     Raises:
         UserError: a run cannot be read, the runs are not comparable, or a name is unknown.
     """
-    if metric not in records.METRICS:
-        raise unknown("metric", metric, records.METRICS)
     found = [records.read(path) for path in records.find(runs)]
     if not found:
         raise UserError("no runs to compare; give run folders or a glob such as 'runs/qmix-*'")
+    columns = {name for record in found for row in record.final.values() for name in row}
+    metrics = columns.union(records.METRICS).difference(records.NO_SCORES)
+    if metric not in metrics:
+        raise unknown("metric", metric, metrics)
     for record in found:
         _require(record, metric)
     tasks = comparability.sort(found, split)

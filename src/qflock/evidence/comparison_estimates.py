@@ -11,8 +11,8 @@ import numpy as np
 
 from qflock.evidence import statistics, survival
 from qflock.evidence.comparability import TaskRuns
-from qflock.evidence.comparison_table import COSTS, Curve, Reference, Row, Table
-from qflock.evidence.records import Record
+from qflock.evidence.comparison_table import Curve, Reference, Row, Table
+from qflock.evidence.records import COSTS, Record
 from qflock.evidence.statistics import Interval
 
 TARGET = 0.9  # share of the way from random play to the oracle that counts as reached
@@ -221,7 +221,7 @@ def _summed(rows: Sequence[Row]) -> dict[str, object]:
     costs = {
         name: sum(row.costs[name] for row in rows)
         for name in COSTS
-        if name != "parameters" and all(name in row.costs for row in rows)
+        if not name.startswith("parameters") and all(name in row.costs for row in rows)
     }
     return {"solved": float(np.mean(solved)) if len(solved) == len(rows) else None, "costs": costs}
 
@@ -229,7 +229,7 @@ def _summed(rows: Sequence[Row]) -> dict[str, object]:
 def _profiles(rows: Sequence[Row], references: Sequence[Reference], sign: float) -> dict:
     known = np.concatenate([row.scores.ravel() for row in rows] + [[r.score for r in references]])
     margin = 0.02 * (known.max() - known.min()) or 0.5
-    thresholds = np.linspace(known.min() - margin, known.max() + margin, 101)
+    thresholds = np.linspace(known.min() - margin, known.max() + margin, 201)
     profiles = {row.method: statistics.profile(sign * row.scores, sign * thresholds) for row in rows}
     return {"thresholds": thresholds, "profiles": profiles}
 
@@ -240,7 +240,8 @@ Evaluations = list[tuple[np.ndarray, np.ndarray]]  # environment steps and score
 def _curves(runs: Sequence[Record], metric: str) -> Evaluations:
     """Evaluations during training; empty unless every seed of the method has them."""
     seeds = sum(len(record.final) for record in runs)
-    found = [(steps, columns[metric]) for record in runs for steps, columns in record.curves.values()]
+    known = [curve for record in runs for curve in record.curves.values() if metric in curve[1]]
+    found = [(steps, columns[metric]) for steps, columns in known]
     return found if len(found) == seeds and all(np.isfinite(scores).all() for _, scores in found) else []
 
 

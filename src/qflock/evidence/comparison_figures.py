@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -18,7 +19,7 @@ from qflock.evidence import style
 from qflock.evidence.comparison_table import Comparison, Reference, Table
 from qflock.evidence.statistics import Interval
 
-DASHES = ("solid", (0, (5, 1.5)), (0, (1.5, 1.2)))  # once the colours are used up
+DASHES: tuple[Any, ...] = ("solid", (0, (5, 1.5)), (0, (1.5, 1.2)))  # once the colours are used up
 WORDS = {
     "discounted_mean": "discounted return",
     "return_mean": "return",
@@ -76,16 +77,16 @@ class _Looks:
     def estimates(self, table: Table) -> Figure:
         """The aggregate estimates of one table, a panel each."""
         names = [n for n in ESTIMATES if all(getattr(row, n) is not None for row in table.rows)]
-        made, axes = _grid(1, len(names), 2.7, 0.85 + 0.32 * len(table.rows), labels=list(self.looks))
+        made, axes = _grid(1, len(names), 2.7, 1.0 + 0.3 * len(table.rows), labels=list(self.looks))
         for i, (name, panel) in enumerate(zip(names, axes, strict=True)):
             intervals = {row.method: getattr(row, name) for row in table.rows}
-            style.heading(panel, ESTIMATES[name])
+            _raised_heading(panel, ESTIMATES[name])
             self._bars(panel, intervals, names=i == 0)
             if name == "optimality_gap":
-                panel.set_xlabel("share of the way missing", fontsize=style.LABEL)
+                panel.set_xlabel("0: oracle, 1: random play", fontsize=style.LABEL)
             else:
                 panel.set_xlabel(self._score(table), fontsize=style.LABEL)
-                _verticals(panel, table.references, intervals)
+                _verticals(panel, _near(table.references, intervals))
         return self._finish(made, f"{table.name}: estimates with 95 % bootstrap intervals over seeds")
 
     def tasks(self) -> Figure:
@@ -93,38 +94,31 @@ class _Looks:
         tables = self.comparison.tables
         columns = min(3, len(tables))
         rows = math.ceil(len(tables) / columns)
-        height = 0.95 + 0.32 * max(len(table.rows) for table in tables)
+        height = 1.0 + 0.3 * max(len(table.rows) for table in tables)
         made, axes = _grid(rows, columns, 2.7, height, labels=list(self.looks))
         for i, (table, panel) in enumerate(zip(tables, axes, strict=False)):
             intervals = {row.method: row.score for row in table.rows}
-            style.heading(panel, table.name)
+            _raised_heading(panel, table.name)
             self._bars(panel, intervals, names=i % columns == 0 or list(intervals) != list(self.looks))
             panel.set_xlabel(self._score(table), fontsize=style.LABEL)
-            _verticals(panel, table.references, intervals)
+            _verticals(panel, _near(table.references, intervals))
         _hide(axes[len(tables) :])
         return self._finish(made, "Interquartile mean with 95 % bootstrap intervals over seeds")
 
     def profiles(self, tables: Sequence[Table]) -> Figure:
         """The share of runs better than a score."""
         columns = min(3, len(tables))
-        made, axes = _grid(math.ceil(len(tables) / columns), columns, 4.8 if columns == 1 else 3.4, 3.0)
+        made, axes = _grid(math.ceil(len(tables) / columns), columns, 5.4 if columns == 1 else 3.9, 3.5)
         for table, panel in zip(tables, axes, strict=False):
-            style.heading(panel, table.name)
+            _raised_heading(panel, table.name)
             for method, profile in table.profiles.items():
-                self._band(panel, method, table.thresholds, profile)
-            for reference in table.references:
-                panel.axvline(
-                    reference.score, color=style.GREY, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1.5
-                )
-                panel.annotate(
-                    reference.name, (reference.score, 1.0), xycoords=("data", "axes fraction"), xytext=(2, 2),
-                    textcoords="offset points", fontsize=style.SMALL - 1, color=style.GREY, parse_math=False,
-                )  # fmt: skip
+                self._band(panel, method, table.thresholds, profile, steps=True)
             than = "less than" if table.less_is_better else "more than"
             panel.set_xlabel(f"{self._score(table)} τ", fontsize=style.LABEL)
             panel.set_ylabel(f"share of runs with {than} τ", fontsize=style.LABEL)
             panel.set_ylim(-0.02, 1.04)
             panel.set_xlim(float(table.thresholds[0]), float(table.thresholds[-1]))
+            _verticals(panel, table.references)
         _hide(axes[len(tables) :])
         return self._finish(made, "Performance profile with 95 % bootstrap bands", legend=True)
 
@@ -134,7 +128,7 @@ class _Looks:
         if not tables:
             return None
         columns = min(3, len(tables))
-        made, axes = _grid(math.ceil(len(tables) / columns), columns, 5.4 if columns == 1 else 3.9, 3.1)
+        made, axes = _grid(math.ceil(len(tables) / columns), columns, 5.9 if columns == 1 else 4.2, 3.5)
         for i, (table, panel) in enumerate(zip(tables, axes, strict=False)):
             style.heading(panel, table.name)
             for method, curve in table.curves.items():
@@ -142,7 +136,7 @@ class _Looks:
             panel.margins(x=0.02)
             style.steps_axis(panel, max(float(curve.steps[-1]) for curve in table.curves.values()))
             if i % columns == 0:
-                panel.set_ylabel(f"{self.word}, interquartile mean", fontsize=style.LABEL)
+                panel.set_ylabel(f"IQM of {self.word}", fontsize=style.LABEL)
             style.reference_lines(panel, {reference.name: reference.score for reference in table.references})
         _hide(axes[len(tables) :])
         return self._finish(made, "Sample efficiency with 95 % bootstrap bands over seeds", legend=True)
@@ -157,7 +151,7 @@ class _Looks:
         if not shown:
             return None
         columns = min(3, len(shown))
-        height = 1.05 + 0.32 * max(map(len, shown.values()))
+        height = 1.0 + 0.3 * max(map(len, shown.values()))
         made, axes = _grid(
             math.ceil(len(shown) / columns),
             columns,
@@ -170,9 +164,7 @@ class _Looks:
             panel.axvline(0.5, color=style.GREY, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1.5)
             self._bars(panel, intervals, names=True)
             panel.set_xlim(-0.03, 1.03)
-            panel.set_xlabel(
-                f"P(method beats {self.comparison.baseline})", fontsize=style.LABEL, parse_math=False
-            )
+            panel.set_xlabel("P(method beats the baseline)", fontsize=style.LABEL)
         _hide(axes[len(shown) :])
         return self._finish(
             made, f"Probability of improvement over {self.comparison.baseline}, 95 % intervals"
@@ -198,41 +190,43 @@ class _Looks:
         axes.grid(False, axis="y")
         axes.grid(True, axis="x", color=style.PALE, linewidth=0.6)
         axes.locator_params(axis="x", nbins=5)
+        axes.use_sticky_edges = False  # bars keep clear of the left edge
+        axes.margins(x=0.06)
 
-    def _band(self, axes: Axes, method: str, x: np.ndarray, y: Interval) -> None:
+    def _band(self, axes: Axes, method: str, x: np.ndarray, y: Interval, steps: bool = False) -> None:
         colour, dash = self.looks[method]
-        axes.plot(x, y.value, color=colour, linestyle=dash, linewidth=1.8, label=method)
-        axes.fill_between(x, y.low, y.high, color=colour, alpha=0.16, linewidth=0, zorder=1.8)
+        drawstyle, step = ("steps-mid", "mid") if steps else ("default", None)
+        axes.plot(x, y.value, color=colour, linestyle=dash, linewidth=1.8, drawstyle=drawstyle)
+        axes.fill_between(x, y.low, y.high, color=colour, alpha=0.16, linewidth=0, zorder=1.8, step=step)
 
     def _finish(self, made: Figure, title: str, legend: bool = False) -> Figure:
         """Title above, and where wanted one legend of all methods below all panels."""
-        height, width = made.get_figheight(), made.get_figwidth()
-        made.suptitle(title, x=0.012, ha="left", fontsize=style.LABEL, color=style.GREY, parse_math=False)
-        below = 0.0
+        made.suptitle(title, x=0.01, ha="left", fontsize=style.LABEL, color=style.GREY, parse_math=False)
         if legend:
-            longest = max(map(len, self.looks))
-            columns = max(1, min(len(self.looks), int(width / (0.55 + 0.075 * longest))))
-            below = (0.1 + 0.2 * math.ceil(len(self.looks) / columns)) / height
+            entry = 0.55 + 0.068 * max(map(len, self.looks))  # inches
+            columns = max(1, min(len(self.looks), int(made.get_figwidth() / entry)))
+            made.set_figheight(made.get_figheight() + 0.19 * (math.ceil(len(self.looks) / columns) - 1))
             handles = [
                 Line2D([], [], color=colour, linestyle=dash, linewidth=1.8, label=method)
                 for method, (colour, dash) in self.looks.items()
             ]
             drawn = made.legend(
-                handles=handles, loc="lower center", ncols=columns, fontsize=style.SMALL, frameon=False,
-                borderaxespad=0.3, columnspacing=1.6, handlelength=2.2,
+                handles=handles, loc="outside lower center", fontsize=style.SMALL, frameon=False,
+                ncols=columns, columnspacing=1.6,
             )  # fmt: skip
             for text in drawn.get_texts():
                 text.set_parse_math(False)
-        made.tight_layout(rect=(0, below, 1, 1 - 0.02 / height), h_pad=1.6, w_pad=1.6)
         return made
 
 
 def _grid(
     rows: int, columns: int, width: float, height: float, labels: Sequence[str] = ()
 ) -> tuple[Figure, list[Axes]]:
-    """Axes of a size in inches each, with room at the left for labels, and the title above."""
+    """Axes of about a size in inches each, with room at the left for labels."""
     room = 0.075 * max(map(len, labels), default=0)
-    return style.figure(rows, columns, (columns * width + room, rows * height + 0.35))
+    made, axes = style.figure(rows, columns, (columns * width + room, rows * height + 0.35))
+    made.set_layout_engine("constrained", h_pad=0.06, w_pad=0.08)
+    return made, axes
 
 
 def _hide(axes: Sequence[Axes]) -> None:
@@ -240,16 +234,41 @@ def _hide(axes: Sequence[Axes]) -> None:
         panel.set_axis_off()
 
 
-def _verticals(axes: Axes, references: Sequence[Reference], intervals: dict[str, Interval]) -> None:
-    """Reference scores as dashed lines, those alone that do not squeeze the intervals."""
+def _near(references: Sequence[Reference], intervals: dict[str, Interval]) -> list[Reference]:
+    """The reference scores that do not squeeze the intervals when they are drawn beside them."""
     ends = np.array([float(end) for interval in intervals.values() for end in interval])
     low, high = np.nanmin(ends), np.nanmax(ends)
     room = high - low
-    for reference in references:
-        if low - room <= reference.score <= high + room:
-            axes.axvline(reference.score, color=style.GREY, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1.5)
-            axes.annotate(
-                reference.name, (reference.score, 0.0), xycoords=("data", "axes fraction"), xytext=(3, 3),
-                textcoords="offset points", fontsize=style.SMALL - 1, color=style.GREY, rotation=90,
-                ha="left", va="bottom", parse_math=False,
-            )  # fmt: skip
+    return [reference for reference in references if low - room <= reference.score <= high + room]
+
+
+def _raised_heading(axes: Axes, text: str) -> None:
+    """A panel's title with room below it for the names of reference lines."""
+    title = axes.set_title(
+        text, loc="left", fontsize=style.TITLE, fontweight="bold", color=style.BLACK, pad=18
+    )
+    title.set_parse_math(False)
+
+
+def _verticals(axes: Axes, references: Sequence[Reference]) -> None:
+    """Reference scores as dashed lines, their names above the axes and none on another.
+
+    Call it when everything else is drawn; it widens the limits to hold the lines.
+    """
+    if not references:
+        return
+    references = sorted(references, key=lambda reference: reference.score)
+    low, high = axes.get_xlim()
+    pad = 0.03 * (high - low)
+    axes.set_xlim(min(low, references[0].score - pad), max(high, references[-1].score + pad))
+    low, high = axes.get_xlim()
+    size = style.SMALL - 1
+    inches = axes.get_window_extent().width / axes.figure.dpi
+    gap = (0.62 * max(len(reference.name) for reference in references) + 0.6) * size / 72 / inches
+    places = style.spread([(reference.score - low) / (high - low) for reference in references], gap)
+    for reference, place in zip(references, places, strict=True):
+        axes.axvline(reference.score, color=style.GREY, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1.5)
+        axes.annotate(
+            reference.name, (place, 1.0), xycoords="axes fraction", xytext=(0, 2), textcoords="offset points",
+            fontsize=size, color=style.GREY, ha="center", va="bottom", parse_math=False,
+        )  # fmt: skip

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from qflock.evidence.records import COSTS
 from qflock.evidence.statistics import Interval
 from qflock.evidence.survival import TimeToScore
 
-COSTS = ("parameters", "env_steps", "circuit_evaluations", "seconds")
 INTERVALS = ("score", "mean", "median", "optimality_gap", "improvement", "difference")
 
 
@@ -36,8 +36,8 @@ class Row:
         difference: interquartile mean less the baseline's.
         paired_seeds: how many common seeds ``difference`` is on; 0 where it is unpaired.
         solved: share of episodes solved.
-        costs: parameters, env_steps, circuit_evaluations and seconds of one seed, where known; over
-            several tasks the sum of one seed on each, without parameters.
+        costs: of one seed, where known (see ``records.Record``); over several tasks the sum of one
+            seed on each, without parameters.
         time: environment steps until the target score.
         log_rank: p-value of the baseline needing as long.
     """

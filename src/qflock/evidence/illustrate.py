@@ -23,6 +23,6 @@ def illustrate(path: Path | str) -> None:
     training_plots(run.path, lines, f"{summary['algorithm']} on {summary['environment']}")
     settings = config.read_yaml(run.config)
     if isinstance(config.make_environment(settings.run.env, settings.environment), Drawable):
-        from qflock.evidence import animation
+        from qflock.evidence import watching
 
-        animation.save_gif(run.path, run.animation)
+        watching.save_gif(run.path, run.animation)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +15,7 @@ from qflock.runs.folder import RunFolder
 
 Columns = dict[str, np.ndarray]
 MOST_POINTS = 2000  # of a curve; more cannot be seen and would cost time
-MOST = 1e100  # larger numbers count as missing: axes cannot be laid out for them
+MOST = 1e100  # larger numbers count as missing, and smaller ones than its inverse as 0: no axis shows them
 SHARE_AVERAGED = 0.05  # of all rows, in a moving average
 DECADES = 2.0  # spanned by a positive column before it gets a logarithmic axis
 
@@ -54,7 +53,7 @@ PANELS = (
     Panel("Policy loss", (("policy_loss", "policy loss"),)),
     Panel("Value loss", (("value_loss", "value loss"),), logarithmic=True),
     Panel("Policy entropy", (("entropy", "entropy"),)),
-    Panel("Acceptance", (("acceptance", "acceptance rate"), ("swap_rate", "swap rate")), (("sigma", "sigma"),)),
+    Panel("Acceptance", (("acceptance", "accepted"), ("swap_rate", "swapped")), (("sigma", "sigma"),)),
     Panel("Best and mean of the chains", (("best", "best"), ("mean", "mean"))),
     Panel("Inverse temperature", (("beta", "beta"),)),
 )  # fmt: skip
@@ -107,13 +106,13 @@ def training_plots(
 
 
 def _numbers(path: Path) -> Columns:
-    """The numeric columns of a log; what is too large to draw counts as not there."""
+    """The numeric columns of a log, within what can be drawn."""
     columns = log.read(path) if path.is_file() else {}
-    return {
-        name: np.where(np.abs(column) < MOST, column, np.nan)
-        for name, column in columns.items()
-        if column.dtype.kind == "f"
-    }
+    numbers = {name: column for name, column in columns.items() if column.dtype.kind == "f"}
+    for column in numbers.values():
+        column[np.abs(column) > MOST] = np.nan
+        column[np.abs(column) < 1 / MOST] = 0.0
+    return numbers
 
 
 def _clock(trained: Columns, evaluated: Columns) -> Clock:
@@ -125,7 +124,7 @@ def _clock(trained: Columns, evaluated: Columns) -> Clock:
 
 
 def _legend(trained: Columns) -> str:
-    seeds = len(np.unique(trained.get("seed", np.zeros(1))))
+    seeds = len(np.unique(trained.get("seed", np.zeros(0))))
     band = f"; band: range of {seeds} seeds" if seeds > 1 else ""
     return f"thick: moving average over {SHARE_AVERAGED:.0%} of the rows; faint: every row{band}"
 
@@ -152,14 +151,12 @@ def _draw_returns(
     )
     style.heading(axes, "Return")
     axes.set_ylabel(f"{word} return of an episode", fontsize=style.LABEL)
-    if _drawable(trained, name):
-        _draw_column(axes, clock, trained, name, style.BLUE, "training")
-    if _drawable(evaluated, greedy):
-        x, rows = _by_seed(evaluated, greedy, clock)
-        mean, low, high = _mean_and_range(rows)
-        spans = np.stack([mean - low, high - mean])
+    _draw_column(axes, clock, trained, name, style.BLUE, "training")
+    if seeds := _by_seed(evaluated, greedy, clock):
+        x, mean, low, high = _over_seeds(seeds)
+        spans = np.stack([mean - low, high - mean]) if len(seeds) > 1 else None
         axes.errorbar(
-            x, mean, yerr=spans if len(rows) > 1 else None, color=style.RED, marker="o", markersize=4.5,
+            x, mean, yerr=spans, color=style.RED, marker="o", markersize=4.5,
             linewidth=1.0, elinewidth=1.0, capsize=2, label="greedy evaluation", zorder=4,
         )  # fmt: skip
     if not axes.has_data():
@@ -191,50 +188,52 @@ def _draw_panel(axes: Axes, clock: Clock, panel: Panel, trained: Columns) -> Non
 
 def _draw_column(axes: Axes, clock: Clock, columns: Columns, name: str, colour: str, label: str) -> None:
     """One column: every seed faintly, the mean over seeds of moving averages, and the seeds' range."""
-    x, rows = _by_seed(columns, name, clock)
-    smooth = rows if name in SCHEDULES else np.stack([_moving_average(row) for row in rows])
-    every = -(-len(x) // MOST_POINTS)
-    for row in rows if len(x) > 1 else ():
-        known = np.flatnonzero(np.isfinite(row))[::every]
-        axes.plot(x[known], row[known], color=colour, alpha=0.25, linewidth=0.7, zorder=2)
-    x, (mean, low, high) = x[::every], _mean_and_range(smooth[:, ::every])
-    marker = "o" if np.isfinite(mean).sum() == 1 else ""
+    seeds = _by_seed(columns, name, clock)
+    if not seeds:
+        return
+    for x, y in seeds if len(seeds[0][0]) > 1 else ():
+        every = -(-len(x) // MOST_POINTS)
+        axes.plot(x[::every], y[::every], color=colour, alpha=0.25, linewidth=0.7, zorder=2)
+    if name not in SCHEDULES:
+        seeds = [(x, _moving_average(y)) for x, y in seeds]
+    x, mean, low, high = _over_seeds(seeds)
+    marker = "o" if len(x) == 1 else ""
     axes.plot(x, mean, color=colour, linewidth=1.8, marker=marker, markersize=4, label=label)
-    if len(rows) > 1:
+    if len(seeds) > 1:
         axes.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0, zorder=1.8)
 
 
-def _by_seed(columns: Columns, name: str, clock: Clock) -> tuple[np.ndarray, np.ndarray]:
-    """Common times ``(T,)`` and a column's values ``(seeds, T)``, NaN where a seed has no row."""
-    values = columns[name]
-    time = columns[clock.column] if _drawable(columns, clock.column) else np.arange(1.0, len(values) + 1)
-    known = np.isfinite(time)
-    x, column = np.unique(time[known], return_inverse=True)
-    seeds, row = np.unique(columns.get("seed", np.zeros(len(values)))[known], return_inverse=True)
-    rows = np.full((len(seeds), len(x)), np.nan)
-    rows[row, column] = values[known]
-    return x, rows
+def _by_seed(columns: Columns, name: str, clock: Clock) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Times and values of each seed that has any; seeds need not have rows at the same times."""
+    if not _drawable(columns, name):
+        return []
+    y = columns[name]
+    x = columns[clock.column] if _drawable(columns, clock.column) else np.arange(1.0, len(y) + 1)
+    seed = columns.get("seed", np.zeros(len(y)))
+    known = np.isfinite(x) & np.isfinite(y)
+    order = np.argsort(x, kind="stable")
+    parts = [order[(known & (seed == one))[order]] for one in np.unique(seed)]
+    return [(x[part], y[part]) for part in parts if len(part)]
 
 
-def _mean_and_range(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a time at which no seed has a value
-        return np.nanmean(rows, 0), np.nanmin(rows, 0), np.nanmax(rows, 0)
+def _over_seeds(seeds: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, ...]:
+    """Common times, and mean, least and largest over seeds there, each seed joined up by straight lines."""
+    common = np.unique(np.concatenate([x for x, _ in seeds]))
+    start, end = max(x[0] for x, _ in seeds), min(x[-1] for x, _ in seeds)
+    shared = common[(common >= start) & (common <= end)]
+    x = shared if len(shared) else common
+    x = x[:: -(-len(x) // MOST_POINTS)]
+    values = np.stack([np.interp(x, *seed) for seed in seeds])
+    return x, values.mean(0), values.min(0), values.max(0)
 
 
 def _moving_average(values: np.ndarray) -> np.ndarray:
-    """Mean over the rows around each, NaN left out; the window is cut at both ends, gaps are bridged."""
-    known = np.isfinite(values)
-    if not known.any():
-        return values
-    total = np.concatenate([[0.0], np.cumsum(np.where(known, values, 0.0))])
-    count = np.concatenate([[0], np.cumsum(known)])
+    """Mean over the rows around each; the window is cut at both ends."""
+    total = np.concatenate([[0.0], np.cumsum(values)])
     index = np.arange(len(values))
     reach = round(SHARE_AVERAGED * len(values) / 2)
     first, last = np.maximum(index - reach, 0), np.minimum(index + reach + 1, len(values))
-    filled = np.flatnonzero(count[last] > count[first])
-    mean = (total[last] - total[first])[filled] / (count[last] - count[first])[filled]
-    return np.interp(index, filled, mean, left=np.nan, right=np.nan)
+    return (total[last] - total[first]) / (last - first)
 
 
 def _spans_decades(columns: Columns, name: str) -> bool:

@@ -18,15 +18,16 @@ from qflock.errors import UserError
 from qflock.runs import folder, log
 from qflock.runs.folder import RunFolder
 
-METRICS = (
+METRICS = (  # that every run has; an environment's measures, such as solved, come on top
     "discounted_mean",
     "return_mean",
     "return_min",
     "return_max",
     "return_std",
     "length_mean",
-    "solved",
 )
+COSTS = ("parameters", "parameters_trained", "env_steps", "circuit_evaluations", "seconds")
+NO_SCORES = ("seed", "env_step", "episodes")
 # Settings that say how a run is kept, not what was learnt; the others tell one method from another.
 BOOKKEEPING = {f.name for f in dataclasses.fields(RunSettings)} - {"total_steps", "init_from"}
 
@@ -44,8 +45,8 @@ class Record:
         final: evaluation columns of each seed at the end of training.
         curves: ``(env_step, {column: values})`` of each seed's evaluations during training.
         references: evaluation columns of each reference policy.
-        costs: ``parameters``, ``env_steps``, ``circuit_evaluations`` and ``seconds``, each for one
-            seed, where known.
+        costs: of one seed, where known: ``parameters`` (that execution needs), ``parameters_trained``
+            (mixer and critic included), ``env_steps``, ``circuit_evaluations``, ``seconds``.
         tuning_budget: what was spent on finding the settings, as the run states it.
         version: of the library that trained it.
     """
@@ -113,7 +114,7 @@ def _record(run: RunFolder, facts: Mapping[str, Any], summary: Mapping[str, Any]
     if not rows or len(rows) < len(final["per_seed"]):
         raise ValueError("its final evaluation has a seed twice" if rows else "its final evaluation is empty")
     episodes = sorted({int(row["episodes"]) for row in final["per_seed"]})
-    costs = {name: summary.get(name) for name in ("parameters", "env_steps", "circuit_evaluations")}
+    costs = {name: summary.get(name) for name in COSTS if name != "seconds"}
     costs["seconds"] = summary.get("seconds_per_seed")
     return Record(
         path=run.path,
@@ -159,5 +160,5 @@ def _curves(path: Path) -> dict[int, tuple[np.ndarray, dict[str, np.ndarray]]]:
     for seed in np.unique(columns["seed"]):
         mine = columns["seed"] == seed
         steps, order = np.unique(columns["env_step"][mine], return_index=True)
-        curves[int(seed)] = (steps, {m: columns[m][mine][order] for m in METRICS if m in columns})
+        curves[int(seed)] = (steps, {m: c[mine][order] for m, c in columns.items() if m not in NO_SCORES})
     return curves

@@ -86,8 +86,9 @@ def legend(axes: Axes) -> None:
     handles, labels = axes.get_legend_handles_labels()
     if handles:
         axes.legend(
-            handles, labels, loc="lower right", bbox_to_anchor=(1.02, 1.01), ncols=len(handles), frameon=False,
-            fontsize=SMALL, handlelength=1.4, handletextpad=0.5, columnspacing=1.3, borderaxespad=0.3,
+            handles, labels, loc="lower right", bbox_to_anchor=(1.02, 1.01), ncols=len(handles),
+            frameon=False, fontsize=SMALL, handlelength=1.4, handletextpad=0.5, columnspacing=1.3,
+            borderaxespad=0.3,
         )  # fmt: skip
 
 
@@ -112,7 +113,8 @@ def reference_lines(axes: Axes, references: Mapping[str, float]) -> None:
         axes.annotate(
             f"{name}  {known[name]:.3g}", (1.0, known[name]), xycoords=("axes fraction", "data"),
             xytext=(1.03, place), textcoords="axes fraction", fontsize=SMALL, color=GREY, va="center",
-            parse_math=False, arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.6, "shrinkA": 1, "shrinkB": 0},
+            parse_math=False,
+            arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.6, "shrinkA": 1, "shrinkB": 0},
         )  # fmt: skip
 
 

@@ -10,7 +10,16 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from qflock.parts.rollout import spread
-from qflock.types import Environment, Learner, Memory, Mode, Parameters, ReferencePolicy, TimeStep, team_reward
+from qflock.types import (
+    Environment,
+    Learner,
+    Memory,
+    Mode,
+    Parameters,
+    ReferencePolicy,
+    TimeStep,
+    team_reward,
+)
 
 Choose = Callable[[Memory, Any, TimeStep, PRNGKeyArray], tuple[Memory, Int[Array, "A"]]]
 
@@ -30,7 +39,9 @@ def decentralised(learner: Learner, parameters: Parameters, mode: Mode = "greedy
     def choose(memory: Memory, state: Any, now: TimeStep, key: PRNGKeyArray) -> tuple[Memory, Array]:
         agents = now.legal.shape[0]
         act = lambda *x: learner.act(parameters, *x, mode)
-        return jax.vmap(act)(jnp.arange(agents), memory, now.observation, now.legal, jax.random.split(key, agents))
+        return jax.vmap(act)(
+            jnp.arange(agents), memory, now.observation, now.legal, jax.random.split(key, agents)
+        )
 
     return choose
 
@@ -67,7 +78,9 @@ def play(env: Environment, choose: Choose, memory: Memory, key: PRNGKeyArray, ep
             jax.tree.map(lambda new, old: jnp.where(alive, new, old), after.measures, scores.measures),
         )
         # An episode that is over stays over, whatever its further steps show.
-        after = after._replace(terminated=after.terminated | now.terminated, truncated=after.truncated | now.truncated)
+        after = after._replace(
+            terminated=after.terminated | now.terminated, truncated=after.truncated | now.truncated
+        )
         return t + 1, state, after, memories, scores
 
     playing = lambda carry: ~carry[2].over.all() & (carry[0] < env.spec.horizon)

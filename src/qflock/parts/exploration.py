@@ -20,7 +20,10 @@ def uniform(key: PRNGKeyArray, legal: Bool[Array, "*X U"]) -> Int[Array, "*X"]:
 
 
 def epsilon_greedy(
-    key: PRNGKeyArray, values: Float[Array, "*X U"], legal: Bool[Array, "*X U"], epsilon: Float[Array, ""] | float
+    key: PRNGKeyArray,
+    values: Float[Array, "*X U"],
+    legal: Bool[Array, "*X U"],
+    epsilon: Float[Array, ""] | float,
 ) -> Int[Array, "*X"]:
     """With probability epsilon, independently for each agent, a uniform legal action."""
     k_coin, k_action = jax.random.split(key)

@@ -45,7 +45,9 @@ class Monotone(eqx.Module):
     embed: int = eqx.field(static=True)
     hyper: int = eqx.field(static=True)
 
-    def __init__(self, agents: int, state: int, *, key: PRNGKeyArray, embed: int = 32, hyper: int = 64) -> None:
+    def __init__(
+        self, agents: int, state: int, *, key: PRNGKeyArray, embed: int = 32, hyper: int = 64
+    ) -> None:
         keys = jax.random.split(key, 4)
         self.first = linear(state, 2 * hyper + 2 * embed, keys[0])
         self.w1 = linear(hyper, agents * embed, keys[1])
@@ -79,5 +81,7 @@ def make(name: str, agents: int, state: int, key: PRNGKeyArray, **settings: Any)
     if name == "monotone":
         return Monotone(agents, state, key=key, **settings)
     if not registry.is_path(name):
-        raise UserError(f"unknown mixer {name!r}; give none, sum, monotone, or a file and class like my.py:Mixer")
+        raise UserError(
+            f"unknown mixer {name!r}; give none, sum, monotone, or a file and class like my.py:Mixer"
+        )
     return build_own(name, (agents, state), key, settings)

@@ -20,7 +20,9 @@ from qflock import registry
 from qflock.errors import UserError
 
 
-def linear(inputs: int, outputs: int, key: PRNGKeyArray, gain: float = 1.0, orthogonal: bool = True) -> eqx.nn.Linear:
+def linear(
+    inputs: int, outputs: int, key: PRNGKeyArray, gain: float = 1.0, orthogonal: bool = True
+) -> eqx.nn.Linear:
     """A linear layer with zero bias and orthogonal weights of the given gain, or Equinox's default."""
     layer = eqx.nn.Linear(inputs, outputs, key=key)
     if not orthogonal:

@@ -29,7 +29,10 @@ class Settings(Protocol):
 
 
 class Optimiser(NamedTuple):
-    """Attributes: ``init(weights) -> state``; ``step(gradient, state, weights, env_steps) -> (weights, state)``."""
+    """Attributes:
+    init: ``weights -> state``.
+    step: ``(gradient, state, weights, env_steps) -> (weights, state)``.
+    """
 
     init: Callable[[Any], Any]
     step: Callable[[Any, Any, Any, Int[Array, ""]], tuple[Any, Any]]

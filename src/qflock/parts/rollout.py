@@ -121,7 +121,9 @@ def collect(
         tick, flow, jax.random.split(key, steps)
     )
     timesteps, first = jax.tree.map(
-        lambda rows, last: jnp.concatenate([rows, last[None]]), (timesteps, first), (flow.timestep, flow.first)
+        lambda rows, last: jnp.concatenate([rows, last[None]]),
+        (timesteps, first),
+        (flow.timestep, flow.first),
     )
     tally = jax.tree.map(lambda x: x.sum(0), tallies)
     return flow, Rows(timesteps, actions, first, memory_at_start, extras), tally

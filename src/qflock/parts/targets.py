@@ -13,7 +13,10 @@ from jaxtyping import Array, Bool, Float
 
 
 def one_step(
-    reward: Float[Array, "T *X"], bootstrap: Float[Array, "T *X"], terminated: Bool[Array, "T *X"], discount: float
+    reward: Float[Array, "T *X"],
+    bootstrap: Float[Array, "T *X"],
+    terminated: Bool[Array, "T *X"],
+    discount: float,
 ) -> Float[Array, "T *X"]:
     """r + gamma (1 - terminated) Q'(next)."""
     return reward + discount * jnp.where(terminated, 0.0, bootstrap)

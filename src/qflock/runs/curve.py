@@ -118,4 +118,4 @@ def _braille(dots: np.ndarray) -> list[str]:
 def _stars(dots: np.ndarray) -> list[str]:
     height, width = dots.shape
     full = dots.reshape(height // 4, 4, width // 2, 2).any((1, 3))
-    return ["".join("*" if cell else " " for cell in row) for row in full]
+    return ["".join(row) for row in np.where(full, "*", " ")]

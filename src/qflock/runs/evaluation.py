@@ -10,11 +10,9 @@ import jax
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
-from qflock import config
 from qflock.errors import UserError
 from qflock.parts import evaluation as play
 from qflock.runs import policy, program
-from qflock.runs.folder import open_run
 from qflock.types import Environment, Mode, Referenced
 
 COLUMNS = (
@@ -109,19 +107,14 @@ def evaluate_run(
     """
     if episodes < 1:
         raise UserError(f"episodes is {episodes}; it must be at least 1")
-    folder = open_run(run)
-    settings = config.read_yaml(folder.config)
-    if environment_overrides:
-        given = {**config.to_mapping(settings)["env"], **environment_overrides}
-        settings = config.from_mapping({**config.to_mapping(settings), "env": given})
-    loaded = policy.load(folder, checkpoint, settings)
+    loaded = policy.load(run, checkpoint, environment_overrides)
     key = evaluation_key(seed)
     score = program.evaluator(loaded.env, loaded.learner, episodes, mode, len(loaded.seeds))
     each = rows(score(loaded.parameters, key), loaded.seeds)
     return {
-        "run": str(folder.path),
-        "algorithm": settings.algorithm,
-        "environment": settings.run.env,
+        "run": str(loaded.folder.path),
+        "algorithm": loaded.settings.algorithm,
+        "environment": loaded.settings.run.env,
         "checkpoint": checkpoint,
         "mode": mode,
         "episodes": episodes,
@@ -130,4 +123,3 @@ def evaluate_run(
         "over_seeds": over_seeds(each),
         "references": references(loaded.env, key, episodes),
     }
-

@@ -245,6 +245,8 @@ def _make_chosen(run_dir: Path) -> Path:
 
 
 def _expanded(path: Path | str) -> Path:
+    if "\0" in str(path):
+        raise UserError(f"{str(path)!r} cannot be a folder's name")
     try:
         return Path(path).expanduser()
     except RuntimeError as problem:

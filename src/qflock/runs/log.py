@@ -81,8 +81,8 @@ class CsvLog:
         Raises:
             DamagedFile: the file is shorter, or no row ends there.
         """
-        end = max(offset, len(self._header))
-        if end > self._end or os.pread(self._file, 1, end - 1) != b"\n":
+        end = offset or len(self._header)
+        if not len(self._header) <= end <= self._end or os.pread(self._file, 1, end - 1) != b"\n":
             raise DamagedFile(
                 f"{self.path} is damaged: rows are missing that the saved training state counts on"
             )
@@ -169,5 +169,5 @@ def _text(value: Any) -> str:
 
 def _csv_line(cells: Sequence[str]) -> bytes:
     line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow(cells)
-    return line.getvalue().encode("utf-8", "backslashreplace")
+    csv.writer(line, lineterminator="\r\n").writerow(cells)  # so that it quotes both characters
+    return (line.getvalue().removesuffix("\r\n") + "\n").encode("utf-8", "backslashreplace")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,18 +23,32 @@ from qflock.types import Environment, Learner, Mode, Parameters, TimeStep
 class Loaded(NamedTuple):
     """A run's policies, one a seed. ``parameters`` have a leading seed axis."""
 
+    folder: RunFolder
+    settings: config.Settings
     env: Environment
     learner: Learner
     parameters: Parameters
     seeds: list[int]
 
 
-def load(folder: RunFolder, checkpoint: str, settings: config.Settings) -> Loaded:
+def load(
+    run: Path | str, checkpoint: str = "final", environment_overrides: Mapping[str, Any] | None = None
+) -> Loaded:
     """Read the agents' weights of a checkpoint; mixers and critics stay on the disk.
 
+    Args:
+        run: its folder, or "latest".
+        checkpoint: "final", "best", or the name of another file in models/.
+        environment_overrides: environment settings to change, for example ``{"grid_size": 10}``.
+
     Raises:
-        UserError: no such checkpoint; the file is damaged, or does not fit the settings.
+        UserError: no such run or checkpoint; a damaged file; a setting that does not fit the weights.
     """
+    folder = open_run(run)
+    settings = config.read_yaml(folder.config)
+    if environment_overrides:
+        mapping = config.to_mapping(settings)
+        settings = config.from_mapping({**mapping, "env": {**mapping["env"], **environment_overrides}})
     name = {"final": "final_model", "best": "best_model_weights"}.get(checkpoint, checkpoint)
     path = folder.models / f"{name.removesuffix('.safetensors')}.safetensors"
     if not path.is_file():
@@ -47,7 +62,7 @@ def load(folder: RunFolder, checkpoint: str, settings: config.Settings) -> Loade
     one = jax.eval_shape(lambda: learner.policy(learner.init(jax.random.key(0))))
     like = jax.tree.map(lambda x: jax.ShapeDtypeStruct((len(seeds), *x.shape), x.dtype), one)
     parameters = tensors.load(path, {"policy": like}, part=True)[0]["policy"]
-    return Loaded(env, learner, parameters, seeds)
+    return Loaded(folder, settings, env, learner, parameters, seeds)
 
 
 class Policy:
@@ -88,9 +103,8 @@ class Policy:
         spec = self.env.spec
         observations = jnp.asarray(observations)
         if observations.shape != (spec.agents, spec.observation):
-            raise UserError(
-                f"observations have shape {observations.shape}; {spec.name} has {(spec.agents, spec.observation)}"
-            )
+            wanted = (spec.agents, spec.observation)
+            raise UserError(f"observations have shape {observations.shape}; {spec.name} has {wanted}")
         legal = jnp.ones((spec.agents, spec.actions), bool) if legal is None else jnp.asarray(legal, bool)
         self._key, key = jax.random.split(self._key)
         no = jnp.bool_(False)
@@ -101,16 +115,18 @@ class Policy:
 
 
 def load_policy(
-    run: Path | str, checkpoint: str = "final", seed: int | None = None, mode: Mode = "greedy"
+    run: Path | str,
+    checkpoint: str = "final",
+    seed: int | None = None,
+    mode: Mode = "greedy",
+    environment_overrides: Mapping[str, Any] | None = None,
 ) -> Policy:
     """The policy of a run, ready to act.
 
     Args:
-        run: its folder, or "latest".
-        checkpoint: "final", "best", or the name of another file in models/.
+        run, checkpoint, environment_overrides: as `load`.
         seed: which seed's; the first by default.
         mode: "greedy" or "sample".
     """
-    folder = open_run(run)
-    loaded = load(folder, checkpoint, config.read_yaml(folder.config))
+    loaded = load(run, checkpoint, environment_overrides)
     return Policy(loaded, loaded.seeds[0] if seed is None else seed, mode)

@@ -71,8 +71,7 @@ def over_seeds(function: Callable[..., Any], seeds: int) -> Callable[..., Any]:
     a seed the same numbers alone and among others.
     """
     if seeds == 1:
-        alone = lambda *a: jax.tree.map(lambda x: x[None], function(*jax.tree.map(lambda x: x[0], a)))
-        return alone
+        return lambda *a: jax.tree.map(lambda x: x[None], function(*jax.tree.map(lambda x: x[0], a)))
     if jax.default_backend() == "cpu":
         return lambda *a: jax.lax.map(lambda one: function(*one), a)
     return jax.vmap(function)

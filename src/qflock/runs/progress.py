@@ -74,14 +74,14 @@ class Progress:
         """
         self._total, self._step, self._begun = total, done, self._clock()
         if self._console is not None:
-            self._live = Live(
+            live = self._live = Live(
                 get_renderable=self._render,
                 console=self._console,
                 refresh_per_second=2,  # costs less than 1 % of one core
                 redirect_stdout=False,  # standard output belongs to --json
                 redirect_stderr=self._stream is sys.stderr,
             )
-            self._live.start()
+            live.start()
 
     def update(self, env_step: int, episode_return: float, speed: float | None = None) -> None:
         """A row was logged.
@@ -176,7 +176,13 @@ class Progress:
         room = min(BAR_WIDTH, self._console.width - len(self._title) - len(headline) - 3)
         title = Text(self._title if room >= NARROWEST_BAR else "", "bold")
         head = Table.grid(padding=(0, 1))
-        bar = ProgressBar(total=1.0, completed=self._share(), width=max(room, NARROWEST_BAR))
+        bar = ProgressBar(
+            total=1.0,
+            completed=self._share(),
+            width=max(room, NARROWEST_BAR),
+            complete_style="cyan",
+            finished_style="green",
+        )
         head.add_row(title, bar, headline)
         return Group(head, Text("   ".join(self._numbers())), self._plot)
 

@@ -38,7 +38,8 @@ def machine() -> dict[str, Any]:
 
 def _git_commit() -> str | None:
     # fsmonitor is a program that a checkout's own configuration may name: not run here
-    command = "git -c core.fsmonitor=false describe --always --dirty --abbrev=40 --exclude=*".split()
+    safe = ["git", "-c", "core.fsmonitor=false"]
+    command = [*safe, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
     except (OSError, subprocess.SubprocessError):

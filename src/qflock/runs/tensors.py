@@ -133,7 +133,7 @@ def _named_leaves(tree: PyTree) -> list[tuple[str, Any]]:
 
 def _is_key(leaf: Any) -> bool:
     dtype = getattr(leaf, "dtype", None)
-    return dtype is not None and jax.dtypes.issubdtype(dtype, jax.dtypes.prng_key)
+    return dtype is not None and jnp.issubdtype(dtype, jax.dtypes.prng_key)
 
 
 def _host_array(name: str, leaf: Any) -> np.ndarray:
@@ -142,7 +142,7 @@ def _host_array(name: str, leaf: Any) -> np.ndarray:
     array = np.asarray(leaf, order="C")
     if array.dtype.name not in DTYPES.values():
         raise TypeError(f"leaf {name!r} is of type {array.dtype}, which safetensors does not have")
-    return array
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
 def _digest_of_tensor(array: np.ndarray) -> str:

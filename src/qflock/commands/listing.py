@@ -30,9 +30,10 @@ def run(argv: list[str]) -> int:
     kinds: tuple[registry.Kind, ...] = KINDS
     rest = list(argv)
     if rest and not rest[0].startswith("-"):
-        if rest[0] not in KINDS:
-            raise unknown("list", rest[0], KINDS)
-        kinds = tuple(kind for kind in KINDS if kind == rest.pop(0))
+        asked = rest.pop(0)
+        kinds = tuple(kind for kind in KINDS if kind == asked)
+        if not kinds:
+            raise unknown("list", asked, KINDS)
     (options,) = _arguments.parse([Group(Options())], rest, command=COMMAND, about=ABOUT)
     describe = {"environments": _environment, "algorithms": _algorithm}
     _output.deliver(

@@ -1,0 +1,110 @@
+"""The books of a run: how far each seed is, and the rows of both logs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from qflock.runs import evaluation
+from qflock.runs.folder import RunFolder
+from qflock.runs.log import CsvLog
+from qflock.runs.program import Chunk
+
+FIRST = ("seed", "env_step", "episode", "episode_return", "episode_return_undiscounted", "episode_length")
+USUAL = ("epsilon", "loss", "td_error", "q_value")  # in this order, then what the algorithm adds
+
+
+@dataclass
+class Position:
+    """What is saved beside a training state, so that a resumed run goes on as if it had never stopped.
+
+    Attributes:
+        update: updates done.
+        env_steps, episodes: of each seed; seeds differ by the restarts of their episodes.
+        evaluated, kept: how many evaluation intervals have passed, and the last weights' episode.
+        best: each seed's best evaluation; None before the first.
+        seconds: wall-clock time spent, in all processes.
+        logs: bytes of the training log and of the evaluations.
+    """
+
+    update: int
+    env_steps: list[int]
+    episodes: list[int]
+    best: list[float | None]
+    evaluated: int = 0
+    kept: int = 0
+    seconds: float = 0.0
+    logs: list[int] = field(default_factory=lambda: [0, 0])
+
+
+class Ledger:
+    """Counts what chunks tell and writes the logs."""
+
+    def __init__(
+        self, where: RunFolder, seeds: Sequence[int], told: Chunk, saved: dict[str, Any] | None
+    ) -> None:
+        """Open the logs, cut back to where a saved position left them.
+
+        Args:
+            told: shapes of what a chunk tells; its metrics and measures become columns.
+            saved: a `Position` as JSON gave it back; None for a new run.
+        """
+        self.seeds = list(seeds)
+        none = len(self.seeds)
+        self.position = Position(**saved) if saved else Position(0, [0] * none, [0] * none, [None] * none)
+        metrics = [name for name in USUAL if name in told.metrics]
+        metrics += sorted(set(told.metrics) - set(metrics))
+        measures = sorted(told.tally.measures)
+        self._training = CsvLog(where.training_log, (*FIRST, *metrics, *measures))
+        self._evaluations = CsvLog(where.evaluation, ("seed", "env_step", *evaluation.COLUMNS, *measures))
+        for log, offset in zip((self._training, self._evaluations), self.position.logs, strict=True):
+            log.truncate(offset)
+
+    @property
+    def done(self) -> int:
+        """Environment steps of the slowest seed."""
+        return min(self.position.env_steps)
+
+    def chunk(self, told: Chunk, updates: int) -> float:
+        """Count a chunk and write its row for each seed.
+
+        Returns:
+            The mean discounted return over all seeds; NaN where no episode ended.
+        """
+        p, tally = self.position, told.tally
+        p.update += updates
+        for i, seed in enumerate(self.seeds):
+            p.env_steps[i] += int(tally.env_steps[i])
+            p.episodes[i] += int(tally.episodes[i])
+            ended = float(tally.episodes[i]) or math.nan
+            row = {
+                "seed": seed,
+                "env_step": p.env_steps[i],
+                "episode": p.episodes[i],
+                "episode_return": float(tally.discounted[i]) / ended,
+                "episode_return_undiscounted": float(tally.episode_return[i]) / ended,
+                "episode_length": float(tally.length[i]) / ended,
+                **{name: float(x[i]) for name, x in told.metrics.items()},
+                **{name: float(x[i]) / ended for name, x in tally.measures.items()},
+            }
+            self._training.append({name: None if math.isnan(x) else x for name, x in row.items()})
+        ended = float(np.sum(tally.episodes)) or math.nan
+        return float(np.sum(tally.discounted)) / ended
+
+    def evaluation(self, rows: Sequence[dict[str, float]]) -> None:
+        """Write an evaluation's row for each seed."""
+        for row in rows:
+            self._evaluations.append({"env_step": self.done, **row})
+
+    def offsets(self) -> None:
+        """Force the logs to the disk and note how long they are."""
+        self.position.logs = [self._training.offset(), self._evaluations.offset()]
+
+    def close(self) -> None:
+        """Close both logs."""
+        self._training.close()
+        self._evaluations.close()

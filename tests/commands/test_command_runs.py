@@ -1,0 +1,169 @@
+"""``resume``, ``evaluate`` and ``watch``: which run they take and what they ask the library for."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qflock import api, config, device
+from qflock.commands import main
+from qflock.evidence import animation
+from qflock.runs import evaluation, folder
+
+SCORES = {"episodes": 4, "return_mean": 2.5, "discounted_mean": 2.25, "solved": 0.5, "coverage": 0.75}
+RESULT = {
+    "run": "runs/one",
+    "algorithm": "tiny",
+    "environment": "tiny_world",
+    "mode": "greedy",
+    "episodes": 4,
+    "env_steps": 100,
+    "seconds": 1.0,
+    "parameters": 10,
+    "per_seed": [{"seed": 0, **SCORES}],
+    "over_seeds": SCORES,
+    "references": {"random": SCORES},
+}
+Calls = list[dict[str, Any]]
+
+
+@pytest.fixture
+def calls(entries: None, monkeypatch: pytest.MonkeyPatch) -> Calls:
+    """What the library was asked for. The run `runs/one` is there, trained on a tiny world of 6 cells."""
+    settings = config.resolve("tiny", overrides={"env": "tiny_world", "env.grid_size": 6})
+    folder.create(settings, Path("runs/one"), now=datetime(2024, 1, 2))
+    asked: Calls = []
+
+    def fake(*names: str) -> Any:
+        def call(*values: Any, **others: Any) -> dict[str, Any]:
+            asked.append({**dict(zip(names, values, strict=False)), **others})
+            return RESULT
+
+        return call
+
+    monkeypatch.setattr(api, "resume", fake("run", "total_steps"))
+    monkeypatch.setattr(device, "use", lambda where: asked.append({"device": where}))
+    monkeypatch.setattr(evaluation, "evaluate_run", fake("run"))
+    monkeypatch.setattr(animation, "save_gif", fake("run", "path"), raising=False)
+    monkeypatch.setattr(animation, "play_in_terminal", fake("run"), raising=False)
+    return asked
+
+
+@pytest.mark.parametrize(
+    "typed", ["runs/one --total_steps 5e6", "--total-steps=5000000 runs/one", "latest --total_steps 5000000"]
+)
+def test_resume(typed: str, calls: Calls, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["resume", *typed.split()]) == 0
+    assert calls == [{"run": Path("runs/one"), "total_steps": 5_000_000, "quiet": False, "device": None}]
+    assert "qflock evaluate runs/one" in capsys.readouterr().out
+
+
+def test_resume_as_planned(calls: Calls, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["resume", "runs/one", "--quiet", "--json", "--device", "cpu"]) == 0
+    assert calls == [{"run": Path("runs/one"), "total_steps": None, "quiet": True, "device": "cpu"}]
+    assert json.loads(capsys.readouterr().out) == RESULT
+
+
+def test_evaluate(calls: Calls, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", "runs/one"]) == 0
+    assert calls == [
+        {"device": "auto"},
+        {
+            "run": Path("runs/one"),
+            "episodes": 512,
+            "mode": "greedy",
+            "seed": 0,
+            "checkpoint": "final",
+            "environment_overrides": {},
+        },
+    ]
+    out = capsys.readouterr().out
+    assert all(piece in out for piece in ("seed 0", "random", "2.250", "50.0 %", "coverage", "0.750"))
+    assert "all" not in out  # one seed is not summed up
+
+
+def test_evaluate_elsewhere(calls: Calls, capsys: pytest.CaptureFixture[str]) -> None:
+    typed = "evaluate runs/one --episodes 9 --sample --seed 5 --checkpoint best --device cpu --json"
+    assert main([*typed.split(), "--env.grid_size", "6", "--env.wind", "--env.layout", "fixed"]) == 0
+    assert calls == [
+        {"device": "cpu"},
+        {
+            "run": Path("runs/one"),
+            "episodes": 9,
+            "mode": "sample",
+            "seed": 5,
+            "checkpoint": "best",
+            "environment_overrides": {"wind": True, "layout": "fixed"},
+        },
+    ]
+    assert json.loads(capsys.readouterr().out) == RESULT
+
+
+@pytest.mark.parametrize(
+    ("typed", "piece"),
+    [
+        ("evaluate runs/one --env.gridsize 3", "did you mean --env.grid_size?"),
+        ("evaluate runs/one --env.grid_size 1", "grid_size is 1; it must be at least 2"),
+        ("evaluate runs/one --episodes 0", "episodes is 0; it must be at least 1"),
+        ("evaluate runs/one runs/one", "unexpected argument 'runs/one'"),
+        ("evaluate runs/on", "did you mean runs/one?"),
+        ("resume runs/one --total_steps 0", "total_steps is 0; it must be at least 1"),
+        ("watch runs/one --policy oracle", "goes with --env, without a run"),
+        ("watch runs/one --env tiny_world", "unexpected argument 'runs/one'"),
+        ("watch runs/one --seed -1", "seed is -1"),
+    ],
+)
+def test_bad_input(typed: str, piece: str, calls: Calls, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(typed.split()) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n"), calls) == ("", 1, [])
+    assert piece in err
+
+
+def test_a_damaged_config_is_one_line(calls: Calls, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("runs/one/configs/config.yaml").write_text("algorithm: tiny\nenv: [")
+    assert main(["evaluate", "runs/one"]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("qflock: runs/one/configs/config.yaml, line 2: damaged YAML")
+    assert err.count("\n") == 1
+
+
+def test_help_with_a_run_shows_its_environments_settings(
+    calls: Calls, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for command in ("evaluate", "watch"):
+        assert main([command, "runs/one", "--help"]) == 0
+        out = capsys.readouterr().out
+        assert f"usage: qflock {command} RUN" in out
+        assert "Cells along each side. (default: 6)" in " ".join(out.split())
+    assert calls == []
+
+
+def test_watch_a_run(calls: Calls, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["watch", "latest", "--gif", "play.gif", "--fps", "4", "--env.wind"]) == 0
+    how = {
+        "episodes": 1,
+        "seed": 0,
+        "fps": 4.0,
+        "checkpoint": "final",
+        "environment_overrides": {"wind": True},
+    }
+    assert calls[-1] == {"run": Path("runs/one"), "path": Path("play.gif"), **how}
+    assert capsys.readouterr().out == "wrote play.gif\n"
+    assert main(["watch", "runs/one", "--episodes", "2", "--checkpoint", "best", "--seed", "3"]) == 0
+    how = {"episodes": 2, "seed": 3, "fps": 8.0, "checkpoint": "best", "environment_overrides": {}}
+    assert calls[-1] == {"run": Path("runs/one"), **how}
+
+
+@pytest.mark.parametrize(
+    ("policy", "shown"), [("", "oracle"), ("--policy greedy", "greedy"), ("--policy random", "random")]
+)
+def test_watch_a_reference(policy: str, shown: str, calls: Calls) -> None:
+    assert main(f"watch --env tiny_world --env.grid_size 4 {policy}".split()) == 0
+    environment = calls[-1].pop("environment")
+    assert environment.config.grid_size == 4
+    assert calls[-1] == {"run": None, "episodes": 1, "seed": 0, "fps": 8.0, "policy": shown}

@@ -1,0 +1,23 @@
+"""One compile cache for the whole test run, shared with the processes that tests start."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+
+def pytest_configure(config):
+    """Workers of one run share a folder; it goes when the run ends."""
+    if "QFLOCK_CACHE" not in os.environ:
+        folder = Path(tempfile.mkdtemp(prefix="qflock-tests-"))
+        os.environ["QFLOCK_CACHE"] = str(folder)
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compile_cache():
+    from qflock import device
+
+    device.use("cpu")
