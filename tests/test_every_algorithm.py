@@ -25,6 +25,7 @@ SMALL = {
     "target_update_interval": 256,
     "epsilon_decay": 4000,
     "lr": 3e-3,
+    "gamma": 0.9,
 }
 """Settings that make any learner small and quick; each takes those that it has."""
 

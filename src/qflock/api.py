@@ -64,7 +64,7 @@ def resume(
     from qflock import device as devices
     from qflock.runs import folder, runner
 
-    settings = config.read_yaml(folder.open_run(run).config)
+    settings = folder.open_run(run).settings()
     devices.use(device or settings.run.device)  # type: ignore[arg-type]
     return _illustrated(runner.resume(run, total_steps, quiet))
 

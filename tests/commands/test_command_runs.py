@@ -11,7 +11,7 @@ import pytest
 
 from qflock import api, config, device
 from qflock.commands import main
-from qflock.evidence import animation
+from qflock.evidence import watching
 from qflock.runs import evaluation, folder
 
 SCORES = {"episodes": 4, "return_mean": 2.5, "discounted_mean": 2.25, "solved": 0.5, "coverage": 0.75}
@@ -48,8 +48,8 @@ def calls(entries: None, monkeypatch: pytest.MonkeyPatch) -> Calls:
     monkeypatch.setattr(api, "resume", fake("run", "total_steps"))
     monkeypatch.setattr(device, "use", lambda where: asked.append({"device": where}))
     monkeypatch.setattr(evaluation, "evaluate_run", fake("run"))
-    monkeypatch.setattr(animation, "save_gif", fake("run", "path"), raising=False)
-    monkeypatch.setattr(animation, "play_in_terminal", fake("run"), raising=False)
+    monkeypatch.setattr(watching, "save_gif", fake("run", "path"))
+    monkeypatch.setattr(watching, "play_in_terminal", fake("run"))
     return asked
 
 
@@ -124,11 +124,12 @@ def test_bad_input(typed: str, piece: str, calls: Calls, capsys: pytest.CaptureF
     assert piece in err
 
 
-def test_a_damaged_config_is_one_line(calls: Calls, capsys: pytest.CaptureFixture[str]) -> None:
-    Path("runs/one/configs/config.yaml").write_text("algorithm: tiny\nenv: [")
+def test_damaged_settings_are_one_line(calls: Calls, capsys: pytest.CaptureFixture[str]) -> None:
+    file = Path("runs/one/configs/hparams.json")
+    file.write_text(file.read_text().replace("tiny", "tinY", 1))
     assert main(["evaluate", "runs/one"]) == 2
     err = capsys.readouterr().err
-    assert err.startswith("qflock: runs/one/configs/config.yaml, line 2: damaged YAML")
+    assert err.startswith("qflock: runs/one/configs/hparams.json is damaged or was edited")
     assert err.count("\n") == 1
 
 

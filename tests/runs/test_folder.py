@@ -227,6 +227,15 @@ def test_a_second_writer_is_refused_and_a_killed_one_forgotten(settings: Setting
         pass
 
 
+def test_a_run_killed_while_it_was_made_can_be_written(settings: Settings) -> None:
+    made = folder.create(settings, now=NOW)
+    made.models.rmdir()
+    made.state.rmdir()
+    with folder.open_run(made.path).lock():
+        assert made.models.is_dir()
+        assert made.state.is_dir()
+
+
 def test_a_folder_that_is_gone_cannot_be_locked(tmp_path: Path) -> None:
     with pytest.raises(CannotWrite, match="cannot write"), RunFolder(tmp_path / "gone").lock():
         pass

@@ -21,6 +21,8 @@ COMMANDS = {
     "evaluate": "score a run beside random play and the best reference",
     "watch": "see a run play: a GIF, or in the terminal",
     "compare": "set methods beside each other, with intervals and costs",
+    "experiment": "train every method on every environment that a file names",
+    "sweep": "search settings with a stated budget, on seeds of its own",
     "list": "name the environments and algorithms there are",
     "doctor": "check this installation",
     "completion": "print a script that completes commands with the Tab key",
@@ -45,7 +47,7 @@ more
   --version                                  the version
 
 exit codes
-  0 fine, 2 bad input, 130 interrupted (state saved), 70 internal error
+  0 fine, 1 a cell of an experiment failed, 2 bad input, 130 interrupted (state saved), 70 internal error
 """
 
 BAD_INPUT, INTERNAL, INTERRUPTED, BROKEN_PIPE = 2, 70, 130, 141

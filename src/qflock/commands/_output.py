@@ -21,6 +21,8 @@ COLUMNS = {
 """Headings of a table of scores, by the column's name in evaluation.csv; an environment's measures follow."""
 
 NOT_SCORES = ("seed", "episodes")
+ONLY_WIDE, WIDE = ("return_std", "return_min", "return_max"), 100
+"""Columns that are left out where the terminal has fewer characters than this."""
 
 
 def deliver(
@@ -59,16 +61,19 @@ def show_scores(result: Mapping[str, Any]) -> None:
     names = dict.fromkeys([*COLUMNS, *(name for _, row, _ in rows for name in row if name not in NOT_SCORES)])
     columns = [name for name in names if any(_is_number(row.get(name)) for _, row, _ in rows + references)]
 
+    console = Console()
+    if console.width < WIDE:
+        columns = [name for name in columns if name not in ONLY_WIDE]
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("")
+    table.add_column("", no_wrap=True)
     for column in columns:
-        table.add_column(COLUMNS.get(column, column), justify="right")
+        table.add_column(COLUMNS.get(column, column), justify="right", no_wrap=True)
     for name, row, style in rows:
         table.add_row(name, *(_cell(column, row.get(column)) for column in columns), style=style)
     table.add_section()
     for name, row, style in references:
         table.add_row(name, *(_cell(column, row.get(column)) for column in columns), style=style)
-    Console().print(table)
+    console.print(table)
 
 
 def show_training(result: Mapping[str, Any]) -> None:

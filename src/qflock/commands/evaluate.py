@@ -48,7 +48,7 @@ def run(argv: list[str]) -> int:
     if argv in (["-h"], ["--help"]):
         _arguments.parse([Group(Options())], argv, command=COMMAND, about=ABOUT)
     found, rest = _runs.find(argv, COMMAND)
-    settings = config.read_yaml(found.config)
+    settings = found.settings()
     options, environment = _arguments.parse(
         [Group(Options()), Group(settings.environment, "env", "env", pairs=True)],
         rest,

@@ -63,7 +63,7 @@ def run(argv: list[str]) -> int:
         rest, standard = argv, None
     else:
         found, rest = _runs.find(argv, COMMAND)
-        standard = config.read_yaml(found.config).environment
+        standard = found.settings().environment
     options, environment = _arguments.parse(
         [Group(Options()), Group(standard, "env", "env", pairs=True)], rest, command=COMMAND, about=ABOUT
     )

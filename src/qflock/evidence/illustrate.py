@@ -21,7 +21,7 @@ def illustrate(path: Path | str) -> None:
     summary = json.loads((run.path / "summary.json").read_text(encoding="utf-8"))
     lines = {name: scores["discounted_mean"] for name, scores in summary["references"].items()}
     training_plots(run.path, lines, f"{summary['algorithm']} on {summary['environment']}")
-    settings = config.read_yaml(run.config)
+    settings = run.settings()
     if isinstance(config.make_environment(settings.run.env, settings.environment), Drawable):
         from qflock.evidence import watching
 

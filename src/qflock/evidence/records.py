@@ -28,6 +28,8 @@ METRICS = (  # that every run has; an environment's measures, such as solved, co
 )
 COSTS = ("parameters", "parameters_trained", "env_steps", "circuit_evaluations", "seconds")
 NO_SCORES = ("seed", "env_step", "episodes")
+EXPERIMENT = "results.json"
+"""The file that makes a folder an experiment's, and lists its cells."""
 # Settings that say how a run is kept, not what was learnt; the others tell one method from another.
 BOOKKEEPING = {f.name for f in dataclasses.fields(RunSettings)} - {"total_steps", "init_from"}
 
@@ -68,8 +70,11 @@ class Record:
 def find(patterns: Iterable[str | Path]) -> list[Path]:
     """Run folders that paths and globs (``runs/qmix-*``) name, each once, in the order given.
 
+    An experiment's folder, or the ``results.json`` in it, stands for its cells.
+
     Raises:
-        UserError: a glob matches nothing. A path that is no run is refused when it is read.
+        UserError: a glob matches nothing, or an experiment is not finished. A path that is no run is
+            refused when it is read.
     """
     found: dict[Path, Path] = {}
     for pattern in map(str, patterns):
@@ -78,9 +83,30 @@ def find(patterns: Iterable[str | Path]) -> list[Path]:
             matches = [m for m in map(Path, sorted(glob.glob(os.path.expanduser(pattern)))) if m.is_dir()]
             if not matches:
                 raise UserError(f"no run matches {pattern!r}; `ls runs` shows what there is")
-        for match in matches:
+        for match in (cell for path in matches for cell in _cells(path.expanduser())):
             found.setdefault(match.expanduser().resolve(), match)
     return list(found.values())
+
+
+def _cells(path: Path) -> list[Path]:
+    """The cells of an experiment; any other path as it is."""
+    file = path if path.name == EXPERIMENT else path / EXPERIMENT
+    if not file.is_file():
+        return [path]
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        cells = [(file.parent / cell["folder"], cell["state"]) for cell in content["cells"]]
+    except OSError as problem:
+        raise UserError(f"cannot read {file}: {problem.strerror or problem}") from problem
+    except (KeyError, TypeError, ValueError) as problem:
+        raise folder.DamagedFile(f"{file} is damaged: it is not what qflock experiment wrote") from problem
+    left = [cell.name for cell, state in cells if state != "done"]
+    if left:
+        raise UserError(
+            f"{file.parent} has {len(left)} of {len(cells)} cells that are not done, {left[0]} first: go on with "
+            f"qflock experiment {content.get('file', 'FILE')}, or give its cells one by one"
+        )
+    return [cell for cell, _ in cells]
 
 
 def read(path: Path | str) -> Record:

@@ -175,8 +175,8 @@ def lipschitz(
         legal: pairs whose legal actions differ do not count.
 
     Returns:
-        For total variation and Hellinger distance, the mean and the largest ratio, and the share of pairs that
-        come closer: a contraction would have 1. Pairs closer than 1e-3 do not count (rounding).
+        For total variation and Hellinger distance, the mean and the largest ratio, and the share of
+        pairs that come closer: a contraction would have 1. Pairs closer than 1e-3 do not count (rounding).
     """
     same = (legal[1:] == legal[:-1]).all(-1)
 

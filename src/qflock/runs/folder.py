@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import difflib
 import errno
-import fcntl
 import hashlib
 import json
 import os
@@ -22,6 +21,7 @@ from typing import Any
 from qflock import config, registry
 from qflock.config import Settings
 from qflock.errors import UserError
+from qflock.runs import lock
 from qflock.runs.storage import DamagedFile, cannot_write, discard_partials, write_text
 
 RUNS = Path("runs")
@@ -94,6 +94,14 @@ class RunFolder:
         """
         return _read_hparams(self.hparams)
 
+    def settings(self) -> Settings:
+        """The run's settings, from the checked ``configs/hparams.json``.
+
+        Raises:
+            DamagedFile: as `read_hparams`.
+        """
+        return config.from_mapping(self.read_hparams()["settings"], str(self.hparams))
+
     def record_settings(self, settings: Settings, *, now: datetime) -> None:
         """Write changed settings (a resumed run that goes on for longer); keeps what was recorded before.
 
@@ -111,35 +119,18 @@ class RunFolder:
     def lock(self) -> Iterator[None]:
         """Hold the folder as its only writer, and remove what a killed writer left half written.
 
-        The kernel lets go of it when the process ends, however it ends.
-
         Raises:
             UserError: another process (or another run of this one) is writing the folder.
             CannotWrite: the folder cannot be written.
         """
-        path = self.path / ".lock"
-        try:
-            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        except OSError as problem:
-            raise cannot_write(path, problem) from problem
-        try:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as held:
-                holder = os.pread(handle, 20, 0).decode(errors="replace").strip() or "another"
-                raise UserError(
-                    f"{self.path} is being written by process {holder}; wait for it, or stop it first"
-                ) from held
-            except OSError as problem:
-                raise cannot_write(path, problem) from problem
-            with contextlib.suppress(OSError):  # the number is a courtesy: a full disk may refuse it
-                os.ftruncate(handle, 0)
-                os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        with lock.held(self.path):
             for folder in (self.path / "configs", self.models, self.state):
+                try:
+                    folder.mkdir(exist_ok=True)  # a run killed while it was made has none
+                except OSError as problem:
+                    raise cannot_write(folder, problem) from problem
                 discard_partials(folder)
             yield
-        finally:
-            os.close(handle)
 
 
 def create(settings: Settings, run_dir: Path | None = None, *, now: datetime) -> RunFolder:

@@ -45,7 +45,7 @@ def load(
         UserError: no such run or checkpoint; a damaged file; a setting that does not fit the weights.
     """
     folder = open_run(run)
-    settings = config.read_yaml(folder.config)
+    settings = folder.settings()
     if environment_overrides:
         mapping = config.to_mapping(settings)
         settings = config.from_mapping({**mapping, "env": {**mapping["env"], **environment_overrides}})

@@ -72,7 +72,7 @@ def resume(run: Path | str, total_steps: int | None = None, quiet: bool = False)
     """
     where = folder.open_run(run)
     with where.lock():
-        settings = config.read_yaml(where.config)
+        settings = where.settings()
         if total_steps is not None and total_steps != settings.run.total_steps:
             settings = replace(settings, run=replace(settings.run, total_steps=total_steps))
             where.record_settings(settings, now=datetime.now())

@@ -1,0 +1,17 @@
+"""MAPPO: PPO with a centralised critic on the state; policies see their observation (Yu et al. 2022)."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from qflock.algorithms._actor_critic import build
+from qflock.algorithms._actor_critic_config import ActorCriticConfig
+
+__all__ = ["Config", "build"]
+
+
+@dataclass(frozen=True)
+class Config(ActorCriticConfig):
+    """An actor-critic whose critic sees the state."""
+
+    critic: Literal["observation", "state", "both"] = "state"
+    """What the critic sees: each agent's observation, the state, or both (two networks, summed)."""

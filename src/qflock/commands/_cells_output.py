@@ -1,0 +1,172 @@
+"""What experiments and sweeps print: cells as they go, and what there is at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+
+from qflock.evidence import experiment_cell
+from qflock.evidence.experiment_cell import Cell, State
+from qflock.runs.curve import quantity
+
+STYLES: dict[str, str] = {"done": "green", "running": "bold", "waiting": "dim", "started": "dim", "failed": "red"}
+ROWS_LEFT = 6  # lines of a terminal that the table does not fill
+WORDS = {"started": "begun"}
+
+
+class Board:
+    """Shows cells on standard error: a live table on a terminal, a line a change elsewhere."""
+
+    def __init__(self) -> None:
+        self._stream = sys.stderr
+        terminal = self._stream.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
+        self._console = Console(file=self._stream) if terminal else None
+        self._live: Live | None = None
+        self._title, self._cells = "", list[Cell]()
+        self._states: dict[str, State] = {}
+
+    def begin(self, title: str, cells: Sequence[Cell], states: dict[str, State]) -> None:
+        """These cells come next."""
+        self.close()
+        self._title, self._cells, self._states = title, list(cells), dict(states)
+        if self._console is None:
+            self._say(f"{title}: {self._counts()}")
+        elif cells:
+            self._live = Live(
+                get_renderable=self._table, console=self._console, refresh_per_second=1, redirect_stdout=False
+            )
+            self._live.start()
+
+    def change(self, cell: Cell, state: State, error: str | None = None) -> None:
+        """A cell is running, done or failed."""
+        self._states[cell.name] = state
+        if self._console is None:
+            told = f": {error}" if error else f": {_score(cell)}" if state == "done" else ""
+            self._say(f"{state:8}{cell.name}{told} ({self._counts()})")
+
+    def close(self) -> None:
+        """Leave the last table on the screen."""
+        live, self._live = self._live, None
+        if live is not None:
+            with contextlib.suppress(OSError):
+                live.stop()
+
+    def _say(self, line: str) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            print(line, file=self._stream, flush=True)
+
+    def _counts(self) -> str:
+        states = [self._states.get(cell.name, "waiting") for cell in self._cells]
+        done = f"{states.count('done')} of {len(states)} done"
+        return done + (f", {states.count('failed')} failed" if "failed" in states else "")
+
+    def _table(self) -> Table:
+        table = _grid("cell", "state", "steps", "return")
+        table.title, table.title_justify = f"{self._title}  {self._counts()}", "left"
+        assert self._console is not None
+        for cell in self._shown(max(5, self._console.height - ROWS_LEFT)):
+            state = self._states.get(cell.name, "waiting")
+            share = experiment_cell.share_done(cell) if state != "done" else 1.0
+            score = _score(cell) if state == "done" else ""
+            total = quantity(cell.settings.run.total_steps)
+            row = (escape(cell.name), WORDS.get(state, state), f"{100 * share:.0f} % of {total}", score)
+            table.add_row(*row, style=STYLES[state])
+        return table
+
+    def _shown(self, room: int) -> list[Cell]:
+        """As many cells as there is room for: those that run and failed before those that are done or wait."""
+        order = ("running", "failed", "done", "started", "waiting")
+        first = sorted(self._cells, key=lambda cell: order.index(self._states.get(cell.name, "waiting")))[:room]
+        return [cell for cell in self._cells if cell in first]
+
+
+def show_plan(result: Mapping[str, Any]) -> None:
+    """The cells of an experiment and how far they are, before it is started."""
+    console = Console()
+    table = _grid("cell", "algorithm", "seeds", "steps", "state")
+    for trial in result["trials"]:
+        table.add_row(escape(trial["trial"]), "", "", "", trial["state"], style="dim")
+    for cell in result["cells"]:
+        seeds = cell["seeds"]
+        span = str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]}-{seeds[-1]}"
+        state = WORDS.get(cell["state"], cell["state"])
+        table.add_row(
+            escape(cell["cell"]), escape(cell["algorithm"]), span, quantity(cell["total_steps"]), state,
+            style=STYLES[cell["state"]],
+        )  # fmt: skip
+    console.print(table)
+    states = [cell["state"] for cell in result["cells"]]
+    trials = f"{len(result['trials'])} trials of sweeps, " if result["trials"] else ""
+    print(f"\n{trials}{len(states)} cells, {states.count('done')} done; they go to {result['folder']}")
+
+
+def show_experiment(result: Mapping[str, Any]) -> None:
+    """What an experiment found, and what to type next."""
+    table = _grid("cell", "seeds", "return", "state")
+    for cell in result["cells"]:
+        score = cell.get("over_seeds", {}).get("discounted_mean")
+        shown = "-" if score is None else f"{score:.3f}"
+        table.add_row(escape(cell["cell"]), str(len(cell["seeds"])), shown, cell["state"], style=STYLES[cell["state"]])
+    Console().print(table)
+    for found in result["tuning"]:
+        _say_best(found)
+    print(f"\nThe cells are in {result['folder']}/cells, {result['folder']}/results.json lists them.")
+    if not result["failures"]:
+        print(f"Next: {result['compare']}")
+
+
+def show_sweep(result: Mapping[str, Any]) -> None:
+    """The trials of a sweep, the best first."""
+    if not result.get("trials"):
+        return
+    names = list(result["trials"][0]["settings"])
+    table = _grid("trial", "score", *names)
+    for trial in sorted(result["trials"], key=lambda t: (t["score"] is None, -(t["score"] or 0.0))):
+        score = "-" if trial["score"] is None else f"{trial['score']:.3f}"
+        values = [escape(str(trial["settings"][name])) for name in names]
+        table.add_row(str(trial["trial"]), score, *values, style="bold" if trial == result["best"] else "")
+    Console().print(table)
+    print()
+    _say_best(result)
+    preset = f"{result['folder']}/best.yaml"
+    print(f"\nThe trials are in {result['folder']}. Next, on seeds that no trial has seen:")
+    print(f"  qflock train {result['algorithm']} --env {result['environment']['name']} --config {preset} --seeds 10")
+
+
+def say_failures(failures: Mapping[str, str], folder: Path) -> None:
+    """One line on standard error for each cell that failed."""
+    for name, error in failures.items():
+        print(f"qflock: {name} failed: {' '.join(error.split())}", file=sys.stderr)
+    if failures:
+        print(f"qflock: their tracebacks are in the folders called logs, under {folder}", file=sys.stderr)
+
+
+def _say_best(found: Mapping[str, Any]) -> None:
+    cost, best = found["cost"], found["best"]
+    said = ", ".join(f"{name} {value}" for name, value in best["settings"].items())
+    print(
+        f"{found['sweep']}: {said}; score {best['score']:.3f}, best of {cost['trials']} trials with "
+        f"{len(cost['seeds'])} seeds from {cost['seeds'][0]} and {cost['steps']:,} steps each"
+    )
+
+
+def _grid(*columns: str) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", title_style="bold")
+    for column in columns:
+        table.add_column(column, justify="right" if column in ("seeds", "steps", "return", "score") else "left")
+    return table
+
+
+def _score(cell: Cell) -> str:
+    """The mean return of a cell that is done, beside the best reference policy's."""
+    content = experiment_cell.summary(cell)
+    return f"{content['over_seeds']['discounted_mean']:.3f}"

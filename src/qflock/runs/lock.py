@@ -1,0 +1,43 @@
+"""One writer for a folder: a lock that the kernel lets go of when its process ends, however it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from qflock.errors import UserError
+from qflock.runs.storage import cannot_write
+
+
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Hold a folder as its only writer.
+
+    Raises:
+        UserError: another process (or another run of this one) is writing the folder.
+        CannotWrite: the folder cannot be written.
+    """
+    path = folder / ".lock"
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as problem:
+        raise cannot_write(path, problem) from problem
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as other:
+            holder = os.pread(handle, 20, 0).decode(errors="replace").strip() or "another"
+            raise UserError(
+                f"{folder} is being written by process {holder}; wait for it, or stop it first"
+            ) from other
+        except OSError as problem:
+            raise cannot_write(path, problem) from problem
+        with contextlib.suppress(OSError):  # the number is a courtesy: a full disk may refuse it
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(handle)
