@@ -18,7 +18,9 @@ from qflock.evidence import experiment_cell
 from qflock.evidence.experiment_cell import Cell, State
 from qflock.runs.curve import quantity
 
-STYLES: dict[str, str] = {"done": "green", "running": "bold", "waiting": "dim", "started": "dim", "failed": "red"}
+STYLES = {"done": "green", "running": "bold", "waiting": "dim", "started": "dim", "failed": "red"}
+ORDER = ("running", "failed", "done", "started", "waiting")  # of what is shown where there is little room
+NUMBERS = ("seeds", "steps", "return", "score")
 ROWS_LEFT = 6  # lines of a terminal that the table does not fill
 WORDS = {"started": "begun"}
 
@@ -83,9 +85,10 @@ class Board:
         return table
 
     def _shown(self, room: int) -> list[Cell]:
-        """As many cells as there is room for: those that run and failed before those that are done or wait."""
-        order = ("running", "failed", "done", "started", "waiting")
-        first = sorted(self._cells, key=lambda cell: order.index(self._states.get(cell.name, "waiting")))[:room]
+        """As many cells as there is room for."""
+        first = sorted(self._cells, key=lambda cell: ORDER.index(self._states.get(cell.name, "waiting")))[
+            :room
+        ]
         return [cell for cell in self._cells if cell in first]
 
 
@@ -99,10 +102,8 @@ def show_plan(result: Mapping[str, Any]) -> None:
         seeds = cell["seeds"]
         span = str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]}-{seeds[-1]}"
         state = WORDS.get(cell["state"], cell["state"])
-        table.add_row(
-            escape(cell["cell"]), escape(cell["algorithm"]), span, quantity(cell["total_steps"]), state,
-            style=STYLES[cell["state"]],
-        )  # fmt: skip
+        row = (escape(cell["cell"]), escape(cell["algorithm"]), span, quantity(cell["total_steps"]), state)
+        table.add_row(*row, style=STYLES[cell["state"]])
     console.print(table)
     states = [cell["state"] for cell in result["cells"]]
     trials = f"{len(result['trials'])} trials of sweeps, " if result["trials"] else ""
@@ -115,7 +116,8 @@ def show_experiment(result: Mapping[str, Any]) -> None:
     for cell in result["cells"]:
         score = cell.get("over_seeds", {}).get("discounted_mean")
         shown = "-" if score is None else f"{score:.3f}"
-        table.add_row(escape(cell["cell"]), str(len(cell["seeds"])), shown, cell["state"], style=STYLES[cell["state"]])
+        row = (escape(cell["cell"]), str(len(cell["seeds"])), shown, cell["state"])
+        table.add_row(*row, style=STYLES[cell["state"]])
     Console().print(table)
     for found in result["tuning"]:
         _say_best(found)
@@ -137,9 +139,9 @@ def show_sweep(result: Mapping[str, Any]) -> None:
     Console().print(table)
     print()
     _say_best(result)
-    preset = f"{result['folder']}/best.yaml"
+    what = f"{result['algorithm']} --env {result['environment']['name']}"
     print(f"\nThe trials are in {result['folder']}. Next, on seeds that no trial has seen:")
-    print(f"  qflock train {result['algorithm']} --env {result['environment']['name']} --config {preset} --seeds 10")
+    print(f"  qflock train {what} --config {result['folder']}/best.yaml --seeds 10")
 
 
 def say_failures(failures: Mapping[str, str], folder: Path) -> None:
@@ -162,11 +164,11 @@ def _say_best(found: Mapping[str, Any]) -> None:
 def _grid(*columns: str) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", title_style="bold")
     for column in columns:
-        table.add_column(column, justify="right" if column in ("seeds", "steps", "return", "score") else "left")
+        table.add_column(column, justify="right" if column in NUMBERS else "left")
     return table
 
 
 def _score(cell: Cell) -> str:
-    """The mean return of a cell that is done, beside the best reference policy's."""
+    """The mean return of a cell that is done."""
     content = experiment_cell.summary(cell)
     return f"{content['over_seeds']['discounted_mean']:.3f}"

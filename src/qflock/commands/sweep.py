@@ -58,6 +58,7 @@ def run(argv: list[str]) -> int:
         if not _arguments.wants_help(argv):
             raise UserError(f"name the algorithm first: {COMMAND} (see qflock sweep --help)")
         _arguments.parse([Group(Options())], argv, command=COMMAND, about=ABOUT)
+    assert algorithm is not None  # help ends the program
     options, settings = _settings(algorithm, rest)
     ranges = _ranges(options.ranges)
 
@@ -112,7 +113,8 @@ def _ranges(words: tuple[str, ...]) -> dict[str, Any]:
     if len(words) == 1 and words[0].endswith((".yaml", ".yml")):
         return settings_file.read(Path(words[0]))
     if not words:
-        raise UserError("name what to search: --ranges lr=log:1e-4:3e-3 td_lambda=0,0.6,0.9 (see qflock sweep --help)")
+        example = "--ranges lr=log:1e-4:3e-3 td_lambda=0,0.6,0.9"
+        raise UserError(f"name what to search: {example} (see qflock sweep --help)")
     found: dict[str, Any] = {}
     name = ""
     for word in words:  # lists come in pieces: commas also stand between words

@@ -71,7 +71,9 @@ def run(experiment: Experiment, launcher: Launcher, watch: Watch | None = None) 
         return work.write()
 
 
-def run_sweep(search: Sweep, launcher: Launcher, watch: Watch | None = None) -> tuple[dict[str, Any], dict[str, str]]:
+def run_sweep(
+    search: Sweep, launcher: Launcher, watch: Watch | None = None
+) -> tuple[dict[str, Any], dict[str, str]]:
     """Run the trials of one sweep that are not done yet, and write what they found.
 
     Returns:
@@ -262,4 +264,3 @@ class _Experiment(_Cells):
             seen.setdefault(env.pop("name"), []).append(env)
         names = {k for some in seen.values() for env in some for k in env if env[k] != some[0][k]}
         return ["--split", *sorted(names)] if names else []
-

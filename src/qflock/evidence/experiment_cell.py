@@ -57,6 +57,11 @@ class Cell:
         """Where a failure leaves its traceback."""
         return self.folder.parent / "logs" / f"{self.name}.txt"
 
+    @property
+    def output(self) -> Path:
+        """What a process of its own says, kept where it failed."""
+        return self.log.with_suffix(".output.txt")
+
     def to_mapping(self) -> dict[str, Any]:
         """The cell as JSON can hold it, for another process."""
         return {

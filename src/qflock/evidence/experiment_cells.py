@@ -29,9 +29,7 @@ def sweeps(experiment: Experiment) -> dict[str, Sweep]:
         return {}
     found = {}
     for pair in experiment.pairs:
-        base = sweep.with_settings(
-            pair.settings, {**tuning.run, "seeds": tuning.seeds, "seed": tuning.seed}
-        )
+        base = sweep.with_settings(pair.settings, {**tuning.run, "seeds": tuning.seeds, "seed": tuning.seed})
         found[pair.name] = sweep.plan(
             pair.name,
             experiment.folder / "sweeps" / pair.name,
@@ -64,9 +62,8 @@ def cells(experiment: Experiment, found: Found) -> list[Cell]:
             runs = [(f"{pair.name}-seed{seed}", seed, 1) for seed in seeds]
         for name, first, count in runs:
             folder = experiment.folder / "cells" / name
-            made.append(
-                Cell(name, folder, pair.label, _placed(settings, folder, first, count), tuning, experiment.pictures)
-            )
+            placed = _placed(settings, folder, first, count)
+            made.append(Cell(name, folder, pair.label, placed, tuning, experiment.pictures))
     return made
 
 

@@ -135,36 +135,47 @@ def _pairs(
                 raise UserError(f"{where}: {label} on {env_label}: {problem}") from problem
             same = [p.name for p in pairs.values() if p.settings == settings]
             if name in pairs or same:
-                other = "their names are the same" if name in pairs else f"its settings are those of {same[0]}"
-                raise UserError(f"{where}: {label} on {env_label} stands twice, {other}; take one out")
+                advice = (
+                    "give one a label" if not same else f"its settings are those of {same[0]}; take one out"
+                )
+                raise UserError(f"{where}: {label} on {env_label} stands twice; {advice}")
             searched = (ranges or tuning.ranges) if tuning else {}
             if tuning and not searched:
-                raise UserError(f"{where}: sweep has no ranges for {label}; give it ranges, there or in the method")
+                raise UserError(f"{where}: sweep: no ranges for {label}; add them there, or to the method")
             pairs[name] = Pair(name, label, settings, searched)
     return list(pairs.values())
 
 
 def _environment(said: Any, where: str) -> tuple[str, dict[str, Any], dict[str, Any]]:
     """An environment's label, its own settings as overrides, and settings of the runs on it."""
-    entry = {"name": said} if isinstance(said, str) else dict(said) if isinstance(said, Mapping) else {}
+    entry = _entry(said, "name")
     name, label, settings = (entry.pop(key, None) for key in ("name", "label", "settings"))
     if not isinstance(name, str):
-        raise UserError(f"{where}: environments: expected a name or {{name: ..., SETTING: ...}}, got {said!r}")
-    short = "-".join([short_name(name), *(f"{key}={value}" for key, value in entry.items())])
+        raise UserError(f"{where}: environments: expected a name or {{name: ...}}, got {said!r}")
+    short = "-".join([short_name(name), *map(str, entry.values())])
     env = {"env": name, **{f"env.{key}": value for key, value in entry.items()}}
     return str(label or short), env, _settings(settings or {}, f"{where}: settings of {name}")
 
 
 def _method(said: Any, where: str) -> tuple[str, str, dict[str, Any], dict[str, Any]]:
     """A method's label, algorithm, settings and ranges."""
-    entry = {"algorithm": said} if isinstance(said, str) else dict(said) if isinstance(said, Mapping) else {}
+    entry = _entry(said, "algorithm")
     algorithm, label, ranges = (entry.pop(key, None) for key in ("algorithm", "label", "ranges"))
     if not isinstance(algorithm, str):
-        raise UserError(f"{where}: methods: expected a name or {{algorithm: ..., SETTING: ...}}, got {said!r}")
+        raise UserError(f"{where}: methods: expected a name or {{algorithm: ...}}, got {said!r}")
     if not is_path(algorithm) and algorithm not in registry.names("algorithms"):
         raise UserError(f"{where}: {unknown('algorithm', algorithm, registry.names('algorithms'))}")
-    short = "-".join([short_name(algorithm), *(f"{key}={value}" for key, value in entry.items())])
-    return str(label or short), algorithm, _settings(entry, f"{where}: method {label or short}"), ranges or {}
+    if not isinstance(ranges or {}, Mapping):
+        raise UserError(f"{where}: ranges of {algorithm}: expected a mapping of settings, got {ranges!r}")
+    label = str(label or short_name(algorithm))
+    return label, algorithm, _settings(entry, f"{where}: method {label}"), dict(ranges or {})
+
+
+def _entry(said: Any, key: str) -> dict[str, Any]:
+    """An entry of a list as a mapping: a name alone stands for one with that name."""
+    if isinstance(said, Mapping):
+        return dict(said)
+    return {key: said} if isinstance(said, str) else {}
 
 
 def _tuning(said: Any, measured: list[int], where: str) -> Tuning:
@@ -184,7 +195,8 @@ def _tuning(said: Any, measured: list[int], where: str) -> Tuning:
         raise UserError(f"{where}: trials and seeds must be at least 1")
     both = sorted(set(measured) & set(range(tuning.seed, tuning.seed + tuning.seeds)))
     if both:
-        raise UserError(f"{where}: seed {both[0]} also measures; tune on other seeds, from seed: {max(measured) + 1}")
+        free = max(measured) + 1
+        raise UserError(f"{where}: seed {both[0]} also measures; tune on other seeds, as in seed: {free}")
     return tuning
 
 
@@ -196,7 +208,7 @@ def _seeds(said: Any, where: str) -> list[int]:
     except ValueError:
         found = []
     if not found or min(found) < 0 or len(set(found)) < len(found):
-        raise UserError(f"{where}: seeds: expected a number of seeds or a list of different ones, got {said!r}")
+        raise UserError(f"{where}: seeds: expected a number, or a list of different seeds, got {said!r}")
     return found
 
 

@@ -12,9 +12,8 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -118,7 +117,7 @@ class _Processes:
     def __init__(self, count: int, report: Report) -> None:
         self.count, self.report = count, report
         self.threads = max(1, (os.cpu_count() or 1) // count)
-        self.alive: dict[subprocess.Popen[bytes], tuple[Cell, Any]] = {}
+        self.alive: dict[subprocess.Popen[bytes], Cell] = {}
 
     def run(self, cells: Sequence[Cell]) -> None:
         waiting = list(cells)
@@ -133,43 +132,43 @@ class _Processes:
             self._stop()
 
     def _start(self, cell: Cell) -> None:
-        said = tempfile.TemporaryFile()
         command = [sys.executable, "-m", "qflock.evidence.experiment_worker"]
-        process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=said, stderr=said, env=_limited(self.threads)
-        )
+        cell.output.parent.mkdir(parents=True, exist_ok=True)
+        with cell.output.open("wb") as output:
+            process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=output, stderr=output, env=_limited(self.threads)
+            )
         # The pipe stays open: a worker sees by its end that this process is gone, and saves and stops.
         assert process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
             process.stdin.write(json.dumps(cell.to_mapping()).encode() + b"\n")
             process.stdin.flush()
-        self.alive[process] = cell, said
+        self.alive[process] = cell
         self.report.started(cell)
 
     def _end(self, process: subprocess.Popen[bytes]) -> None:
         from qflock.runs.runner import Interrupted
 
-        cell, said = self.alive.pop(process)
+        cell, code = self.alive.pop(process), process.returncode
         with contextlib.suppress(BrokenPipeError):
             process.communicate()
-        said.seek(0)
-        lines = said.read().decode(errors="replace").strip().splitlines()
-        said.close()
-        code = process.returncode
         if code == INTERRUPTED:
             raise Interrupted(cell.folder)
-        if code < 0:
+        if code == 0:
+            cell.output.unlink(missing_ok=True)
+            self.report.ended(cell, None)
+        elif code < 0:
             self.report.ended(cell, f"its process was ended by signal {-code}")
         else:
-            self.report.ended(cell, (lines or [f"its process ended with status {code}"])[-1] if code else None)
+            lines = cell.output.read_text(errors="replace").strip().splitlines()
+            self.report.ended(cell, lines[-1] if lines else f"its process ended with status {code}")
 
     def _stop(self) -> None:
         """Let what still runs save and stop."""
         for process in self.alive:
             process.send_signal(signal.SIGTERM)
-        for process, (_, said) in self.alive.items():
+        for process in self.alive:
             process.wait()
-            said.close()
 
 
 def _limited(threads: int) -> dict[str, str]:

@@ -103,8 +103,8 @@ def _cells(path: Path) -> list[Path]:
     left = [cell.name for cell, state in cells if state != "done"]
     if left:
         raise UserError(
-            f"{file.parent} has {len(left)} of {len(cells)} cells that are not done, {left[0]} first: go on with "
-            f"qflock experiment {content.get('file', 'FILE')}, or give its cells one by one"
+            f"{file.parent} has {len(left)} of {len(cells)} cells that are not done, such as {left[0]}: go "
+            f"on with qflock experiment {content.get('file', 'FILE')}, or give its cells one by one"
         )
     return [cell for cell, _ in cells]
 

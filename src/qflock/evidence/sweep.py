@@ -163,7 +163,8 @@ def _table(trials: Sequence[Mapping[str, Any]]) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([*columns, *trials[0]["settings"]])
     for trial in trials:
-        writer.writerow([trial["trial"], trial["score"], *trial["per_seed"].values(), *trial["settings"].values()])
+        scores = [trial["score"], *trial["per_seed"].values()]
+        writer.writerow([trial["trial"], *scores, *trial["settings"].values()])
     return out.getvalue()
 
 

@@ -111,9 +111,7 @@ def draw(ranges: Sequence[Range], search: Search, trials: int, seed: int) -> lis
     if search == "grid":
         combinations = list(itertools.product(*(r.grid() for r in ranges)))
         if trials not in (0, len(combinations)):
-            raise UserError(
-                f"the grid has {len(combinations)} trials, not {trials}; leave trials out, or change the ranges"
-            )
+            raise UserError(f"the grid has {len(combinations)} trials, not {trials}; leave trials out")
         return [dict(zip((r.name for r in ranges), some, strict=True)) for some in combinations]
     places = qmc.LatinHypercube(len(ranges), rng=np.random.default_rng(seed)).random(trials)
     return [{r.name: r.at(float(u)) for r, u in zip(ranges, row, strict=True)} for row in places]

@@ -1,0 +1,131 @@
+"""Train quantum-inspired control on the UAV forest from a configuration file with the published keys.
+
+    python scripts/train_uav.py --config configs/uav_default.yaml
+
+The run folder is runs/<timestamp>/. It is an ordinary run: `qflock evaluate`, `watch` and `compare` take it.
+The learner is `qio` with ``update: a2c``: one gradient step for each batch of ``batch_size`` steps, which
+are ``batch_size / rollout_len`` copies of the forest side by side; ``total_steps`` and the intervals count
+environment steps. What differs from the published code, which stops at the first episode's end:
+episodes follow each other, returns bootstrap at rollout cuts and truncation, the floor meets min_entropy,
+H in the entropy weight is normalised, and so are advantages and values.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from qflock import api, config, settings_file
+from qflock.config import Settings
+from qflock.errors import UserError, unknown
+
+ENTROPIES = {
+    "quantum_inspired": "quantum_inspired",
+    "exp": "exponential",
+    "exponential": "exponential",
+    "constant": "constant",
+    "target": "target",
+}
+NAMES = {  # published key: ours
+    "env.grid_size": "env.grid_size",
+    "env.n_agents": "env.n_agents",
+    "env.obs_radius": "env.obs_radius",
+    "env.episode_len": "env.episode_len",
+    "env.comm_budget": "env.comm_budget",
+    "env.seed": "seed",
+    "algo.gamma": "gamma",
+    "algo.lr_actor": "lr",
+    "algo.lr_critic": "lr_critic",
+    "algo.entropy.type": "entropy",
+    "algo.entropy.alpha0": "alpha0",
+    "algo.entropy.alpha_min": "alpha_min",
+    "algo.entropy.lambda": "alpha_decay",
+    "algo.q_operator.enabled": "operator",
+    "algo.q_operator.eta": "eta",
+    "algo.q_operator.min_entropy": "min_entropy",
+    "algo.q_operator.temperature": "inverse_temperature",
+    "train.total_steps": "total_steps",
+    "train.rollout_len": "steps",
+    "train.batch_size": "copies",
+    "train.log_interval": "log_interval",
+    "train.eval_interval": "eval_interval",
+    "train.eval_episodes": "eval_episodes",
+    "train.device": "device",
+}
+PUBLISHED: dict[str, Any] = {  # what the published learner has without a key for it
+    "env.observe_coverage": False,
+    "update": "a2c",
+    "critic": "observation",
+    "reward": "team",
+    "hidden": [128, 128],
+    "critic_hidden": [128, 128],
+    "layer_norm": False,
+    "gae_lambda": 1.0,
+    "max_grad_norm": 1.0,
+    "lr_final": 1.0,
+    "lr_decay": 0,
+    "save_interval": 0,
+}
+
+
+def settings_of(path: Path, now: datetime) -> Settings:
+    """The settings of a run from a file with the published keys.
+
+    Raises:
+        UserError: no such file, a key that does not exist, a value that cannot be.
+    """
+    found = {**PUBLISHED, "env": "forest_uav", "run_dir": Path("runs") / now.strftime("%Y%m%d-%H%M%S")}
+    for key, value in _flat(settings_file.read(path)).items():
+        if key not in NAMES:
+            raise UserError(f"{path}: {unknown('key', key, NAMES)}")
+        if key == "algo.entropy.type":
+            if value not in ENTROPIES:
+                raise UserError(f"{path}: {unknown('algo.entropy.type', str(value), ENTROPIES)}")
+            value = ENTROPIES[value]
+        elif key == "algo.q_operator.enabled":
+            if not isinstance(value, bool):
+                raise UserError(f"{path}: algo.q_operator.enabled is {value!r}; give true or false")
+            value = "mean" if value else "none"
+        found[NAMES[key]] = value
+    batch, rollout = found.get("copies", 256), found.setdefault("steps", 32)
+    if not (
+        isinstance(batch, int) and isinstance(rollout, int) and 0 < rollout <= batch and batch % rollout == 0
+    ):
+        raise UserError(f"{path}: train.batch_size {batch} is no multiple of train.rollout_len {rollout}")
+    found["copies"] = batch // rollout
+    return config.resolve("qio", overrides=found)
+
+
+def _flat(mapping: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as one, keys joined by dots."""
+    flat: dict[str, Any] = {}
+    for key, value in mapping.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return flat
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Train; the exit status."""
+    parser = argparse.ArgumentParser(description="Train quantum-inspired control on the UAV forest.")
+    parser.add_argument(
+        "--config", type=Path, default=Path("configs/uav_default.yaml"), help="file with the published keys"
+    )
+    parser.add_argument("--quiet", action="store_true", help="show no progress")
+    given = parser.parse_args(arguments)
+    try:
+        summary = api.train(settings_of(given.config, datetime.now()), quiet=given.quiet)
+    except UserError as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return problem.code
+    score, random = summary["over_seeds"], summary["references"]["random"]
+    shares = f"covers {score['coverage']:.1%} of the forest; random actions {random['coverage']:.1%}"
+    print(f"{summary['run']}: {shares}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
