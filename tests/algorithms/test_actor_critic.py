@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from qflock import registry
+from qflock.config import resolve
 from qflock.errors import UserError
 from qflock.parts import policies, rollout
 from qflock.parts.evaluation import decentralised, play
@@ -289,3 +290,53 @@ def test_settings_out_of_range_are_refused(name, value):
 def test_target_entropy_needs_a_least_weight():
     with pytest.raises(UserError, match="alpha_min"):
         config("qio", entropy="target", alpha_min=0.0)
+
+
+@pytest.mark.parametrize("name", ["qio", "mappo"])
+def test_the_presets_of_the_forest_can_be_switched_to_the_ablation(name):
+    found = resolve(name, overrides={"env": "forest_uav"})
+    assert found.environment.observe_coverage
+    assert found.learner.reward == "own"
+    overrides = {
+        "env": "forest_uav",
+        "operator": "none",
+        "entropy": "constant",
+        "env.observe_coverage": False,
+    }
+    bare = resolve(name, overrides=overrides)
+    assert bare.learner.operator == "none"
+    assert not bare.environment.observe_coverage
+
+
+REMEMBERS = """
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+class Net(eqx.Module):
+    cell: eqx.nn.GRUCell
+    head: eqx.nn.Linear
+
+    def __init__(self, inputs, outputs, *, key):
+        a, b = jax.random.split(key)
+        self.cell = eqx.nn.GRUCell(inputs, 4, key=a)
+        self.head = eqx.nn.Linear(4, outputs, key=b)
+
+    def initial(self):
+        return jnp.zeros(4)
+
+    def __call__(self, memory, features):
+        memory = self.cell(features, memory)
+        return memory, self.head(memory)
+"""
+
+
+def test_a_network_with_a_memory_learns_from_the_sequences_it_saw(tmp_path):
+    """With the weights that acted, unrolling the rows gives the very probabilities of acting: the ratio is 1."""
+    file = tmp_path / "gru.py"
+    file.write_text(REMEMBERS)
+    changes = {"network": f"{file}:Net", "epochs": 1, "minibatches": 2, "lr": 1e-30, "lr_critic": 1e-30}
+    made, state, rows = pieces("qio", ENV, **changes)
+    told = made.learn(state, rows, jax.random.key(4))[1]
+    assert told["approx_kl"] == pytest.approx(0, abs=1e-6)
+    assert told["clip_share"] == 0

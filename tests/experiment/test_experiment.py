@@ -54,7 +54,10 @@ def test_a_stopped_cell_goes_on_and_a_whole_one_is_left_alone(write: Write, trai
     file = write()
     go(file)
     (Path("runs/tiny/cells/vdn-echo") / "summary.json").unlink()
-    assert [cell["state"] for cell in experiment.plan(experiment_file.read(file))["cells"]] == ["done", "started"]
+    assert [cell["state"] for cell in experiment.plan(experiment_file.read(file))["cells"]] == [
+        "done",
+        "started",
+    ]
     go(file)
     assert trained.begun == CELLS
     assert trained.resumed == ["vdn-echo"]
@@ -119,7 +122,10 @@ def test_a_dry_run_lists_and_writes_nothing(
 def test_one_environment_with_several_settings_is_split(write: Write, trained: Trained) -> None:
     from tests.experiment.conftest import ECHO
 
-    environments = [{"name": ECHO, "horizon": 4}, {"name": ECHO, "horizon": 5, "settings": {"total_steps": 900}}]
+    environments = [
+        {"name": ECHO, "horizon": 4},
+        {"name": ECHO, "horizon": 5, "settings": {"total_steps": 900}},
+    ]
     found = go(write(environments=environments))
     assert trained.begun == ["iql-Echo-4", "iql-Echo-5", "vdn-Echo-4", "vdn-Echo-5"]
     assert found["compare"] == "qflock compare runs/tiny --split horizon"
@@ -135,7 +141,10 @@ def test_one_environment_with_several_settings_is_split(write: Write, trained: T
         ({"methods": ["qmx"]}, "unknown algorithm 'qmx'; did you mean 'qmix'"),
         ({"methods": ["iql", "iql"]}, "iql on echo stands twice; its settings are those of iql-echo"),
         ({"methods": ["iql", {"algorithm": "iql", "lr": 0.1}]}, "iql on echo stands twice; give one a label"),
-        ({"methods": [{"algorithm": "iql", "lrr": 0.1}]}, "iql on echo: unknown setting 'lrr'; did you mean 'lr'"),
+        (
+            {"methods": [{"algorithm": "iql", "lrr": 0.1}]},
+            "iql on echo: unknown setting 'lrr'; did you mean 'lr'",
+        ),
         ({"methods": [{"algorithm": "iql", "seed": 1}]}, "method iql: seed is not set here"),
         ({"environments": ["gridworld26"]}, "unknown environment 'gridworld26'; did you mean 'gridworld25'"),
         ({"environments": [{"grid_size": 4}]}, "environments: expected a name"),

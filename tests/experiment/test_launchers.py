@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import pytest
 from qflock.commands import main
 from qflock.errors import UserError
 from qflock.evidence import experiment, experiment_file, experiment_launchers, records
+from qflock.evidence.experiment_cell import Cell
 from qflock.evidence.experiment_launchers import Launcher
 from qflock.runs import log
 from tests.experiment.conftest import LEARNER, RUN, Trained, Write
@@ -68,6 +70,8 @@ def test_a_killed_worker_is_a_failed_cell(write: Write, monkeypatch: pytest.Monk
     started = []
 
     def popen(command: list[str], **how: Any) -> Any:
+        if command[-1] != "qflock.evidence.experiment_worker":
+            return real(command, **how)
         started.append(command)
         return real([sys.executable, "-c", doomed], **how)
 
@@ -82,10 +86,6 @@ def test_a_worker_stops_when_its_parent_is_gone(write: Write) -> None:
     file = write()
     cell = experiment_file.read(file).pairs[0]
     folder = Path("runs/alone")
-    from dataclasses import replace
-
-    from qflock.evidence.experiment_cell import Cell
-
     long = replace(cell.settings, run=replace(cell.settings.run, total_steps=10**9, run_dir=folder))
     mapping = Cell("alone", folder, "iql", long, pictures=False).to_mapping()
     command = [sys.executable, "-m", "qflock.evidence.experiment_worker"]

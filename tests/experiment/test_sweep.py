@@ -43,7 +43,9 @@ def test_draws_lie_in_their_ranges_one_in_each_part(seed: int, trials: int) -> N
     assert len(drawn) == trials
     assert drawn == draw(ranges, trials, seed)
     parts = sorted(math.floor(trials * math.log10(trial["lr"] / 1e-4) / 2 + 1e-3) for trial in drawn)
-    assert np.abs(np.array(parts) - np.arange(trials)).max() <= 1  # rounding to four digits may cross a border
+    assert (
+        np.abs(np.array(parts) - np.arange(trials)).max() <= 1
+    )  # rounding to four digits may cross a border
     for trial in drawn:
         assert type(trial["lr"]) is float
         assert 1e-4 <= trial["lr"] <= 1e-2
@@ -173,7 +175,10 @@ def test_an_experiment_tunes_every_method_alike_and_says_what_it_cost(write: Wri
 def test_a_failed_trial_holds_back_its_own_cell_only(write: Write, trained: Trained) -> None:
     file = write(
         sweep=SWEEP,
-        methods=[{"algorithm": "iql", **LEARNER}, {"algorithm": "vdn", **LEARNER, "ranges": {"lr": [1, 2, 3, 4]}}],
+        methods=[
+            {"algorithm": "iql", **LEARNER},
+            {"algorithm": "vdn", **LEARNER, "ranges": {"lr": [1, 2, 3, 4]}},
+        ],
     )
     trained.failing = {"002"}
     content = experiment.run(experiment_file.read(file), Launcher())

@@ -42,3 +42,13 @@ def test_jit_and_vmap_agree_with_one():
     stage = inputs.relative(9, (EYES,), 1.0)
     batch = jax.random.randint(jax.random.key(0), (7, 9), 0, 25).astype(jnp.int8)
     np.testing.assert_allclose(jax.jit(jax.vmap(stage.apply))(batch)[3], stage.apply(batch[3]), atol=1e-6)
+
+
+def test_steps_between_entities_and_what_they_are_worth():
+    stage = inputs.relative(9, (EYES,), 1.0)
+    features = np.asarray(stage.apply(jnp.array([4, 5, 1, 7, 5, 1, 0, 9, 1], jnp.int8)))
+    steps = np.array([3, 8, 7 + 4])  # to each, and from one to the other
+    np.testing.assert_allclose(features[14:17], steps / 48, rtol=1e-5)
+    np.testing.assert_allclose(features[17:20], np.exp(-steps / 8), rtol=1e-5)
+    many = Entities(0, tuple(range(3, 33, 3)), 2, 2, 24)
+    assert inputs.relative(33, (many,), 1.0).size == 2 + 10 * 9  # no pairs among ten

@@ -6,6 +6,7 @@ et al. 2018 (QMIX), Hu et al. 2021 (the fine-tuned settings), specs/value_factor
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -24,6 +25,28 @@ class Weights(NamedTuple):
 
     agents: Parameters
     mixer: Any
+    beside: Any = ()
+
+
+class Beside(NamedTuple):
+    """A network trained beside the agents, on the mean of their targets; it alters none of them.
+
+    Attributes:
+        name: its error is logged as ``<name>_loss``.
+        weight: of its cost in the sum of both.
+        sees_state: whether replay must keep the state.
+        init: ``key -> weights``.
+        cost: ``(weights, agents' weights, rows (T, N), targets (T, N)) -> (T, N)``.
+    """
+
+    name: str
+    weight: float
+    sees_state: bool
+    init: Callable[[PRNGKeyArray], Any]
+    cost: Callable[[Any, Parameters, Rows, Float[Array, "T N"]], Float[Array, "T N"]]
+
+
+MakeBeside = Callable[[Environment, agents_of.Agents], Beside]
 
 
 class TrainState(NamedTuple):
@@ -37,11 +60,15 @@ class TrainState(NamedTuple):
     target_due: Int[Array, ""]  # env_steps at which the target network is next updated
 
 
-def build(config: ValueConfig, env: Environment) -> Learner:
-    """A value learner for an environment; see `Learner` for the functions."""
+def build(config: ValueConfig, env: Environment, make_beside: MakeBeside | None = None) -> Learner:
+    """A value learner for an environment; see `Learner` for the functions.
+
+    Args:
+        make_beside: what else is trained, made from the environment and the agents.
+    """
     spec = env.spec
     independent = config.mixer == "none"
-    uses_state = config.mixer not in ("none", "sum")
+    mixes_state = config.mixer not in ("none", "sum")
     state_stage = inputs.of_state(spec, config.input_stage)
     optimise = optimiser.build(config)
     lengths = config.row_length
@@ -63,6 +90,8 @@ def build(config: ValueConfig, env: Environment) -> Learner:
         )
 
     team = agents_of.build(spec, make_network, config.share_parameters, config.input_stage)
+    beside = make_beside(env, team) if make_beside else None
+    keeps_state = mixes_state or (beside is not None and beside.sees_state)
 
     def init(key: PRNGKeyArray) -> TrainState:
         k_agents, k_mixer = jax.random.split(key)
@@ -76,9 +105,10 @@ def build(config: ValueConfig, env: Environment) -> Learner:
                 embed=config.mixer_embed,
                 hyper=config.mixer_hyper,
             ),
+            beside.init(jax.random.fold_in(key, 2)) if beside else (),
         )
         ring = replay.make(example(), rows_capacity)
-        return TrainState(online, online, optimise.init(online), ring, jnp.int32(0), jnp.int32(0))
+        return TrainState(online, online, fresh_optimiser(online), ring, jnp.int32(0), jnp.int32(0))
 
     def explore(
         s: TrainState, memory: Memory, now: TimeStep, key: PRNGKeyArray
@@ -94,7 +124,7 @@ def build(config: ValueConfig, env: Environment) -> Learner:
     ) -> Float[Array, "T N *X"]:
         times, rows = values.shape[:2]
         state = state.reshape(times * rows, state.shape[-1])
-        seen = jax.vmap(state_stage.apply)(state) if uses_state else state
+        seen = jax.vmap(state_stage.apply)(state) if mixes_state else state
         out = jax.vmap(weights.mixer)(values.reshape(times * rows, -1), seen)
         return out.reshape(times, rows, *out.shape[1:])
 
@@ -119,14 +149,33 @@ def build(config: ValueConfig, env: Environment) -> Learner:
         chosen = jnp.take_along_axis(q[:-1], rows.actions[..., None], -1)[..., 0]
         total = mixed(online, chosen, rows.timestep.state[:-1])
         error = total - jax.lax.stop_gradient(aim)
-        valid = rows.valid.reshape(rows.valid.shape + (1,) * (error.ndim - 2))
-        mean = lambda x: jnp.where(valid, x, 0).sum() / (valid.sum() * (error.size // valid.size))
+
+        def mean(x: Float[Array, "T N *X"]) -> Float[Array, ""]:
+            valid = rows.valid.reshape(rows.valid.shape + (1,) * (x.ndim - 2))
+            return jnp.where(valid, x, 0).sum() / (valid.sum() * (x.size // valid.size))
+
         cost = mean(optax.losses.huber_loss(error) if config.loss == "huber" else jnp.square(error))
-        return cost, {"loss": cost, "td_error": mean(jnp.abs(error)), "q_value": mean(total)}
+        metrics = {"loss": cost, "td_error": mean(jnp.abs(error)), "q_value": mean(total)}
+        if beside is None:
+            return cost, metrics
+        aim = jax.lax.stop_gradient(aim.mean(-1) if aim.ndim > 2 else aim)
+        other = mean(beside.cost(online.beside, online.agents, rows, aim))
+        return cost + beside.weight * other, metrics | {f"{beside.name}_loss": other}
+
+    def fresh_optimiser(weights: Weights) -> tuple[Any, Any]:
+        return optimise.init(weights[:2]), optimise.init(weights.beside)
+
+    def improved(
+        online: Weights, opt: tuple[Any, Any], gradient: Weights, env_steps: Int[Array, ""]
+    ) -> tuple[Weights, tuple[Any, Any]]:
+        """One step of both parts; each is clipped by its own norm, so that neither slows the other."""
+        (agents, mixer), first = optimise.step(gradient[:2], opt[0], online[:2], env_steps)
+        other, second = optimise.step(gradient.beside, opt[1], online.beside, env_steps)
+        return Weights(agents, mixer, other), (first, second)
 
     def kept(timestep: TimeStep) -> TimeStep:
-        """What replay keeps of a time step: no measures, and the state only where a mixer sees it."""
-        state = timestep.state if uses_state else timestep.state[..., :0]
+        """What replay keeps of a time step: no measures, and the state only where something sees it."""
+        state = timestep.state if keeps_state else timestep.state[..., :0]
         return timestep._replace(state=state, measures={})
 
     def example() -> Rows:
@@ -162,7 +211,7 @@ def build(config: ValueConfig, env: Environment) -> Learner:
             online, target, opt = carry
             batch = time_first(replay.sample(ring, key, config.batch_size // lengths))
             gradient, metrics = jax.grad(loss, has_aux=True)(online, target, batch)
-            changed = optimise.step(gradient, opt, online, env_steps)
+            changed = improved(online, opt, gradient, env_steps)
             online, opt = jax.tree.map(lambda new, old: jnp.where(ready, new, old), changed, (online, opt))
             return (online, target, opt), metrics
 
@@ -204,5 +253,5 @@ def build(config: ValueConfig, env: Environment) -> Learner:
             parameters, agent, memory, observation
         )[1],
         weights=lambda s: s.online,
-        start_from=lambda s, w: s._replace(online=w, target=w, optimiser=optimise.init(w)),
+        start_from=lambda s, w: s._replace(online=w, target=w, optimiser=fresh_optimiser(w)),
     )

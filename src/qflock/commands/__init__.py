@@ -23,6 +23,7 @@ COMMANDS = {
     "compare": "set methods beside each other, with intervals and costs",
     "experiment": "train every method on every environment that a file names",
     "sweep": "search settings with a stated budget, on seeds of its own",
+    "results": "keep finished runs as reference results, with a page",
     "list": "name the environments and algorithms there are",
     "doctor": "check this installation",
     "completion": "print a script that completes commands with the Tab key",

@@ -79,10 +79,19 @@ def entropy_floor(logs: Float[Array, "*X U"], legal: Bool[Array, "*X U"], least:
     """Mix in just enough of the uniform policy for a normalised entropy of ``least``.
 
     The entropy rises along the segment from p to uniform, so bisection finds the smallest weight w. Its
-    gradient is that of the equation H((1 - w) p + w u) = h, not the bisection's.
+    gradient is that of the equation H((1 - w) p + w u) = h, not the bisection's. A batch that is nowhere
+    below the floor, the usual one, costs its entropies alone.
     """
+    floored = (normalised_entropy(logs, legal) < least) & (most_entropy(legal) > 0)
+    raised = jax.lax.cond(floored.any(), lambda x: _raise(x, legal, floored, least), lambda x: x, logs)
+    return Amplified(raised, floored)
+
+
+def _raise(
+    logs: Float[Array, "*X U"], legal: Bool[Array, "*X U"], floored: Bool[Array, "*X"], least: float | Array
+) -> Float[Array, "*X U"]:
+    """Log-probabilities with the policies that are marked raised to the floor."""
     most = most_entropy(legal)
-    floored = (normalised_entropy(logs, legal) < least) & (most > 0)
     uniform = jnp.where(legal, 1.0 / jnp.maximum(legal.sum(-1, keepdims=True), 1), 0.0)
     p = jnp.where(legal, jnp.exp(logs), 0.0)
 
@@ -116,8 +125,7 @@ def entropy_floor(logs: Float[Array, "*X U"], legal: Bool[Array, "*X U"], least:
         jnp.where(legal, logs, 0.0) + jnp.log(share),
         jnp.log(weight) + jnp.where(legal, -most[..., None], 0.0),
     )
-    raised = log_probabilities(raised, legal)
-    return Amplified(jnp.where(floored[..., None], raised, logs), floored)
+    return jnp.where(floored[..., None], log_probabilities(raised, legal), logs)
 
 
 def published_floor(

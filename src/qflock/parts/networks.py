@@ -63,10 +63,15 @@ class MLP(eqx.Module):
         self.head = linear(sizes[-1], outputs, keys[-2], head_gain, orthogonal)
         self.value = linear(sizes[-1], 1, keys[-1], head_gain, orthogonal) if dueling else None
 
-    def __call__(self, x: Float[Array, "I"]) -> Float[Array, "U"]:
+    def features(self, x: Float[Array, "I"]) -> Float[Array, "H"]:
+        """The last hidden layer."""
         for i, layer in enumerate(self.hidden):
             x = layer(x)
             x = jax.nn.relu(self.norms[i](x) if self.norms else x)
+        return x
+
+    def __call__(self, x: Float[Array, "I"]) -> Float[Array, "U"]:
+        x = self.features(x)
         out = self.head(x)
         return out if self.value is None else self.value(x) + out - out.mean()
 

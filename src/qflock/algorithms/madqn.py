@@ -1,0 +1,87 @@
+"""MADQN: independent double dueling Q-learning with a central value network beside it.
+
+Every agent has a network of its own and learns from the team's reward. A central network V(s) is
+trained on the mean of the agents' targets and its error is logged; the agents' targets never use it.
+With ``central_weight`` above 0 it reads the agents' last hidden layers instead of the state, so that
+its error shapes the agents' encoders too, as an auxiliary task. Sources: van Hasselt et al. 2016
+(double Q), Wang et al. 2016 (dueling), and the MADQN that published QMIX results are compared with.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import equinox as eqx
+import jax
+import optax
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from qflock.algorithms import _value
+from qflock.algorithms._value_config import ValueConfig
+from qflock.errors import UserError
+from qflock.parts import inputs
+from qflock.parts.agents import Agents
+from qflock.parts.networks import MLP
+from qflock.types import Environment, Learner, Parameters, Rows
+
+
+@dataclass(frozen=True)
+class Config(ValueConfig):
+    """A value learner without a mixer, its agents apart, and a central value network."""
+
+    mixer: str = "none"
+    """How agents' values make the team's: none, sum, monotone, or a file and class, my.py:Mixer."""
+    share_parameters: bool = False
+    """One network for all agents, told apart by a one-hot id; else one network each."""
+    dueling: bool = True
+    """Split the head into a value and advantages."""
+    central_hidden: tuple[int, ...] = (256, 256, 128)
+    """Widths of the central value network's hidden layers, each with LayerNorm."""
+    central_weight: float = 0.0
+    """Above 0, the central network reads the agents' hidden layers and its loss, times this, trains them too;
+    at 0 it reads the state and nothing of the agents depends on it."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not all(width >= 1 for width in self.central_hidden):
+            raise UserError(f"central_hidden is {self.central_hidden}; widths must be at least 1")
+        if not 0 <= self.central_weight < float("inf"):
+            raise UserError(f"central_weight is {self.central_weight}; it must not be negative")
+        if self.central_weight and (self.network != "mlp" or not self.hidden):
+            raise UserError("central_weight above 0 needs network=mlp with a hidden layer to share")
+
+
+class Encoder(eqx.Module):
+    """An agent's network up to its last hidden layer, in the place of the whole network."""
+
+    network: MLP
+
+    def __call__(self, x: Float[Array, "I"]) -> Float[Array, "H"]:
+        return self.network.features(x)
+
+
+def build(config: Config, env: Environment) -> Learner:
+    """A MADQN learner for an environment."""
+    return _value.build(config, env, lambda env, team: _central(config, env, team))
+
+
+def _central(config: Config, env: Environment, team: Agents) -> _value.Beside:
+    """The central value network: of the state, or of what the agents' encoders make of what they see."""
+    shares = config.central_weight > 0
+    stage = inputs.of_state(env.spec, config.input_stage)
+    size = env.spec.agents * config.hidden[-1] if shares else stage.size
+
+    def init(key: PRNGKeyArray) -> MLP:
+        return MLP(size, 1, key=key, hidden=config.central_hidden, orthogonal=config.orthogonal)
+
+    def cost(central: MLP, agents: Parameters, rows: Rows, aim: Float[Array, "T N"]) -> Float[Array, "T N"]:
+        if shares:
+            seen: Any = team.unroll(Encoder(agents), rows)[:-1]
+        else:
+            seen = jax.vmap(jax.vmap(stage.apply))(rows.timestep.state[:-1])
+        flat = seen.reshape(aim.size, size)
+        value = jax.vmap(central)(flat)[:, 0]
+        return optax.losses.huber_loss(value.reshape(aim.shape), aim)
+
+    return _value.Beside("central", config.central_weight or 1.0, not shares, init, cost)

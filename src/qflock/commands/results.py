@@ -1,0 +1,52 @@
+"""``qflock results``: keep finished runs as reference results, and make their page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from qflock.commands import _arguments, _output
+from qflock.commands._arguments import Group
+from qflock.errors import UserError
+
+COMMAND = "qflock results RUN"
+ABOUT = """Keep finished runs as reference results: a JSON file each, with its seeds, settings, versions,
+command, scores and interval, and a page of all that the folder holds. RUN... are run folders, experiments'
+folders or globs; without any, only the page is made anew."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to keep, and where."""
+
+    folder: Path = Path("results")
+    """Folder of the results."""
+    metric: str = "discounted_mean"
+    """Column of the final evaluations that is the score."""
+    check: int = 0
+    """How many seeds of each run tests train again; 0 for none."""
+    json: bool = False
+    """Print what was written as one JSON object, and nothing else, on standard output."""
+
+    def __post_init__(self) -> None:
+        if self.check < 0:
+            raise UserError(f"check is {self.check}; it must not be negative")
+
+
+def run(argv: list[str]) -> int:
+    """Run the command; returns its exit status."""
+    first = next((at for at, word in enumerate(argv) if word.startswith("-")), len(argv))
+    (options,) = _arguments.parse([Group(Options())], argv[first:], command=COMMAND, about=ABOUT)
+
+    def work() -> dict[str, Any]:
+        from qflock.evidence import records, results
+
+        runs = records.find(argv[:first])
+        if not runs and not options.folder.is_dir():
+            raise UserError(f"no results in {options.folder}; name finished runs: qflock results RUN...")
+        found = [results.of_run(path, options.metric, options.check) for path in runs]
+        return {"wrote": [str(path) for path in results.write(found, options.folder)]}
+
+    _output.deliver(work, options.json, lambda done: print("wrote " + ", ".join(done["wrote"])))
+    return 0

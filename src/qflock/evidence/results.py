@@ -1,0 +1,200 @@
+"""Reference results: what a method scored, as a file that a machine can check and a page for people.
+
+``results/NAME.json`` holds a finished run's seeds, settings, versions, command, scores and interval;
+``results/README.md`` is made from these files and from nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from qflock.errors import UserError
+from qflock.evidence import records, statistics
+from qflock.evidence.records import Record
+from qflock.runs import folder
+from qflock.runs.curve import quantity
+from qflock.runs.storage import DamagedFile, write_text
+
+SCHEMA = 1
+CONFIDENCE = 0.99
+"""Of the interval that a run on a few of the seeds has to fall into."""
+MARGIN = 0.05
+"""What that interval is widened by, as a share of the way from random play to the oracle: other machines
+round otherwise, and a seed may take another way."""
+FACTS = ("command", "git", "versions", "platform", "device")
+HEAD = """# Reference results
+
+Made by `qflock results` from the JSON files beside it; edit none of them by hand. Each score is the
+interquartile mean over seeds of the final greedy evaluation, with its 95 % bootstrap interval; every seed is
+in the file, with the settings, the versions and the command that gave it.
+"""
+CHECKED = """
+Results marked * are trained again by the tests, on a few of their seeds: they fail where the score leaves
+the range that the file states.
+"""
+
+
+def of_run(path: Path | str, metric: str = "discounted_mean", check: int = 0) -> dict[str, Any]:
+    """The reference result of a finished run.
+
+    Args:
+        path: its folder.
+        metric: column of the final evaluation that is the score.
+        check: how many of the seeds, from the first, a test trains again; 0 for no test.
+
+    Raises:
+        UserError: no finished run, no such metric, or fewer seeds than ``check``.
+    """
+    record = records.read(path)
+    facts = folder.open_run(path).read_hparams()
+    scores = {seed: row.get(metric, math.nan) for seed, row in sorted(record.final.items())}
+    if not all(math.isfinite(score) for score in scores.values()):
+        raise UserError(f"{path} has no finite {metric!r} for every seed")
+    if check > len(scores):
+        raise UserError(f"{path} has {len(scores)} seeds; --check {check} wants more")
+    values = np.array(list(scores.values()))
+    interval = statistics.bootstrap(statistics.interquartile_mean, values[:, None])
+    references = {name: row[metric] for name, row in record.references.items() if metric in row}
+    return {
+        "schema": SCHEMA,
+        "name": record.path.resolve().name,
+        "algorithm": record.algorithm,
+        "environment": record.environment,
+        "environment_settings": record.environment_settings,
+        "metric": metric,
+        "score": float(interval.value),
+        "interval": [_finite(interval.low), _finite(interval.high)],
+        "solved": _solved(record),
+        "scores": {str(seed): score for seed, score in scores.items()},
+        "evaluation": record.evaluation,
+        "references": references,
+        "costs": record.costs,
+        "tuning_budget": record.tuning_budget,
+        "settings": facts["settings"],
+        **{name: facts.get(name) for name in FACTS},
+        "check": {"seeds": check, "range": check_range(values, check, references)} if check else None,
+    }
+
+
+def check_range(scores: np.ndarray, seeds: int, references: Mapping[str, float]) -> list[float]:
+    """Where the interquartile mean of a few seeds should fall, if nothing has changed.
+
+    Args:
+        scores: ``(R,)`` of all seeds.
+        seeds: how many are trained again.
+        references: scores of the reference policies.
+    """
+    rows = np.random.default_rng(0).integers(scores.size, size=(statistics.RESAMPLES, seeds))
+    drawn = statistics.interquartile_mean(scores[rows][..., None])
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(drawn, [tail, 1 - tail])
+    margin = MARGIN * abs(references.get("oracle", 1.0) - references.get("random", 0.0))
+    return [float(low - margin), float(high + margin)]
+
+
+def write(found: Sequence[Mapping[str, Any]], into: Path) -> list[Path]:
+    """Write results, and the page of all that lie in the folder. One of the same name is replaced.
+
+    Returns:
+        The files written, the page last.
+    """
+    into.mkdir(parents=True, exist_ok=True)
+    paths = [into / f"{result['name']}.json" for result in found]
+    for path, result in zip(paths, found, strict=True):
+        write_text(path, json.dumps(result, indent=2) + "\n")
+    write_text(into / "README.md", page(read(into)))
+    return [*paths, into / "README.md"]
+
+
+def read(into: Path) -> list[dict[str, Any]]:
+    """All results in a folder, by name.
+
+    Raises:
+        UserError: a file that cannot be read, or is no result.
+    """
+    found = []
+    for path in sorted(into.glob("*.json")):
+        try:
+            result = json.loads(path.read_text(encoding="utf-8"))
+            whole = result["schema"] == SCHEMA and result["name"] == path.stem
+        except OSError as problem:
+            raise UserError(f"cannot read {path}: {problem.strerror or problem}") from problem
+        except (ValueError, KeyError, TypeError) as problem:
+            raise DamagedFile(f"{path} is no result that qflock wrote") from problem
+        if not whole:
+            raise DamagedFile(f"{path} is of another version, or has another name than it says")
+        found.append(result)
+    return found
+
+
+def page(results: Sequence[Mapping[str, Any]]) -> str:
+    """The page, in Markdown: a table for each environment with its settings."""
+    tasks: dict[str, list[Mapping[str, Any]]] = {}
+    for result in results:
+        tasks.setdefault(_task(result), []).append(result)
+    lines = [HEAD]
+    for task, some in tasks.items():
+        lines += [f"## {task}\n", *_table(some), ""]
+    if any(result["check"] for result in results):
+        lines.append(CHECKED)
+    return "\n".join(lines)
+
+
+def _table(results: Sequence[Mapping[str, Any]]) -> list[str]:
+    heads = [
+        "method",
+        "score",
+        "95 % interval",
+        "solved",
+        "seeds",
+        "steps",
+        "seconds",
+        "parameters",
+        "qflock",
+    ]
+    rows = ["| " + " | ".join(heads) + " |", "|---|" + "--:|" * (len(heads) - 1)]
+    for result in sorted(results, key=lambda result: -result["score"]):
+        costs, (low, high) = result["costs"], result["interval"]
+        cells = [
+            f"[{result['name']}]({result['name']}.json){' *' if result['check'] else ''}",
+            f"**{result['score']:.3f}**",
+            "" if low is None else f"{low:.3f} to {high:.3f}",
+            "" if result["solved"] is None else f"{100 * result['solved']:.1f} %",
+            str(len(result["scores"])),
+            *(
+                quantity(costs[name]) if name in costs else ""
+                for name in ("env_steps", "seconds", "parameters")
+            ),
+            result["versions"]["qflock"],
+        ]
+        rows.append("| " + " | ".join(cells) + " |")
+    for name, score in sorted(_references(results).items(), key=lambda item: -item[1]):
+        rows.append(f"| *{name}* | {score:.3f} |" + " |" * (len(heads) - 2))
+    commands = sorted({str(result["command"]) for result in results})
+    return [*rows, "", f"Score: {results[0]['metric']}. " + "; ".join(f"`{command}`" for command in commands)]
+
+
+def _references(results: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    names = {name for result in results for name in result["references"]}
+    known = [result["references"] for result in results]
+    return {name: float(np.mean([some[name] for some in known if name in some])) for name in names}
+
+
+def _task(result: Mapping[str, Any]) -> str:
+    settings = ", ".join(f"{name} {value}" for name, value in result["environment_settings"].items())
+    return result["environment"] + (f" ({settings})" if settings else "")
+
+
+def _solved(record: Record) -> float | None:
+    values = [row["solved"] for row in record.final.values() if "solved" in row]
+    return float(np.mean(values)) if values else None
+
+
+def _finite(value: Any) -> float | None:
+    return float(value) if math.isfinite(float(value)) else None
