@@ -34,6 +34,8 @@ class RunSettings:
     """Environment: a name from `qflock list environments`, or a file and class, my_env.py:MyEnv."""
     total_steps: int = 4_000_000
     """Environment steps to train for, summed over copies, for each seed."""
+    total_episodes: int = 0
+    """Stop once each seed has finished so many episodes, if that is before total_steps; 0 for no limit."""
     seeds: int = 1
     """How many seeds to train side by side."""
     seed: int = 0
@@ -44,6 +46,8 @@ class RunSettings:
     """Where to compute; auto takes a GPU if JAX sees one."""
     log_interval: int = 50_000
     """Environment steps between rows of training_log.csv (rounded to whole updates)."""
+    log_episodes: bool = False
+    """A row of training_log.csv for each episode, instead of means over each log interval."""
     eval_interval: int = 500_000
     """Environment steps between evaluations (rounded to whole log intervals); 0 for none but the last."""
     eval_episodes: int = 128
@@ -63,7 +67,13 @@ class RunSettings:
         for name in ("total_steps", "seeds", "log_interval", "eval_episodes", "final_episodes"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        for name in ("eval_interval", "save_interval", "keep_checkpoints", "state_interval"):
+        for name in (
+            "total_episodes",
+            "eval_interval",
+            "save_interval",
+            "keep_checkpoints",
+            "state_interval",
+        ):
             if not getattr(self, name) >= 0:
                 raise UserError(f"{name} is {getattr(self, name)}; it must not be negative")
         if not 0 <= self.seed <= 2**31 - self.seeds:

@@ -332,7 +332,7 @@ class Net(eqx.Module):
 
 
 def test_a_network_with_a_memory_learns_from_the_sequences_it_saw(tmp_path):
-    """With the weights that acted, unrolling the rows gives the very probabilities of acting: the ratio is 1."""
+    """With the weights that acted, unrolling the rows gives the probabilities of acting: the ratio is 1."""
     file = tmp_path / "gru.py"
     file.write_text(REMEMBERS)
     changes = {"network": f"{file}:Net", "epochs": 1, "minibatches": 2, "lr": 1e-30, "lr_critic": 1e-30}

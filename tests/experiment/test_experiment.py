@@ -33,6 +33,7 @@ def test_every_cell_once_and_compare_reads_the_folder(write: Write, trained: Tra
     assert trained.begun == CELLS
     go(file)
     assert trained.begun == CELLS
+    assert sorted(path.name for path in Path("runs/tiny").iterdir()) == [".lock", "cells", "results.json"]
     assert trained.resumed == []
     written = results()
     assert [cell["state"] for cell in written["cells"]] == ["done", "done"]

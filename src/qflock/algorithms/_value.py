@@ -75,6 +75,7 @@ def build(config: ValueConfig, env: Environment, make_beside: MakeBeside | None 
     block = config.copies * config.steps
     gradient_steps = block // config.train_frequency
     rows_capacity = config.buffer_capacity // block * (block // lengths)
+    first_filled = min(-(-config.min_buffer_size // lengths), rows_capacity)  # rows before learning starts
     action_type = jnp.int8 if spec.actions <= 127 else jnp.int32
 
     def make_network(features: int, key: PRNGKeyArray) -> Any:
@@ -205,7 +206,7 @@ def build(config: ValueConfig, env: Environment, make_beside: MakeBeside | None 
     def learn(s: TrainState, rows: Rows, key: PRNGKeyArray) -> tuple[TrainState, Metrics]:
         ring = remember(s.replay, rows)
         env_steps = s.env_steps + rows.valid.sum()
-        ready = ring.filled * lengths >= config.min_buffer_size
+        ready = ring.filled >= first_filled
 
         def step(carry: tuple, key: PRNGKeyArray) -> tuple[tuple, Metrics]:
             online, target, opt = carry

@@ -20,8 +20,7 @@ from qflock.evidence.experiment_file import Experiment
 from qflock.evidence.experiment_launchers import Launcher, launch
 from qflock.evidence.records import EXPERIMENT
 from qflock.evidence.sweep import Sweep
-from qflock.runs import provenance
-from qflock.runs.folder import RunFolder
+from qflock.runs import lock, provenance
 from qflock.runs.storage import cannot_write, write_text
 
 SCHEMA = 1
@@ -61,7 +60,7 @@ def run(experiment: Experiment, launcher: Launcher, watch: Watch | None = None) 
         experiment.folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
         raise cannot_write(experiment.folder, problem) from problem
-    with RunFolder(experiment.folder).lock():
+    with lock.held(experiment.folder):
         try:
             work.tune()
             work.train()
@@ -85,7 +84,7 @@ def run_sweep(
     """
     work = _Cells(launcher, watch)
     search.folder.mkdir(parents=True, exist_ok=True)
-    with RunFolder(search.folder).lock():
+    with lock.held(search.folder):
         try:
             work.perform(f"sweep of {search.name}", search.trials, search.folder)
         finally:

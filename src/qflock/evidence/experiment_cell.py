@@ -164,8 +164,6 @@ def work(cell: Cell) -> None:
         cell.folder.parent.mkdir(parents=True, exist_ok=True)
         runner.train(cell.settings, quiet=True)
     elif not (cell.folder / "summary.json").is_file():
-        for part in (run.models, run.state):  # a process killed while it made the folder leaves them out
-            part.mkdir(exist_ok=True)
         runner.resume(cell.folder, quiet=True)
     if cell.pictures:
         illustrate(cell.folder)

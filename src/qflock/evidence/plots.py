@@ -52,7 +52,11 @@ PANELS = (
     Panel("Exploration and TD error", (("epsilon", "epsilon"),), (("td_error", "TD error"),)),
     Panel("Policy loss", (("policy_loss", "policy loss"),)),
     Panel("Value loss", (("value_loss", "value loss"),), logarithmic=True),
-    Panel("Policy entropy", (("entropy", "entropy"),)),
+    Panel(
+        "Policy entropy",
+        (("entropy", "entropy, normalised"), ("entropy_floor", "its floor")),
+        (("alpha", "entropy weight"), ("floor_share", "share of states at the floor")),
+    ),
     Panel("Acceptance", (("acceptance", "accepted"), ("swap_rate", "swapped")), (("sigma", "sigma"),)),
     Panel("Best and mean of the chains", (("best", "best"), ("mean", "mean"))),
     Panel("Inverse temperature", (("beta", "beta"),)),

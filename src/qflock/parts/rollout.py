@@ -34,6 +34,16 @@ class Tally(NamedTuple):
     measures: dict[str, Float[Array, ""]]
 
 
+class Episodes(NamedTuple):
+    """What a stretch's ticks came to, ``(T, B)``; only places where ``ended`` mean anything."""
+
+    ended: Bool[Array, "T B"]
+    episode_return: Float[Array, "T B"]
+    discounted: Float[Array, "T B"]
+    length: Int[Array, "T B"]
+    measures: dict[str, Float[Array, "T B"]]
+
+
 class Flow(NamedTuple):
     """Where the copies stand between two stretches."""
 
@@ -127,3 +137,21 @@ def collect(
     )
     tally = jax.tree.map(lambda x: x.sum(0), tallies)
     return flow, Rows(timesteps, actions, first, memory_at_start, extras), tally
+
+
+def episodes(env: Environment, before: Running, rows: Rows) -> Episodes:
+    """The episodes that ended in a stretch, one by one.
+
+    Args:
+        before: the copies' running episodes where the stretch begins.
+        rows: what `collect` returned.
+    """
+
+    def tick(running: Running, x: tuple[Array, TimeStep]) -> tuple[Running, Episodes]:
+        over, after = x
+        running, _ = _count(env, over, running, after)
+        told = (running.episode_return, running.discounted, running.length)
+        return running, Episodes(after.over, *told, after.measures)
+
+    later = jax.tree.map(lambda x: x[1:], rows.timestep)
+    return jax.lax.scan(tick, before, (rows.timestep.over[:-1], later))[1]

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import jax
 import numpy as np
 
+from qflock.parts.rollout import Episodes, Tally
 from qflock.runs import evaluation
 from qflock.runs.folder import RunFolder
 from qflock.runs.log import CsvLog
@@ -16,6 +18,7 @@ from qflock.runs.program import Chunk
 
 FIRST = ("seed", "env_step", "episode", "episode_return", "episode_return_undiscounted", "episode_length")
 USUAL = ("epsilon", "loss", "td_error", "q_value")  # in this order, then what the algorithm adds
+PUBLISHED = ("episode", "episode_return", "episode_length", *USUAL)  # first where episodes have rows
 
 
 @dataclass
@@ -59,7 +62,10 @@ class Ledger:
         metrics = [name for name in USUAL if name in told.metrics]
         metrics += sorted(set(told.metrics) - set(metrics))
         measures = sorted(told.tally.measures)
-        self._training = CsvLog(where.training_log, (*FIRST, *metrics, *measures))
+        columns = [*FIRST, *metrics, *measures]
+        if told.episodes is not None:
+            columns.sort(key=lambda name: PUBLISHED.index(name) if name in PUBLISHED else len(PUBLISHED))
+        self._training = CsvLog(where.training_log, columns)
         self._evaluations = CsvLog(where.evaluation, ("seed", "env_step", *evaluation.COLUMNS, *measures))
         for log, offset in zip((self._training, self._evaluations), self.position.logs, strict=True):
             log.truncate(offset)
@@ -70,7 +76,7 @@ class Ledger:
         return min(self.position.env_steps)
 
     def chunk(self, told: Chunk, updates: int) -> float:
-        """Count a chunk and write its row for each seed.
+        """Count a chunk and write its row for each seed, or those of its episodes.
 
         Returns:
             The mean discounted return over all seeds; NaN where no episode ended.
@@ -79,19 +85,13 @@ class Ledger:
         p.update += updates
         for i, seed in enumerate(self.seeds):
             p.env_steps[i] += int(tally.env_steps[i])
-            p.episodes[i] += int(tally.episodes[i])
-            ended = float(tally.episodes[i]) or math.nan
-            row = {
-                "seed": seed,
-                "env_step": p.env_steps[i],
-                "episode": p.episodes[i],
-                "episode_return": float(tally.discounted[i]) / ended,
-                "episode_return_undiscounted": float(tally.episode_return[i]) / ended,
-                "episode_length": float(tally.length[i]) / ended,
-                **{name: float(x[i]) for name, x in told.metrics.items()},
-                **{name: float(x[i]) / ended for name, x in tally.measures.items()},
-            }
-            self._training.append({name: None if math.isnan(x) else x for name, x in row.items()})
+            metrics = {name: float(x[i]) for name, x in told.metrics.items()}
+            position = {"seed": seed, "env_step": p.env_steps[i]}
+            rows = [_mean_episode(tally, i)] if told.episodes is None else _each_episode(told.episodes, i)
+            for row in rows:
+                p.episodes[i] += row.pop("ended")
+                row = {**position, "episode": p.episodes[i], **row, **metrics}
+                self._training.append({name: None if math.isnan(x) else x for name, x in row.items()})
         ended = float(np.sum(tally.episodes)) or math.nan
         return float(np.sum(tally.discounted)) / ended
 
@@ -108,3 +108,30 @@ class Ledger:
         """Close both logs."""
         self._training.close()
         self._evaluations.close()
+
+
+def _mean_episode(tally: Tally, seed: int) -> dict[str, Any]:
+    """The mean over the episodes that ended in a chunk, and how many they were."""
+    ended = float(tally.episodes[seed]) or math.nan
+    return {
+        "ended": int(tally.episodes[seed]),
+        "episode_return": float(tally.discounted[seed]) / ended,
+        "episode_return_undiscounted": float(tally.episode_return[seed]) / ended,
+        "episode_length": float(tally.length[seed]) / ended,
+        **{name: float(x[seed]) / ended for name, x in tally.measures.items()},
+    }
+
+
+def _each_episode(episodes: Episodes, seed: int) -> list[dict[str, Any]]:
+    """The episodes that ended in a chunk, in the order in which they did."""
+    own = jax.tree.map(lambda x: x[seed], episodes)
+    return [
+        {
+            "ended": 1,
+            "episode_return": float(own.discounted[place]),
+            "episode_return_undiscounted": float(own.episode_return[place]),
+            "episode_length": int(own.length[place]),
+            **{name: float(x[place]) for name, x in own.measures.items()},
+        }
+        for place in zip(*np.nonzero(own.ended), strict=True)
+    ]

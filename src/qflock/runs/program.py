@@ -18,7 +18,7 @@ from jaxtyping import Array, PRNGKeyArray
 from qflock import config, registry
 from qflock.config import Settings
 from qflock.parts import evaluation, rollout
-from qflock.parts.rollout import Flow, Tally
+from qflock.parts.rollout import Episodes, Flow, Tally
 from qflock.types import Environment, Learner, Metrics, Mode, Parameters
 
 
@@ -31,10 +31,12 @@ class RunState(NamedTuple):
 
 
 class Chunk(NamedTuple):
-    """What a chunk of updates tells: means of the metrics, sums of the tally, per seed."""
+    """What a chunk of updates tells: means of the metrics, sums of the tally, per seed; and each episode,
+    leaves (updates, T, B), where the log has a row for each."""
 
     metrics: Metrics
     tally: Tally
+    episodes: Episodes | None = None
 
 
 class Program(NamedTuple):
@@ -96,14 +98,14 @@ def build(settings: Settings) -> Program:
         flow, rows, tally = rollout.collect(
             env, explore, learner.memory(), run.flow, k_collect, learner.steps
         )
+        each = rollout.episodes(env, run.flow.running, rows) if settings.run.log_episodes else None
         state, metrics = learner.learn(run.learner, rows, k_learn)
-        return RunState(state, flow, key), Chunk(metrics, tally)
+        return RunState(state, flow, key), Chunk(metrics, tally, each)
 
     def chunk(run: RunState) -> tuple[RunState, Chunk]:
         run, told = jax.lax.scan(update, run, None, updates)
-        return run, Chunk(
-            jax.tree.map(jnp.nanmean, told.metrics), jax.tree.map(lambda x: x.sum(0), told.tally)
-        )
+        sums = jax.tree.map(lambda x: x.sum(0), told.tally)
+        return run, Chunk(jax.tree.map(jnp.nanmean, told.metrics), sums, told.episodes)
 
     return Program(
         env,

@@ -61,7 +61,7 @@ def resume(run: Path | str, total_steps: int | None = None, quiet: bool = False)
 
     Args:
         run: its folder, or "latest".
-        total_steps: environment steps of the whole run; as planned if left out.
+        total_steps: environment steps of the whole run, however many episodes; as planned if left out.
         quiet: show no progress.
 
     Returns:
@@ -74,7 +74,7 @@ def resume(run: Path | str, total_steps: int | None = None, quiet: bool = False)
     with where.lock():
         settings = where.settings()
         if total_steps is not None and total_steps != settings.run.total_steps:
-            settings = replace(settings, run=replace(settings.run, total_steps=total_steps))
+            settings = replace(settings, run=replace(settings.run, total_steps=total_steps, total_episodes=0))
             where.record_settings(settings, now=datetime.now())
         work = _Work(settings, quiet)
         return work.go(where, checkpoint.newest_state(where, work.shapes))
@@ -105,7 +105,7 @@ class _Work:
                 self.progress.message(f"warning: {warning}")
             self.progress.start(run.total_steps, self.ledger.done)
             state = saved.state if saved else self._begin()
-            while self.ledger.done < run.total_steps:
+            while not self._finished():
                 state, told = self.program.chunk(state)
                 mean = self.ledger.chunk(jax.device_get(told), self.program.updates)
                 self.progress.update(self.ledger.done, mean)
@@ -119,6 +119,10 @@ class _Work:
             summary = self._finish(state)
         self.ledger.close()
         return summary
+
+    def _finished(self) -> bool:
+        run, ledger = self.settings.run, self.ledger
+        return ledger.done >= run.total_steps or 0 < run.total_episodes <= min(ledger.position.episodes)
 
     def _begin(self) -> program.RunState:
         state = self.program.init(self._seed_array())
