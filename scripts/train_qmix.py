@@ -6,6 +6,10 @@ Leaves ``qmix_expert_rl/results/run_i/``, an ordinary run besides: `qflock evalu
 take it. ``training_log.csv`` has a row for each episode, the published columns first; ``models/`` has
 each checkpoint as safetensors, and as ``.pt`` where PyTorch is installed.
 
+Every one of ``--copies`` environments takes ``train_frequency`` steps, then as many gradient steps follow
+as there are copies: one for every ``train_frequency`` steps, the published ratio. ``--copies 1`` is the
+published schedule step by step. With more copies the same gradient steps come in blocks, which is faster,
+and the target network is updated at the end of the block that is nearest to its interval.
 """
 
 from __future__ import annotations

@@ -129,7 +129,7 @@ def test_mistakes_are_told_in_one_line(trained):
         qflock.load(trained["run"], seed=9)
     with pytest.raises(UserError, match="did you mean 'final_model'"):
         qflock.evaluate(trained["run"], checkpoint="final_modl")
-    with pytest.raises(UserError, match="did you mean 'env.grid_size'"):
+    with pytest.raises(UserError, match=r"did you mean 'env\.grid_size'"):
         qflock.evaluate(trained["run"], environment={"gridsize": 5})
     with pytest.raises(UserError, match="did you mean 'lr'"):
         qflock.train("qmix", "gridworld25", lrr=1)

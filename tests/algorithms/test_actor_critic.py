@@ -295,17 +295,12 @@ def test_target_entropy_needs_a_least_weight():
 @pytest.mark.parametrize("name", ["qio", "mappo"])
 def test_the_presets_of_the_forest_can_be_switched_to_the_ablation(name):
     found = resolve(name, overrides={"env": "forest_uav"})
-    assert found.environment.observe_coverage
+    assert not found.environment.observe_coverage  # a preset never changes the task
     assert found.learner.reward == "own"
-    overrides = {
-        "env": "forest_uav",
-        "operator": "none",
-        "entropy": "constant",
-        "env.observe_coverage": False,
-    }
+    overrides = {"env": "forest_uav", "operator": "none", "entropy": "constant", "env.observe_coverage": True}
     bare = resolve(name, overrides=overrides)
     assert bare.learner.operator == "none"
-    assert not bare.environment.observe_coverage
+    assert bare.environment.observe_coverage
 
 
 REMEMBERS = """

@@ -136,7 +136,7 @@ def test_completion(offers) -> None:  # type: ignore[no-untyped-def]
     assert "tiny_world" in offers("qflock train tiny --env ")
     assert offers("qflock train tiny --hid") == ["--hidden"]
     assert offers("qflock train tiny --no_d") == ["--no_double_q"]
-    assert offers("qflock train tiny --total") == ["--total_steps"]
+    assert offers("qflock train tiny --total_s") == ["--total_steps"]
     assert offers("qflock train tiny --env tiny_world --env.l") == ["--env.layout"]
     assert offers("qflock evaluate runs/x --che") == ["--checkpoint"]
     assert offers("qflock resume runs/x --device ") == ["auto", "cpu", "gpu"]

@@ -36,6 +36,8 @@ def identity(name: str) -> tuple[str, int]:
     return facts["id"], (path / "summary.json").stat().st_mtime_ns
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_killed_half_way_and_started_again(write: Write) -> None:
     run = RUN | {"total_steps": 12_000}
     file = write(seeds=SEEDS, cells="seed", run=run, methods=[{"algorithm": "iql", **LEARNER}])
@@ -82,6 +84,8 @@ def test_a_killed_worker_is_a_failed_cell(write: Write, monkeypatch: pytest.Monk
     assert result["failures"] == dict.fromkeys(("iql-echo", "vdn-echo"), "its process was ended by signal 9")
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_a_worker_stops_when_its_parent_is_gone(write: Write) -> None:
     file = write()
     cell = experiment_file.read(file).pairs[0]

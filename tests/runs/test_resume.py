@@ -60,8 +60,8 @@ def whole(tmp_path_factory):
 def start(folder, *more):
     """The same run in a process of its own."""
     words = [f"--{name}={value}" for name, value in SETTINGS.items()]
-    command = [sys.executable, "-m", "qflock", "train", "qmix", *words, f"--run-dir={folder}", "--quiet", *more]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    command = [sys.executable, "-m", "qflock", "train", "qmix", *words, f"--run-dir={folder}", "--quiet"]
+    return subprocess.Popen([*command, *more], stderr=subprocess.PIPE, text=True)
 
 
 def wait_for_states(folder, count):
@@ -103,13 +103,15 @@ def test_ctrl_c_saves_and_tells_how_to_go_on(whole, tmp_path):
     folder = tmp_path / "run"
     process = start(folder, "--state_interval=1000")  # nothing is saved but what the stop saves
     deadline = time.monotonic() + 120
-    while not (folder / "training_log.csv").is_file() or len(log.read(folder / "training_log.csv")["seed"]) < 4:
+    rows = folder / "training_log.csv"
+    while not rows.is_file() or len(log.read(rows)["seed"]) < 4:
         assert time.monotonic() < deadline
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     error = process.communicate(timeout=60)[1]
     assert process.returncode == 130
-    assert error.strip().splitlines()[-1] == f"qflock: stopped; the state is saved. Go on with: qflock resume {folder}"
+    last = error.strip().splitlines()[-1]
+    assert last == f"qflock: stopped; the state is saved. Go on with: qflock resume {folder}"
     runner.resume(folder, quiet=True)
     assert_equal_runs(whole, folder)
 
@@ -166,6 +168,7 @@ def test_a_run_in_use_is_refused(whole):
 
 def test_settings_that_cannot_work_leave_nothing_behind(tmp_path):
     folder = tmp_path / "never"
+    made = settings(folder)
     with pytest.raises(UserError, match="unknown mixer"):
-        runner.train(replace(settings(folder), learner=replace(settings(folder).learner, mixer="sun")), quiet=True)
+        runner.train(replace(made, learner=replace(made.learner, mixer="sun")), quiet=True)
     assert not folder.exists()

@@ -76,6 +76,8 @@ def changed(tmp_path, **values):
     return file
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_a_tiny_run_finishes(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     file = changed(

@@ -48,7 +48,8 @@ more
   --version                                  the version
 
 exit codes
-  0 fine, 1 a cell of an experiment failed, 2 bad input, 130 interrupted (state saved), 70 internal error
+  0 fine, 1 a cell of an experiment failed, 2 bad input,
+  130 interrupted (state saved), 70 internal error
 """
 
 BAD_INPUT, INTERNAL, INTERRUPTED, BROKEN_PIPE = 2, 70, 130, 141

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from qflock import config
 from qflock.commands import _arguments, _output, _runs
 from qflock.commands._arguments import Group
 from qflock.errors import UserError

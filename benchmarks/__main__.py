@@ -1,0 +1,112 @@
+"""All benchmarks with one command.
+
+    python -m benchmarks [--only environment training startup] [--score 2.45] [--name NAME] [--quick]
+
+Prints a table and writes ``benchmarks/results/<name>.json`` with the machine and versions. Run it from the
+repository's root on a machine that does nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+RESULTS = Path(__file__).parent / "results"
+PARTS = ("environment", "training", "startup")
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument(
+        "--only", nargs="+", choices=PARTS, default=PARTS, help="parts to run; all by default"
+    )
+    parser.add_argument("--score", type=float, help="also train until this greedy score is reached; minutes")
+    parser.add_argument("--name", help="name of the JSON file; by default cores and device")
+    parser.add_argument("--quick", action="store_true", help="fewer repeats")
+    given = parser.parse_args()
+    from qflock import device
+    from qflock.runs import provenance
+
+    parts: dict[str, Callable[[], dict[str, Any]]] = {name: _part(name, given.quick) for name in given.only}
+    if given.score is not None:
+        parts["score"] = _score(given.score)
+    console, found = Console(), {}
+    for name, run in parts.items():
+        with console.status(f"{name} ..."):
+            if name != "startup":
+                device.use("auto")
+            found[name] = run()
+    machine = provenance.machine()
+    show(console, found)
+    name = given.name or f"{machine['cpu_cores']}-cores-{machine['device']['kind']}"
+    path = RESULTS / f"{re.sub(r'[^A-Za-z0-9]+', '-', name).strip('-').lower()}.json"
+    path.parent.mkdir(exist_ok=True)
+    made = datetime.now().astimezone().isoformat(timespec="seconds")
+    path.write_text(json.dumps({"made": made, **machine, "results": found}, indent=2) + "\n")
+    console.print(f"written to {path}")
+
+
+def show(console: Console, found: dict[str, Any]) -> None:
+    """A table of all figures."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("benchmark")
+    table.add_column("figure")
+    table.add_column("", justify="right")
+    for part, figures in found.items():
+        for place, value in flat(figures):
+            *where, what = place
+            shown = (
+                f"{value:,}"
+                if isinstance(value, (int, float)) and not isinstance(value, bool)
+                else str(value)
+            )
+            table.add_row(" ".join([part, *where]).replace("_", " "), what.replace("_", " "), shown)
+        table.add_section()
+    console.print(table)
+
+
+def flat(figures: dict[str, Any], place: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Any]]:
+    """Nested figures as (path, value), in order."""
+    rows = []
+    for name, value in figures.items():
+        rows += flat(value, (*place, name)) if isinstance(value, dict) else [((*place, name), value)]
+    return rows
+
+
+def _part(name: str, quick: bool) -> Callable[[], dict[str, Any]]:
+    def run() -> dict[str, Any]:
+        if name == "environment":
+            from benchmarks import environment
+
+            return environment.benchmark("gridworld25", 4096, 256, 3 if quick else 7)
+        if name == "training":
+            from benchmarks import training
+
+            return training.benchmark(quick)
+        from benchmarks import startup
+
+        return startup.benchmark(quick)
+
+    return run
+
+
+def _score(target: float) -> Callable[[], dict[str, Any]]:
+    def run() -> dict[str, Any]:
+        from benchmarks import score
+
+        return score.benchmark(target)
+
+    return run
+
+
+if __name__ == "__main__":
+    main()

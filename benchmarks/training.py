@@ -1,0 +1,80 @@
+"""Environment steps per second of QMIX's training on GridWorld25v0, compile time apart.
+
+Three schedules: the shipped settings; the published ratio (a gradient step on 64 transitions for every 4
+steps) with 50 environments side by side, as scripts/train_qmix.py has it; and the same with a single one,
+the published schedule step by step.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from qflock import config
+from qflock.config import Settings
+from qflock.runs import program
+from scripts.train_qmix import Options, settings_of
+
+PUBLISHED_SCRIPT = 570
+"""Steps per second of the published per-step PyTorch loop on 2 cores: as given, not measured here."""
+
+
+def schedules() -> dict[str, Settings]:
+    """The settings that are measured, by name; log intervals are a fraction of a second of work."""
+    shipped = config.resolve("qmix", overrides={"env": "gridworld25", "log_interval": 20_000})
+    blocks = settings_of(Options(), Path("unused"))
+    single = settings_of(Options(copies=1), Path("unused"))
+    return {
+        "shipped": shipped,
+        "published_ratio": replace(blocks, run=replace(blocks.run, log_interval=1_000)),
+        "published_step_by_step": replace(single, run=replace(single.run, log_interval=1_000)),
+    }
+
+
+def measure(settings: Settings, chunks: int) -> dict[str, Any]:
+    """Compile, fill replay until learning has begun, then time ``chunks`` chunks.
+
+    Returns:
+        compile_seconds, the gradient steps for each thousand environment steps, and best and median
+        environment steps per second.
+    """
+    made = program.build(settings)
+    seeds = np.arange(settings.run.seeds, dtype=np.uint32)
+    began = time.perf_counter()
+    shapes = jax.eval_shape(made.init, seeds)
+    chunk = made.chunk.lower(shapes).compile()  # type: ignore[attr-defined]
+    compile_seconds = time.perf_counter() - began
+    state, done = made.init(seeds), 0
+    while done <= settings.learner.min_buffer_size:
+        state, told = chunk(state)
+        done += int(told.tally.env_steps.sum())
+    speeds = []
+    for _ in range(chunks):
+        began = time.perf_counter()
+        state, told = jax.block_until_ready(chunk(state))
+        speeds.append(int(told.tally.env_steps.sum()) / (time.perf_counter() - began))
+    assert np.isfinite(told.metrics["loss"]).all(), "learning had not begun"
+    return {
+        "compile_seconds": round(compile_seconds, 2),
+        "gradient_steps_per_1000_steps": round(1000 / settings.learner.train_frequency, 2),
+        "batch_size": settings.learner.batch_size,
+        "best_steps_per_second": round(max(speeds)),
+        "median_steps_per_second": round(statistics.median(speeds)),
+    }
+
+
+def benchmark(quick: bool = False) -> dict[str, Any]:
+    """Every schedule, and the ratio of the published one to the published script."""
+    chunks = 3 if quick else 15
+    found: dict[str, Any] = {name: measure(settings, chunks) for name, settings in schedules().items()}
+    found["published_script_steps_per_second_as_given"] = PUBLISHED_SCRIPT
+    for name in ("published_ratio", "published_step_by_step"):
+        speed = found[name]["median_steps_per_second"]
+        found[name]["times_the_published_script"] = round(speed / PUBLISHED_SCRIPT, 1)
+    return found
