@@ -8,8 +8,10 @@ each checkpoint as safetensors, and as ``.pt`` where PyTorch is installed.
 
 Every one of ``--copies`` environments takes ``train_frequency`` steps, then as many gradient steps follow
 as there are copies: one for every ``train_frequency`` steps, the published ratio. ``--copies 1`` is the
-published schedule step by step. With more copies the same gradient steps come in blocks, which is faster,
-and the target network is updated at the end of the block that is nearest to its interval.
+published schedule step by step. With more copies the same gradient steps come in blocks, which is faster.
+
+The published target update "every 200 steps" counts gradient steps here. Counted in environment steps (50
+gradient steps) the monotone mixer's values run away: to 6,000, where no return exceeds 4, after 80,000 steps.
 """
 
 from __future__ import annotations
@@ -63,7 +65,7 @@ class Options:
     gamma: float = 0.95
     """Discount."""
     target_update_interval: int = 200
-    """Environment steps between hard updates of the target network (rounded to whole blocks)."""
+    """Gradient steps between hard updates of the target network (rounded to whole blocks of them)."""
     train_frequency: int = 4
     """Environment steps for each gradient step."""
     min_buffer_size: int = 10_000
@@ -114,7 +116,8 @@ def settings_of(options: Options, run_dir: Path) -> Settings:
             # So many steps hold so many whole episodes, whichever copies they fall to.
             "total_steps": (options.total_episodes + copies) * options.max_steps_per_ep,
             "log_episodes": True,
-            "log_interval": 1000,
+            # Steps over which losses are averaged, and after which the end of training is noticed.
+            "log_interval": max(1, min(1000, options.total_episodes * options.max_steps_per_ep // 100)),
             "eval_interval": 0,
             "keep_checkpoints": 0,
             "copies": copies,
@@ -131,8 +134,10 @@ def settings_of(options: Options, run_dir: Path) -> Settings:
             "lr_decay": 0,
             "target_tau": 1.0,
             "epsilon_start": 1.0,
-            # Half a block early, so that the block's end nearest to the interval is the one.
-            "target_update_interval": max(0, options.target_update_interval - block // 2),
+            # Ours counts environment steps. Half a block early, so that the nearest block's end is the one.
+            "target_update_interval": max(
+                0, options.target_update_interval * options.train_frequency - block // 2
+            ),
             **{name: getattr(options, name) for name in SAME},
         },
     )
