@@ -173,13 +173,15 @@ def write_torch(models: Path) -> None:
         import torch  # type: ignore
     except ImportError:
         return
+    import numpy as np
+
     from qflock.runs import tensors
     from qflock.runs.storage import replacing
 
     for path in sorted(models.glob("*.safetensors")):
         arrays, about = tensors.load_arrays(path), tensors.load_metadata(path)
         part = lambda prefix, arrays=arrays: {
-            name.removeprefix(prefix): torch.from_numpy(array[0].copy())  # [0]: the one seed
+            name.removeprefix(prefix): torch.from_numpy(np.array(array[0]))  # of the one seed
             for name, array in arrays.items()
             if name.startswith(prefix)
         }
