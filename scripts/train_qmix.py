@@ -6,9 +6,9 @@ Leaves ``qmix_expert_rl/results/run_i/``, an ordinary run besides: `qflock evalu
 take it. ``training_log.csv`` has a row for each episode, the published columns first; ``models/`` has
 each checkpoint as safetensors, and as ``.pt`` where PyTorch is installed.
 
-Every one of ``--copies`` environments takes ``train_frequency`` steps, then as many gradient steps follow
-as there are copies: one for every ``train_frequency`` steps, the published ratio. ``--copies 1`` is the
-published schedule step by step. With more copies the same gradient steps come in blocks, which is faster.
+After every ``train_frequency`` steps one gradient step follows: the published schedule. With ``--copies N``,
+N environments take ``train_frequency`` steps and N gradient steps follow: the same ratio in blocks, for
+accelerators; on two cores it is hardly faster.
 
 The published target update "every 200 steps" counts gradient steps here. Counted in environment steps (50
 gradient steps) the monotone mixer's values run away: to 6,000, where no return exceeds 4, after 80,000 steps.
@@ -78,8 +78,8 @@ class Options:
     """Environment steps over which the share of random actions falls in a straight line."""
     weight_decay: float = 1e-5
     """Decoupled weight decay."""
-    copies: int = 50
-    """Environments stepped side by side, at most total_episodes; 1 is the published schedule step by step."""
+    copies: int = 1
+    """Environments stepped side by side, at most total_episodes; 1 is the published schedule."""
     input_stage: Literal["relative", "raw"] = "relative"
     """What networks see: offsets from the agent, or raw coordinates, from which hardly anything is learnt."""
     seed: int = 0
