@@ -1,6 +1,6 @@
 """All benchmarks with one command.
 
-    python -m benchmarks [--only environment training startup] [--score 2.45] [--name NAME] [--quick]
+    python -m benchmarks [--only environment training ...] [--score 2.45] [--name NAME] [--quick]
 
 Prints a table and writes ``benchmarks/results/<name>.json`` with the machine and versions. Run it from the
 repository's root on a machine that does nothing else.
@@ -9,6 +9,7 @@ repository's root on a machine that does nothing else.
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import re
@@ -21,7 +22,8 @@ from rich.console import Console
 from rich.table import Table
 
 RESULTS = Path(__file__).parent / "results"
-PARTS = ("environment", "training", "startup")
+PARTS = ("environment", "training", "actor_critics", "startup")
+"""Each a module of this folder with ``benchmark(quick) -> figures``."""
 
 
 def main() -> None:
@@ -84,20 +86,7 @@ def flat(figures: dict[str, Any], place: tuple[str, ...] = ()) -> list[tuple[tup
 
 
 def _part(name: str, quick: bool) -> Callable[[], dict[str, Any]]:
-    def run() -> dict[str, Any]:
-        if name == "environment":
-            from benchmarks import environment
-
-            return environment.benchmark("gridworld25", 4096, 256, 3 if quick else 7)
-        if name == "training":
-            from benchmarks import training
-
-            return training.benchmark(quick)
-        from benchmarks import startup
-
-        return startup.benchmark(quick)
-
-    return run
+    return lambda: importlib.import_module(f"benchmarks.{name}").benchmark(quick)
 
 
 def _score(target: float) -> Callable[[], dict[str, Any]]:

@@ -26,6 +26,9 @@ from qflock.types import Environment
 
 Program = Callable[[Any, Any], tuple[Any, Any]]
 
+ENVIRONMENTS = {"gridworld25": 256, "forest_uav": 32}
+"""What `python -m benchmarks` measures, with the ticks of one timed call."""
+
 
 def ticks_of(environment: Environment, copies: int, ticks: int) -> Program:
     """A program that plays ``ticks`` ticks: ``(key, carry) -> (carry, numbers that depend on all)``."""
@@ -99,7 +102,12 @@ def measure(program: Program, start: Any, steps: int, repeats: int) -> dict[str,
     }
 
 
-def benchmark(name: str, copies: int, ticks: int, repeats: int) -> dict[str, Any]:
+def benchmark(quick: bool = False) -> dict[str, Any]:
+    """Figures of the environments whose speed decides how fast a learner trains."""
+    return {name: one(name, 4096, ticks, 3 if quick else 7) for name, ticks in ENVIRONMENTS.items()}
+
+
+def one(name: str, copies: int, ticks: int, repeats: int) -> dict[str, Any]:
     """All figures for one environment of the registry with its default settings."""
     environment = environment_class(name)()
     start = jax.jit(jax.vmap(environment.reset))(jax.random.split(jax.random.key(0), copies))
@@ -129,7 +137,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     given = parser.parse_args()
     try:
-        result = benchmark(given.env, given.copies, given.ticks, given.repeats)
+        result = one(given.env, given.copies, given.ticks, given.repeats)
     except UserError as problem:
         parser.exit(problem.code, f"{problem}\n")
     if given.json:

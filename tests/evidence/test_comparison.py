@@ -216,6 +216,13 @@ def test_split_makes_tasks(make_run: MakeRun) -> None:
         compare([root / "*"], split=["gridsize"])
 
 
+def test_split_leaves_tasks_without_the_setting_their_name(make_run: MakeRun) -> None:
+    make_run("a", spread(5), environment={"payoff": "qtran"})
+    root = make_run("b", spread(5), environment={"name": "two_step"}).parent
+    found = compare([root / "*"], split=["payoff"])
+    assert [table.name for table in found.tables] == ["gridworld25 payoff=qtran", "two_step"]
+
+
 def test_bad_input_is_one_line(make_run: MakeRun, tmp_path: Path) -> None:
     run = make_run("a", spread(5))
     cases: list[tuple[list[Any], dict[str, Any], str]] = [

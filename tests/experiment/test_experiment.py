@@ -128,7 +128,7 @@ def test_one_environment_with_several_settings_is_split(write: Write, trained: T
         {"name": ECHO, "horizon": 5, "settings": {"total_steps": 900}},
     ]
     found = go(write(environments=environments))
-    assert trained.begun == ["iql-Echo-4", "iql-Echo-5", "vdn-Echo-4", "vdn-Echo-5"]
+    assert trained.begun == [f"{name}-Echo-horizon={n}" for name in ("iql", "vdn") for n in (4, 5)]
     assert found["compare"] == "qflock compare runs/tiny --split horizon"
     assert [cell["total_steps"] for cell in found["cells"]] == [600, 900, 600, 900]
     assert len(compare(["runs/tiny"], split=["horizon"], resamples=100).tables) == 2

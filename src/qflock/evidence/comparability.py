@@ -129,7 +129,7 @@ def _differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
 
 
 def _chosen(settings: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    return {name: settings.get(name, UNSET) for name in names}
+    return {name: settings[name] for name in names if name in settings}
 
 
 def _labels(named: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -152,7 +153,8 @@ def _environment(said: Any, where: str) -> tuple[str, dict[str, Any], dict[str, 
     name, label, settings = (entry.pop(key, None) for key in ("name", "label", "settings"))
     if not isinstance(name, str):
         raise UserError(f"{where}: environments: expected a name or {{name: ...}}, got {said!r}")
-    short = "-".join([short_name(name), *map(str, entry.values())])
+    said = [v if isinstance(v, str) else f"{key}={json.dumps(v, default=str)}" for key, v in entry.items()]
+    short = "-".join([short_name(name), *said])
     env = {"env": name, **{f"env.{key}": value for key, value in entry.items()}}
     return str(label or short), env, _settings(settings or {}, f"{where}: settings of {name}")
 
