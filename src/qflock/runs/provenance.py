@@ -18,7 +18,9 @@ PACKAGES = ("jax", "jaxlib", "numpy", "optax", "equinox")
 
 def origin() -> dict[str, Any]:
     """The command line and, inside a git checkout, the commit (``-dirty`` where files differ from it)."""
-    command = [Path(sys.argv[0]).name, *sys.argv[1:]]
+    started = Path(sys.argv[0])
+    name = started.parent.name if started.name == "__main__.py" else started.name  # python -m qflock
+    command = [name, *sys.argv[1:]]
     return {"command": shlex.join(command), "git": _git_commit()}
 
 
