@@ -102,3 +102,36 @@ class Count:
         odd = state.episode % 2 == 1
         legal = jnp.ones((1, 2), bool)
         return TimeStep(seen[None], seen, legal, legal.any(-1), reward[None], over & odd, over & ~odd, {})
+
+
+class RecallState(NamedTuple):
+    cue: Any
+    step: Any
+
+
+class Recall:
+    """Two agents see a cue each at the first step, then nothing; at the last step each is paid 1/2 for naming
+    its cue. An agent with a memory gets 1; one without 1/2 at best.
+    """
+
+    length = 3
+
+    def __init__(self) -> None:
+        self.spec = Spec("recall", 2, 2, 3, 4, self.length, 1.0, (0.0, 1.0), action_names=("left", "right"))
+
+    def reset(self, key: Any) -> tuple[RecallState, TimeStep]:
+        state = RecallState(jax.random.randint(key, (2,), 0, 2), jnp.int32(0))
+        return state, self._show(state, jnp.zeros(2))
+
+    def step(self, key: Any, state: RecallState, actions: Any) -> tuple[RecallState, TimeStep]:
+        last = state.step == self.length - 1
+        after = state._replace(step=state.step + 1)
+        return after, self._show(after, jnp.where(last, (actions == state.cue) / 2.0, 0.0))
+
+    def _show(self, state: RecallState, reward: Any) -> TimeStep:
+        cue = jnp.where(state.step == 0, jax.nn.one_hot(state.cue, 2), 0.0)
+        seen = jnp.concatenate([cue, jnp.broadcast_to(state.step / self.length, (2, 1))], 1)
+        legal, no = jnp.ones((2, 2), bool), jnp.bool_(False)
+        whole = jax.nn.one_hot(state.cue, 2).ravel()
+        over = state.step >= self.length
+        return TimeStep(seen, whole, legal, legal.any(-1), reward.astype(jnp.float32), over, no, {})

@@ -39,6 +39,23 @@ class Entities:
 
 
 @dataclass(frozen=True)
+class Codes:
+    """Which parts of a flat vector are codes: whole numbers that name kinds and have no order.
+
+    Records of one make follow each other. An input stage may give every value a feature of its own.
+
+    Attributes:
+        start: index where the first record starts.
+        count: how many records there are.
+        values: for each number of a record, the values to tell apart; others count as none of them.
+    """
+
+    start: int
+    count: int
+    values: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
 class Spec:
     """What a learner may know about an environment before it starts.
 
@@ -51,6 +68,7 @@ class Spec:
         shared_reward: every agent is paid the same team reward (else the team's is the sum).
         action_names: one name for each action.
         observation_entities, state_entities: entity records in the observation and the state.
+        observation_codes, state_codes: codes in the observation and the state.
         observation_scale, state_scale: a typical largest absolute value of the remaining numbers.
     """
 
@@ -66,6 +84,8 @@ class Spec:
     action_names: tuple[str, ...] = ()
     observation_entities: tuple[Entities, ...] = ()
     state_entities: tuple[Entities, ...] = ()
+    observation_codes: tuple[Codes, ...] = ()
+    state_codes: tuple[Codes, ...] = ()
     observation_scale: float = 1.0
     state_scale: float = 1.0
 
@@ -137,6 +157,30 @@ class Referenced(Protocol):
         ...
 
 
+@runtime_checkable
+class Exact(Protocol):
+    """An environment that is small enough to be solved: it scores memoryless policies without playing.
+
+    A policy is a table ``(A, N, U)``: each agent's chances of actions at each of the N observations that
+    there are; rows sum to 1. Agents act independently. All methods are pure: they jit and differentiate;
+    many policies go along leading axes, which is faster than ``vmap``.
+    """
+
+    def observations(self) -> Shaped[Array, "N O"]:
+        """Every observation that any agent can have."""
+        ...
+
+    def exact_return(
+        self, probabilities: Float[Array, "*B A N U"], discount: float | Float[Array, ""] = 1.0
+    ) -> Float[Array, "*B"]:
+        """The expected team return of an episode; undiscounted by default."""
+        ...
+
+    def exact_visits(self, probabilities: Float[Array, "*B A N U"]) -> Float[Array, "*B A N"]:
+        """How often each agent is expected to act on each observation in an episode."""
+        ...
+
+
 class Rows(NamedTuple):
     """A stretch of experience: the plain stream of time steps, T+1 rows of B copies.
 
@@ -175,6 +219,11 @@ class Learner(NamedTuple):
             pictures: action values or log-probabilities.
         weights: ``TrainState -> Parameters`` of everything trained, mixer and critics included.
         start_from: ``(TrainState, weights) -> TrainState`` with these weights put in place.
+        update: ``(TrainState, key) -> (TrainState, Metrics, Tally)`` of a learner that plays by itself, whole
+            episodes of its own choosing; ``explore`` and ``learn`` are then never called in a run, and
+            ``copies * steps`` is how many environment steps one update counts. None for all others.
+        total_steps: environment steps that the learner's own settings ask for; a run ends there if that
+            is before its own ``total_steps``. None where they ask for none.
     """
 
     copies: int
@@ -188,3 +237,5 @@ class Learner(NamedTuple):
     values: Callable[..., Float[Array, "U"]]
     weights: Callable[[Any], Parameters]
     start_from: Callable[[Any, Parameters], Any]
+    update: Callable[[Any, PRNGKeyArray], tuple[Any, Metrics, Any]] | None = None
+    total_steps: int | None = None

@@ -8,7 +8,7 @@ A user's own network is a class ``Net(inputs, outputs, *, key)`` of either sort.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from qflock import registry
-from qflock.errors import UserError
+from qflock.errors import UserError, unknown
 
 
 def linear(
@@ -29,6 +29,16 @@ def linear(
         return layer
     weight = jax.nn.initializers.orthogonal(gain)(key, (outputs, inputs), jnp.float32)
     return eqx.tree_at(lambda m: (m.weight, m.bias), layer, (weight, jnp.zeros(outputs)))
+
+
+def through(
+    layers: Sequence[eqx.nn.Linear], norms: Sequence[eqx.nn.LayerNorm], x: Float[Array, "I"]
+) -> Float[Array, "H"]:
+    """Hidden layers, each with its LayerNorm, if there are any, and ReLU."""
+    for i, layer in enumerate(layers):
+        x = layer(x)
+        x = jax.nn.relu(norms[i](x) if norms else x)
+    return x
 
 
 class MLP(eqx.Module):
@@ -65,10 +75,7 @@ class MLP(eqx.Module):
 
     def features(self, x: Float[Array, "I"]) -> Float[Array, "H"]:
         """The last hidden layer."""
-        for i, layer in enumerate(self.hidden):
-            x = layer(x)
-            x = jax.nn.relu(self.norms[i](x) if self.norms else x)
-        return x
+        return through(self.hidden, self.norms, x)
 
     def __call__(self, x: Float[Array, "I"]) -> Float[Array, "U"]:
         x = self.features(x)
@@ -76,10 +83,18 @@ class MLP(eqx.Module):
         return out if self.value is None else self.value(x) + out - out.mean()
 
 
-def make(name: str, inputs: int, outputs: int, key: PRNGKeyArray, **mlp: Any) -> Any:
-    """The network behind a setting: ``mlp``, or the user's own ``my.py:Net``.
+def make(
+    name: str,
+    inputs: int,
+    outputs: int,
+    key: PRNGKeyArray,
+    circuit: Mapping[str, Any] | None = None,
+    **mlp: Any,
+) -> Any:
+    """The network behind a setting: ``mlp``, ``gru``, ``circuit``, or the user's own ``my.py:Net``.
 
     Args:
+        circuit: settings of `circuits.Circuit`; its defaults for None.
         mlp: settings of the MLP; a user's network gets those that its ``__init__`` names.
 
     Raises:
@@ -87,9 +102,18 @@ def make(name: str, inputs: int, outputs: int, key: PRNGKeyArray, **mlp: Any) ->
     """
     if name == "mlp":
         return MLP(inputs, outputs, key=key, **mlp)
+    if name == "gru":
+        from qflock.parts.recurrent import GRU  # built of this module's layers
+
+        return GRU(inputs, outputs, key=key, **mlp)
+    if name == "circuit":
+        from qflock.parts.circuits import Circuit  # built of this module's layers
+
+        return Circuit(inputs, outputs, key=key, **(circuit or {}))
     if not registry.is_path(name):
-        raise UserError(f"unknown network {name!r}; give mlp, or a file and class like my.py:Net")
-    return build_own(name, (inputs, outputs), key, mlp)
+        known = ("mlp", "gru", "circuit")
+        raise UserError(f"{unknown('network', name, known)} (or give a file and class like my.py:Net)")
+    return build_own(name, (inputs, outputs), key, {**mlp, **(circuit or {})})
 
 
 def build_own(name: str, sizes: tuple[int, ...], key: PRNGKeyArray, settings: dict[str, Any]) -> Any:

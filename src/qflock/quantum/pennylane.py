@@ -1,0 +1,135 @@
+"""The bridge to PennyLane: a QNode of any description, its drawing, and its devices, noisy ones too.
+
+It is the reference that the simulator is tested against. PennyLane is imported by these functions alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from qflock.errors import UserError
+from qflock.quantum.circuit import Circuit
+from qflock.quantum.noise import NONE, Noise
+from qflock.quantum.simulate import Parameters
+
+
+def qnode(
+    circuit: Circuit,
+    device: str = "default.qubit",
+    shots: int | None = None,
+    noise: Noise = NONE,
+    every: bool = False,
+) -> Callable[[Parameters, Any], Any]:
+    """A QNode ``(parameters, inputs) -> list of expectation values`` of one example.
+
+    Args:
+        device: any device that PennyLane finds; noise needs one with density matrices, ``default.mixed``.
+        shots: measurements of each evaluation; None for exact values.
+        noise: Pauli channels at the places where the simulator's trajectories have them.
+        every: the probability of each basis state instead of the read-outs.
+
+    Raises:
+        UserError: PennyLane is not installed, or has no such device.
+    """
+    qml = _pennylane()
+    turn = {"x": qml.RX, "y": qml.RY, "z": qml.RZ}
+    join = {"cz": qml.CZ, "cnot": qml.CNOT}[circuit.entangler]
+    wires = range(circuit.qubits)
+    try:
+        made = qml.device(device, wires=circuit.qubits)
+    except Exception as problem:
+        raise UserError(f"PennyLane has no device {device!r} here: {str(problem).splitlines()[0]}") from None
+
+    def disturb(touched: Any) -> None:
+        for q in touched if noise.probability else ():
+            if noise.kind == "depolarizing":
+                qml.DepolarizingChannel(noise.probability, wires=q)
+            else:
+                flip = {"bit_flip": qml.BitFlip, "phase_flip": qml.PhaseFlip}[noise.kind]
+                flip(noise.probability, wires=q)
+
+    def rotations(axes: str, angles: Any) -> None:
+        for q in wires:
+            for k, axis in enumerate(axes):
+                turn[axis](angles[q, k], wires=q)
+
+    def body(parameters: Parameters, inputs: Any) -> Any:
+        if circuit.encoding == "amplitude":
+            qml.AmplitudeEmbedding(inputs, wires=wires, normalize=True)
+        elif circuit.start == "plus":
+            for q in wires:
+                qml.Hadamard(q)
+        elif circuit.start != "zero":
+            qml.StatePrep(circuit.initial, wires=wires)
+        for layer in range(circuit.layers + 1):
+            if layer:
+                for a, b in circuit.pairs:
+                    join(wires=(a, b))
+                disturb(sorted({q for pair in circuit.pairs for q in pair}))
+                if circuit.encoding == "angle" and (circuit.reupload or layer == 1):
+                    slopes = parameters.weights[layer - 1] * inputs
+                    rotations(circuit.encoded, _squashed(circuit, slopes))
+            rotations(circuit.rotations, parameters.angles[layer])
+            disturb(wires)
+        if every:
+            return qml.probs(wires=wires)
+        return [qml.expval(qml.prod(*(qml.Z(q) for q in group))) for group in circuit.measured]
+
+    node = qml.QNode(body, made, interface="jax")
+    return node if shots is None else qml.set_shots(node, shots)
+
+
+def expectations(
+    circuit: Circuit,
+    parameters: Parameters,
+    inputs: Float[Array, "*I"],
+    device: str = "default.qubit",
+    shots: int | None = None,
+    noise: Noise = NONE,
+) -> Float[Array, "K"]:
+    """As `simulate.expectations`, by the QNode: exact values have gradients too.
+
+    Raises:
+        UserError: as `qnode`.
+    """
+    return jnp.stack(_cached(circuit, device, shots, noise)(parameters, inputs))
+
+
+def draw(circuit: Circuit, how: str = "text") -> Any:
+    """The circuit's drawing: a string, or a Matplotlib figure for ``how="mpl"``.
+
+    Raises:
+        UserError: PennyLane is not installed, or another sort of drawing.
+    """
+    if how not in ("text", "mpl"):
+        raise UserError(f"a circuit is drawn as text or mpl, not {how!r}")
+    qml = _pennylane()
+    parameters = Parameters(np.zeros(circuit.angles), np.ones(circuit.weights))  # type: ignore[arg-type]
+    inputs = np.ones(circuit.inputs)
+    node = qnode(circuit)
+    if how == "text":
+        return qml.draw(node, decimals=None, show_all_wires=True)(parameters, inputs)
+    return qml.draw_mpl(node, decimals=None, show_all_wires=True)(parameters, inputs)[0]
+
+
+_cached = cache(qnode)
+
+
+def _squashed(circuit: Circuit, slopes: Any) -> Any:
+    return jnp.arctan(slopes) if circuit.squash == "arctan" else slopes
+
+
+def _pennylane() -> Any:
+    try:
+        import pennylane
+    except ImportError as problem:
+        raise UserError(
+            "this needs PennyLane; install the extra quantum: pip install 'qflock[quantum]'"
+        ) from problem
+    return pennylane

@@ -1,0 +1,31 @@
+"""Learners whose networks are circuits solve a tiny task: a value learner, an actor and a critic."""
+
+import jax
+import numpy as np
+import pytest
+
+from qflock.config import RunSettings, Settings
+from qflock.parts.circuits import Circuit
+from qflock.parts.evaluation import decentralised, play
+from qflock.runs import program
+from tests.test_every_algorithm import small
+from tests.tiny import Echo
+
+CIRCUIT = {"network": "circuit", "circuit_qubits": 3, "circuit_layers": 1, "lr": 2e-2}
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [("vdn", {}), ("a2c", {"critic_network": "circuit", "lr_critic": 2e-2})],
+)
+def test_circuits_learn(name, changes):
+    run = RunSettings(env="tests/tiny.py:Echo", seeds=1, log_interval=1024, eval_episodes=64)
+    made = program.build(Settings(name, run, small(name, **CIRCUIT, **changes), Echo.Config()))
+    state = made.init(np.arange(1, dtype=np.uint32))
+    for _ in range(40):
+        state, _ = made.chunk(state)
+    policy = jax.tree.map(lambda x: x[0], made.learner.policy(state.learner))
+    assert isinstance(policy, Circuit)
+    choose = decentralised(made.learner, policy, "greedy")
+    score = play(made.env, choose, made.learner.memory(), jax.random.key(7), 64).episode_return.mean()
+    assert score >= 3.6  # of 4; random gets 1.33

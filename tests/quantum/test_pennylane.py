@@ -1,0 +1,98 @@
+"""The simulator against PennyLane's: values and gradients for every encoding, pattern and read-out."""
+
+import sys
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from qflock.errors import UserError
+from qflock.quantum import noise, simulate
+from qflock.quantum.circuit import Circuit, products, whole
+from qflock.quantum.noise import Noise
+from tests.quantum.test_simulate import drawn
+
+pytest.importorskip("pennylane")
+bridge = pytest.importorskip("qflock.quantum.pennylane")
+
+BOTH = lambda qubits: products(qubits, qubits + 1) + whole(qubits)
+"""Both read-outs at once: every qubit's Z (and the first pair's), and the product of all."""
+MORE = [pytest.mark.slow, pytest.mark.ci_slow]
+SIZES = [4, pytest.param(6, marks=MORE), pytest.param(8, marks=MORE)]
+
+
+def compare(circuit, by_inputs):
+    parameters, inputs = drawn(circuit)
+    weights = jnp.asarray(np.random.default_rng(0).normal(size=circuit.outputs), jnp.float32)
+    node = bridge.qnode(circuit)
+    if not by_inputs:
+        node = node.update(diff_method="adjoint")  # far quicker, but not for the amplitudes themselves
+    over = (0, 1) if by_inputs else 0
+    ours = jax.value_and_grad(lambda p, x: simulate.expectations(circuit, p, x) @ weights, over)
+    theirs = jax.value_and_grad(lambda p, x: jnp.stack(node(p, x)) @ weights, over)
+    found, wanted = jax.jit(ours)(parameters, inputs), theirs(parameters, inputs)
+    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+    values = simulate.expectations(circuit, parameters, inputs)
+    np.testing.assert_allclose(values, jnp.stack(node(parameters, inputs)), atol=1e-5)
+
+
+@pytest.mark.parametrize("entanglement", ["ring", "all", "none"])
+@pytest.mark.parametrize("encoding", ["angle", "amplitude"])
+@pytest.mark.parametrize("qubits", SIZES)
+def test_values_and_gradients(qubits, encoding, entanglement):
+    compare(Circuit(qubits, 2, encoding, entanglement=entanglement, readout=BOTH(qubits)), False)
+
+
+@pytest.mark.parametrize(
+    "circuit",
+    [
+        Circuit(3, 2, "amplitude", entangler="cnot", readout=products(3, 4)),
+        Circuit(4, 2, entangler="cnot", start="plus", reupload=False, squash="none"),
+        Circuit(4, 2, start="psi-", partitions=2, rotations="yz", encoded="zx", readout=whole(4)),
+    ],
+)
+def test_other_gates_and_gradients_by_the_inputs(circuit):
+    compare(circuit, True)
+
+
+@pytest.mark.parametrize("kind", ["depolarizing", "phase_flip"])
+def test_trajectories_converge_to_the_density_matrix(kind):
+    circuit = Circuit(3, 2, start="plus")
+    parameters, inputs = drawn(circuit)
+    channel = Noise(kind, 0.05)
+    wanted = bridge.expectations(circuit, parameters, inputs, "default.mixed", noise=channel)
+    many = 4000
+    run = lambda k: noise.expectations(circuit, parameters, inputs, k, channel, trajectories=many)
+    found = jax.jit(run)(jax.random.key(0))
+    exact = simulate.expectations(circuit, parameters, inputs)
+    np.testing.assert_allclose(found, wanted, atol=4 / many**0.5)
+    assert np.abs(np.asarray(exact) - np.asarray(wanted)).max() > 8 / many**0.5  # the noise is seen
+
+
+def test_the_qnode_measures_with_shots():
+    circuit = Circuit(2, 1)
+    parameters, inputs = drawn(circuit)
+    found = bridge.expectations(circuit, parameters, inputs, shots=2000)
+    np.testing.assert_allclose(found, simulate.expectations(circuit, parameters, inputs), atol=0.12)
+
+
+def test_it_can_be_drawn():
+    circuit = Circuit(2, 1)
+    text = bridge.draw(circuit)
+    assert text.count("\n") == 1
+    assert all(gate in text for gate in ("RX", "RY", "RZ", "<Z>"))
+    figure = bridge.draw(circuit, "mpl")
+    assert figure.axes
+    with pytest.raises(UserError, match="text or mpl"):
+        bridge.draw(circuit, "svg")
+
+
+def test_errors_are_one_line(monkeypatch):
+    with pytest.raises(UserError, match=r"^PennyLane has no device 'no.such'[^\n]*$"):
+        bridge.qnode(Circuit(2, 1), "no.such")
+    monkeypatch.setitem(sys.modules, "pennylane", None)
+    with pytest.raises(UserError, match=r"^[^\n]*qflock\[quantum\][^\n]*$"):
+        bridge.qnode(replace(Circuit(2, 1), layers=2))
