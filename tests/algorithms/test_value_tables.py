@@ -116,7 +116,7 @@ def uniform_play(env):
     return jax.tree.map(lambda x: x[:, None], Rows(stream, actions, ~stream.over, (), ()))
 
 
-def fitted(algorithm, payoff, seeds=1, updates=100):
+def fitted(algorithm, payoff, seeds=1, updates=100, **more):
     """Learners fed with nothing but uniform play of a matrix game. Every batch is all of the play, so that no
     chance but the first weights is left in it.
 
@@ -141,7 +141,7 @@ def fitted(algorithm, payoff, seeds=1, updates=100):
         "lr_decay": updates * env.table.size,
     }
     made = registry.algorithm(algorithm)
-    learner = made.build(made.Config(**{**RANDOM, **MIXER, **own}), env)
+    learner = made.build(made.Config(**{**RANDOM, **MIXER, **own, **more}), env)
     update = lambda state, key: (learner.learn(state, rows, key)[0], None)
     fifth = lambda state, key: jax.lax.scan(update, state, jax.random.split(key, updates // 5))[0]
     fifth = jax.jit(jax.vmap(fifth, (0, None)))
@@ -198,3 +198,13 @@ def test_no_monotone_mixer_gets_below_288_in_qtrans_game():
     errors = np.array([[np.square(each - table).sum() for each in tables] for tables in seeds])
     assert (errors >= 288 - 1e-3).all()
     assert errors[:, -1].min() < 320.1, "the usual optimum, without the best cell, has 320"
+
+
+@pytest.mark.parametrize("weighting", ["optimistic", "central"])
+def test_weighted_qmix_finds_the_best_cell_of_qtrans_game(weighting):
+    more = {"weighting": weighting, "central_hidden": (32,)}
+    table, seeds = fitted("wqmix", "qtran", seeds=20, updates=60, **more)
+    picked = [table.ravel()[tables[-1].argmax()] for tables in seeds]
+    assert picked.count(8) >= 19
+    switched_off = fitted("wqmix", "qtran", seeds=2, updates=60, **{**more, "weight": 1.0})[1]
+    assert all(table.ravel()[tables[-1].argmax()] == 0 for tables in switched_off)

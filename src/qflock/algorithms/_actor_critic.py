@@ -15,7 +15,17 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from qflock.algorithms._actor_critic_config import ActorCriticConfig
-from qflock.parts import advantages, amplitude, cliques, critics, entropy, networks, optimiser, policies
+from qflock.parts import (
+    advantages,
+    amplitude,
+    cliques,
+    critics,
+    entropy,
+    networks,
+    optimiser,
+    policies,
+    rollout,
+)
 from qflock.parts import agents as agents_of
 from qflock.parts.advantages import Scale, masked_mean
 from qflock.types import Environment, Learner, Memory, Metrics, Mode, Parameters, Rows, TimeStep, team_reward
@@ -67,18 +77,28 @@ def build(config: ActorCriticConfig, env: Environment) -> Learner:
         target_end=config.target_end,
         target_clock=config.target_clock,
     )
-    settings = {"layer_norm": config.layer_norm, "orthogonal": config.orthogonal}
+    settings = {
+        "circuit": config.circuit_settings(),
+        "layer_norm": config.layer_norm,
+        "orthogonal": config.orthogonal,
+    }
 
     def make_network(features: int, key: PRNGKeyArray) -> Any:
         return networks.make(config.network, features, spec.actions, key, hidden=config.hidden, **settings)
 
     def make_critic(features: int, outputs: int, key: PRNGKeyArray) -> Any:
-        return networks.MLP(
-            features, outputs, key=key, hidden=config.critic_hidden, head_gain=1.0, **settings
+        return networks.make(
+            config.critic_network,
+            features,
+            outputs,
+            key,
+            hidden=config.critic_hidden,
+            head_gain=1.0,
+            **settings,
         )
 
     shape = {"shared": config.share_parameters, "stage": config.input_stage}
-    team = agents_of.build(spec, make_network, **shape)
+    team = agents_of.build(spec, make_network, **shape, groups=config.groups, last_action=config.last_action)
     critic = critics.build(spec, make_critic, config.critic, **shape)
     action_critic = critics.build(spec, make_critic, "observation", spec.actions, **shape)
     rotates = config.operator == "rotation"
@@ -113,7 +133,7 @@ def build(config: ActorCriticConfig, env: Environment) -> Learner:
         memory, outputs = team.step(s.weights.agents, memory, now.observation)
         logits = decide(outputs, now.legal).logits
         actions = policies.sample(key, logits, now.legal)
-        return memory, actions, policies.log_prob(logits, now.legal, actions)
+        return team.acted(memory, actions), actions, policies.log_prob(logits, now.legal, actions)
 
     def turned(
         weights: Weights, logs: Float[Array, "T B A U"], legal: Array, rows: Rows
@@ -189,11 +209,8 @@ def build(config: ActorCriticConfig, env: Environment) -> Learner:
 
     def of_copies(batch: Batch, which: Int[Array, "N"]) -> Batch:
         """Part of a batch: some copies, whole in time."""
-        pick = lambda tree: jax.tree.map(lambda x: x[:, which], tree)
-        memory = jax.tree.map(lambda x: x[which], batch.rows.memory)
-        return pick(batch._replace(rows=batch.rows._replace(memory=())))._replace(
-            rows=pick(batch.rows._replace(memory=()))._replace(memory=memory)
-        )
+        rest = jax.tree.map(lambda x: x[:, which], batch._replace(rows=()))
+        return rest._replace(rows=rollout.of_copies(batch.rows, which))
 
     def learn(s: TrainState, rows: Rows, key: PRNGKeyArray) -> tuple[TrainState, Metrics]:
         state = rows.timestep.state if config.critic != "observation" else rows.timestep.state[..., :0]
@@ -249,9 +266,8 @@ def build(config: ActorCriticConfig, env: Environment) -> Learner:
     ) -> tuple[Memory, Int[Array, ""]]:
         memory, outputs = team.one(parameters, agent, memory, observation)
         logits = decide(outputs, legal).logits
-        if mode == "greedy":
-            return memory, policies.mode(logits, legal)
-        return memory, policies.sample(key, logits, legal)
+        pick = policies.mode(logits, legal) if mode == "greedy" else policies.sample(key, logits, legal)
+        return team.acted(memory, pick), pick
 
     def values(
         parameters: Parameters, agent: Int[Array, ""], memory: Memory, observation: Array

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from math import pi
 from typing import Literal
 
+from qflock.algorithms._circuit_config import CircuitConfig
 from qflock.errors import UserError
 
 
 @dataclass(frozen=True)
-class ActorCriticConfig:
+class ActorCriticConfig(CircuitConfig):
     """Settings shared by all actor-critics. Frequencies count environment steps summed over copies."""
 
     update: Literal["ppo", "a2c"] = "ppo"
@@ -20,7 +21,9 @@ class ActorCriticConfig:
     reward: Literal["team", "own"] = "team"
     """The reward that agents learn from: the team's, or each agent's own part of it."""
     network: str = "mlp"
-    """The agents' network: mlp, or a file and class, my.py:Net."""
+    """The agents' network: mlp, gru, circuit, or a file and class, my.py:Net."""
+    critic_network: str = "mlp"
+    """The critic's networks: mlp, circuit, or a file and class, my.py:Net."""
     hidden: tuple[int, ...] = (128, 128)
     """Widths of the agents' hidden layers."""
     critic_hidden: tuple[int, ...] = (128, 128)
@@ -31,8 +34,12 @@ class ActorCriticConfig:
     """Orthogonal initial weights."""
     share_parameters: bool = True
     """One network for all agents, told apart by a one-hot id; else one network each."""
+    groups: tuple[int, ...] = ()
+    """A group for each agent, 0,0,1: agents of a group share a network. Replaces share_parameters."""
+    last_action: bool = False
+    """Agents also see the action that they took last."""
     input_stage: Literal["relative", "raw"] = "relative"
-    """What networks see of declared entities: offsets from the agent, or the raw numbers."""
+    """What networks see of what is declared: offsets of entities and one-hot codes, or the raw numbers."""
     gamma: float = 0.99
     """Discount."""
     gae_lambda: float = 0.95
@@ -111,6 +118,8 @@ class ActorCriticConfig:
     """Cost of a clique that is chosen whole; an agent is worth its entropy."""
 
     def __post_init__(self) -> None:
+        self.check_circuit()
+
         def need(true: bool, message: str) -> None:
             if not true:
                 raise UserError(message)

@@ -1,4 +1,4 @@
-"""The value-factorisation learner: deep Q-learning of many agents with a mixer as its argument.
+"""The value-factorisation learner: deep Q-learning of many agents from replay, with a mixer as its argument.
 
 IQL, VDN and QMIX are this learner with another mixer; a small file each names them. Sources: Rashid
 et al. 2018 (QMIX), Hu et al. 2021 (the fine-tuned settings), specs/value_factorisation.md.
@@ -12,24 +12,26 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Int, PRNGKeyArray, Shaped
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from qflock.algorithms import _q_learning
+from qflock.algorithms._q_learning import QLearning, Weights, choose
 from qflock.algorithms._value_config import ValueConfig
-from qflock.parts import agents as agents_of
-from qflock.parts import exploration, inputs, mixers, networks, optimiser, replay, rollout, targets
-from qflock.types import Environment, Learner, Memory, Metrics, Mode, Parameters, Rows, TimeStep, team_reward
+from qflock.errors import UserError
+from qflock.parts import optimiser, replay, rollout
+from qflock.types import Environment, Learner, Memory, Metrics, Parameters, Rows, TimeStep
 
 
-class Weights(NamedTuple):
-    """Everything that gradients train."""
+class Said(NamedTuple):
+    """What a batch's values and targets are, leaves ``(T, N, *X)``; the targets are constants."""
 
-    agents: Parameters
-    mixer: Any
-    beside: Any = ()
+    q: Float[Array, "T+1 N A U"]
+    total: Float[Array, "T N *X"]
+    aim: Float[Array, "T N *X"]
 
 
 class Beside(NamedTuple):
-    """A network trained beside the agents, on the mean of their targets; it alters none of them.
+    """What is trained beside the agents and the mixer.
 
     Attributes:
         name: its error is logged as ``<name>_loss``.
@@ -37,6 +39,10 @@ class Beside(NamedTuple):
         sees_state: whether replay must keep the state.
         init: ``key -> weights``.
         cost: ``(weights, agents' weights, rows (T, N), targets (T, N)) -> (T, N)``.
+        aims: ``(values that choose, target weights, rows) -> (T, N)``: the targets of all; None for the
+            mixer's own.
+        emphasis: ``(online weights, said, rows) -> (T, N)`` weights of the agents' and the mixer's squared
+            errors; None for ones.
     """
 
     name: str
@@ -44,9 +50,11 @@ class Beside(NamedTuple):
     sees_state: bool
     init: Callable[[PRNGKeyArray], Any]
     cost: Callable[[Any, Parameters, Rows, Float[Array, "T N"]], Float[Array, "T N"]]
+    aims: Callable[[Float[Array, "T+1 N A U"], Weights, Rows], Float[Array, "T N"]] | None = None
+    emphasis: Callable[[Weights, Said, Rows], Float[Array, "T N"]] | None = None
 
 
-MakeBeside = Callable[[Environment, agents_of.Agents], Beside]
+MakeBeside = Callable[[Environment, QLearning], Beside]
 
 
 class TrainState(NamedTuple):
@@ -64,102 +72,68 @@ def build(config: ValueConfig, env: Environment, make_beside: MakeBeside | None 
     """A value learner for an environment; see `Learner` for the functions.
 
     Args:
-        make_beside: what else is trained, made from the environment and the agents.
+        make_beside: what else is trained, made from the environment and the shared parts.
+
+    Raises:
+        UserError: agents that remember, with rows cut shorter than what is collected.
     """
     spec = env.spec
-    independent = config.mixer == "none"
-    mixes_state = config.mixer not in ("none", "sum")
-    state_stage = inputs.of_state(spec, config.input_stage)
-    optimise = optimiser.build(config)
+    optimise = optimiser.build(config, config.optimiser)
     lengths = config.row_length
     block = config.copies * config.steps
     gradient_steps = block // config.train_frequency
     rows_capacity = config.buffer_capacity // block * (block // lengths)
     first_filled = min(-(-config.min_buffer_size // lengths), rows_capacity)  # rows before learning starts
     action_type = jnp.int8 if spec.actions <= 127 else jnp.int32
-
-    def make_network(features: int, key: PRNGKeyArray) -> Any:
-        return networks.make(
-            config.network,
-            features,
-            spec.actions,
-            key,
-            hidden=config.hidden,
-            layer_norm=config.layer_norm,
-            dueling=config.dueling,
-            orthogonal=config.orthogonal,
+    core = _q_learning.build(config, env, config.n_step)
+    team = core.team
+    if jax.tree.leaves(jax.eval_shape(team.memory)) and lengths != config.steps:
+        raise UserError(
+            f"row_length is {lengths} and steps {config.steps}; agents that remember need them equal, "
+            "for replay keeps their memory at the start of what is collected"
         )
-
-    team = agents_of.build(spec, make_network, config.share_parameters, config.input_stage)
-    beside = make_beside(env, team) if make_beside else None
-    keeps_state = mixes_state or (beside is not None and beside.sees_state)
+    beside = make_beside(env, core) if make_beside else None
+    keeps_state = core.mixes_state or (beside is not None and beside.sees_state)
 
     def init(key: PRNGKeyArray) -> TrainState:
-        k_agents, k_mixer = jax.random.split(key)
-        online = Weights(
-            team.init(k_agents),
-            mixers.make(
-                config.mixer,
-                spec.agents,
-                state_stage.size,
-                k_mixer,
-                embed=config.mixer_embed,
-                hyper=config.mixer_hyper,
-            ),
-            beside.init(jax.random.fold_in(key, 2)) if beside else (),
-        )
+        online = core.init(key)
+        if beside:
+            online = online._replace(beside=beside.init(jax.random.fold_in(key, 2)))
         ring = replay.make(example(), rows_capacity)
         return TrainState(online, online, fresh_optimiser(online), ring, jnp.int32(0), jnp.int32(0))
 
     def explore(
         s: TrainState, memory: Memory, now: TimeStep, key: PRNGKeyArray
     ) -> tuple[Memory, Int[Array, "B A"], Any]:
-        epsilon = exploration.linear(
-            config.epsilon_start, config.epsilon_end, config.epsilon_decay, s.env_steps
-        )
-        memory, values = team.step(s.online.agents, memory, now.observation)
-        return memory, exploration.epsilon_greedy(key, values, now.legal, epsilon), ()
+        return core.explore(s.online.agents, core.epsilon(s.env_steps), memory, now, key)
 
-    def mixed(
-        weights: Weights, values: Float[Array, "T N A"], state: Shaped[Array, "T N S"]
-    ) -> Float[Array, "T N *X"]:
-        times, rows = values.shape[:2]
-        state = state.reshape(times * rows, state.shape[-1])
-        seen = jax.vmap(state_stage.apply)(state) if mixes_state else state
-        out = jax.vmap(weights.mixer)(values.reshape(times * rows, -1), seen)
-        return out.reshape(times, rows, *out.shape[1:])
-
-    def aims(online_q: Float[Array, "T+1 N A U"], target: Weights, rows: Rows) -> Float[Array, "T N *X"]:
+    def aims(q: Float[Array, "T+1 N A U"], target: Weights, rows: Rows) -> Float[Array, "T N *X"]:
         """Targets of N stretches; the online values choose the next actions."""
-        later = jax.tree.map(lambda x: x[1:], rows.timestep)
-        target_q = team.unroll(target.agents, rows)[1:]
-        best = exploration.greedy(online_q[1:] if config.double_q else target_q, later.legal)
-        value = jnp.take_along_axis(target_q, best[..., None], -1)[..., 0]
-        bootstrap = mixed(target, value, later.state)
-        own = independent and config.reward == "own" and not spec.shared_reward
-        reward = later.reward if own else team_reward(spec, later.reward)
-        like = lambda x: jnp.broadcast_to(x[..., None], bootstrap.shape) if bootstrap.ndim > x.ndim else x
-        reward, terminated, over = like(reward), like(later.terminated), like(later.over)
-        if config.n_step > 1:
-            return targets.n_step(reward, bootstrap, terminated, over, config.gamma, config.n_step)
-        return targets.lambda_returns(reward, bootstrap, terminated, over, config.gamma, config.td_lambda)
+        if beside and beside.aims:
+            return beside.aims(q, target, rows)
+        believed = team.unroll(target.agents, rows)
+        return core.aims(q if config.double_q else believed, believed, target.mixer, rows)
 
     def loss(online: Weights, target: Weights, rows: Rows) -> tuple[Float[Array, ""], Metrics]:
         q = team.unroll(online.agents, rows)
-        aim = aims(jax.lax.stop_gradient(q), target, rows)
-        chosen = jnp.take_along_axis(q[:-1], rows.actions[..., None], -1)[..., 0]
-        total = mixed(online, chosen, rows.timestep.state[:-1])
-        error = total - jax.lax.stop_gradient(aim)
+        now = jax.tree.map(lambda x: x[:-1], rows.timestep)
+        aim = jax.lax.stop_gradient(aims(jax.lax.stop_gradient(q), target, rows))
+        total = core.mixed(online.mixer, choose(q[:-1], rows.actions, now))
+        error = total - aim
+        awake = jnp.arange(lengths) >= config.burn_in
 
         def mean(x: Float[Array, "T N *X"]) -> Float[Array, ""]:
-            valid = rows.valid.reshape(rows.valid.shape + (1,) * (x.ndim - 2))
-            return jnp.where(valid, x, 0).sum() / (valid.sum() * (x.size // valid.size))
+            share = core.share(rows, x.ndim) * awake.reshape(-1, *[1] * (x.ndim - 1))
+            return (share * jnp.where(share > 0, x, 0)).sum() / jnp.maximum(share.sum(), 1)
 
-        cost = mean(optax.losses.huber_loss(error) if config.loss == "huber" else jnp.square(error))
+        squared = optax.losses.huber_loss(error) if config.loss == "huber" else jnp.square(error)
+        if beside and beside.emphasis:
+            squared *= jax.lax.stop_gradient(beside.emphasis(online, Said(q, total, aim), rows))
+        cost = mean(squared)
         metrics = {"loss": cost, "td_error": mean(jnp.abs(error)), "q_value": mean(total)}
         if beside is None:
             return cost, metrics
-        aim = jax.lax.stop_gradient(aim.mean(-1) if aim.ndim > 2 else aim)
+        aim = aim.mean(-1) if aim.ndim > 2 else aim
         other = mean(beside.cost(online.beside, online.agents, rows, aim))
         return cost + beside.weight * other, metrics | {f"{beside.name}_loss": other}
 
@@ -223,23 +197,8 @@ def build(config: ValueConfig, env: Environment, make_beside: MakeBeside | None 
         target = jax.tree.map(blend, online, target)
         next_due = jnp.where(due, env_steps + config.target_update_interval, s.target_due)
         metrics = jax.tree.map(lambda x: jnp.where(ready, x.mean(), jnp.nan), metrics)
-        metrics["epsilon"] = exploration.linear(
-            config.epsilon_start, config.epsilon_end, config.epsilon_decay, env_steps
-        )
+        metrics["epsilon"] = core.epsilon(env_steps)
         return TrainState(online, target, opt, ring, env_steps, next_due), metrics
-
-    def act(
-        parameters: Parameters,
-        agent: Int[Array, ""],
-        memory: Memory,
-        observation: Array,
-        legal: Array,
-        key: PRNGKeyArray,
-        mode: Mode = "greedy",
-    ) -> tuple[Memory, Int[Array, ""]]:
-        memory, values = team.one(parameters, agent, memory, observation)
-        epsilon = config.epsilon_end if mode == "sample" else 0.0
-        return memory, exploration.epsilon_greedy(key, values, legal, epsilon)
 
     return Learner(
         copies=config.copies,
@@ -248,11 +207,9 @@ def build(config: ValueConfig, env: Environment, make_beside: MakeBeside | None 
         explore=explore,
         learn=learn,
         policy=lambda s: s.online.agents,
-        act=act,
+        act=core.act,
         memory=team.memory,
-        values=lambda parameters, agent, memory, observation: team.one(
-            parameters, agent, memory, observation
-        )[1],
+        values=core.values,
         weights=lambda s: s.online,
         start_from=lambda s, w: s._replace(online=w, target=w, optimiser=fresh_optimiser(w)),
     )

@@ -1,71 +1,24 @@
-"""Settings of the value-factorisation learners, with their ranges."""
+"""Settings of the value-factorisation learners with replay, and their ranges."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
-from qflock.errors import UserError
+from qflock.algorithms._q_config import QConfig, need
 
 
 @dataclass(frozen=True)
-class ValueConfig:
+class ValueConfig(QConfig):
     """Settings shared by all value learners. Frequencies count environment steps summed over copies."""
 
-    mixer: str = "monotone"
-    """How agents' values make the team's: none, sum, monotone, or a file and class, my.py:Mixer."""
-    mixer_embed: int = 32
-    """Width of the mixing layer."""
-    mixer_hyper: int = 64
-    """Width of the hypernetworks' hidden layer."""
-    network: str = "mlp"
-    """The agents' network: mlp, or a file and class, my.py:Net."""
-    hidden: tuple[int, ...] = (128, 128)
-    """Widths of the hidden layers."""
-    layer_norm: bool = True
-    """LayerNorm before each ReLU."""
-    dueling: bool = False
-    """Split the head into a value and advantages."""
-    orthogonal: bool = True
-    """Orthogonal initial weights."""
-    share_parameters: bool = True
-    """One network for all agents, told apart by a one-hot id; else one network each."""
-    input_stage: Literal["relative", "raw"] = "relative"
-    """What networks see of declared entities: offsets from the agent, or the raw numbers."""
-    reward: Literal["team", "own"] = "team"
-    """The reward that agents without a mixer learn from."""
-    gamma: float = 0.99
-    """Discount."""
-    lr: float = 5e-4
-    """Adam's step size."""
-    lr_final: float = 1.0
-    """Fraction of lr left after lr_decay steps, reached in a straight line."""
-    lr_decay: int = 0
-    """Environment steps over which lr falls; 0 keeps it."""
-    weight_decay: float = 0.0
-    """Decoupled weight decay (AdamW); 0 is Adam."""
-    max_grad_norm: float = 10.0
-    """Gradients are clipped to this global norm."""
     double_q: bool = True
     """Choose the next action with the online network, value it with the target network."""
-    td_lambda: float = 0.6
-    """Lambda of the returns inside a row; 0 is one-step."""
     n_step: int = 1
     """Rewards summed before bootstrapping; above 1 it replaces td_lambda."""
-    loss: Literal["mse", "huber"] = "mse"
-    """What is minimised of the temporal-difference error."""
-    epsilon_start: float = 1.0
-    """Share of random actions at the start."""
-    epsilon_end: float = 0.05
-    """Share of random actions after epsilon_decay steps, and of `--sample` evaluation."""
-    epsilon_decay: int = 100_000
-    """Environment steps over which epsilon falls."""
-    copies: int = 128
-    """Environments stepped side by side."""
-    steps: int = 8
-    """Steps of each copy between two learning phases."""
     row_length: int = 8
     """Transitions kept together in replay, over which returns run; divides steps."""
+    burn_in: int = 0
+    """First transitions of a row that only wake an agent's memory and teach nothing."""
     buffer_capacity: int = 262_144
     """Transitions held in replay."""
     min_buffer_size: int = 10_000
@@ -80,34 +33,17 @@ class ValueConfig:
     """Share of the online network taken over at a target update: 1 is hard, less is soft."""
 
     def __post_init__(self) -> None:
-        def need(true: bool, message: str) -> None:
-            if not true:
-                raise UserError(message)
-
-        for name in (
-            "copies",
-            "steps",
-            "row_length",
-            "batch_size",
-            "train_frequency",
-            "n_step",
-            "mixer_embed",
-        ):
+        super().__post_init__()
+        for name in ("row_length", "batch_size", "train_frequency", "n_step"):
             need(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; it must be at least 1")
-        for name in ("gamma", "td_lambda", "epsilon_start", "epsilon_end", "target_tau", "lr_final"):
-            need(0 <= getattr(self, name) <= 1, f"{name} is {getattr(self, name)}; it must lie in [0, 1]")
-        for name in ("lr", "max_grad_norm"):
-            need(getattr(self, name) > 0, f"{name} is {getattr(self, name)}; it must be above 0")
-        for name in (
-            "weight_decay",
-            "lr_decay",
-            "min_buffer_size",
-            "target_update_interval",
-            "epsilon_decay",
-        ):
+        need(0 <= self.target_tau <= 1, f"target_tau is {self.target_tau}; it must lie in [0, 1]")
+        for name in ("min_buffer_size", "target_update_interval"):
             need(getattr(self, name) >= 0, f"{name} is {getattr(self, name)}; it must not be negative")
+        need(
+            0 <= self.burn_in < self.row_length,
+            f"burn_in is {self.burn_in}; it must lie in [0, row_length), which is {self.row_length}",
+        )
         block = self.copies * self.steps
-        need(all(h >= 1 for h in self.hidden), f"hidden is {self.hidden}; widths must be at least 1")
         need(
             self.steps % self.row_length == 0,
             f"row_length {self.row_length} does not divide steps {self.steps}",

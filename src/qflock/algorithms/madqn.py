@@ -31,7 +31,7 @@ class Config(ValueConfig):
     """A value learner without a mixer, its agents apart, and a central value network."""
 
     mixer: str = "none"
-    """How agents' values make the team's: none, sum, monotone, or a file and class, my.py:Mixer."""
+    """How agents' values make the team's: none, sum, monotone, attention, or my.py:Mixer."""
     share_parameters: bool = False
     """One network for all agents, told apart by a one-hot id; else one network each."""
     dueling: bool = True
@@ -63,7 +63,7 @@ class Encoder(eqx.Module):
 
 def build(config: Config, env: Environment) -> Learner:
     """A MADQN learner for an environment."""
-    return _value.build(config, env, lambda env, team: _central(config, env, team))
+    return _value.build(config, env, lambda env, core: _central(config, env, core.team))
 
 
 def _central(config: Config, env: Environment, team: Agents) -> _value.Beside:

@@ -1,17 +1,20 @@
 """Mixers: how the agents' values make the team's. For one example; callers ``vmap``.
 
 A mixer is called ``mixer(values (A,), state (S,)) -> Q_tot``; a user's own is a class
-``Mixer(agents, state, *, key)``. Independent learners have none.
+``Mixer(agents, state, *, key)``. One that wants to see more names it in ``looks`` and gets it by name:
+``best`` (A,), each agent's highest value; ``actions`` (A,); ``active`` (A,); ``observation`` (A, O) after the
+input stage. Independent learners have no mixer.
 """
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from qflock import registry
 from qflock.errors import UserError
@@ -68,20 +71,80 @@ class Monotone(eqx.Module):
         return jax.nn.elu(values @ w1 + b1) @ w2 + b2
 
 
+class Attention(eqx.Module):
+    """Heads that share the agents' values out by attention, the state asking and observations answering
+    (Qatten, Yang et al. 2020). Its weights know no number of agents; monotone.
+    """
+
+    looks = ("observation", "active")
+
+    query: eqx.nn.Linear
+    key: eqx.nn.Linear
+    first: eqx.nn.Linear
+    second: eqx.nn.Linear
+    heads: int = eqx.field(static=True)
+
+    def __init__(
+        self,
+        agents: int,
+        state: int,
+        *,
+        key: PRNGKeyArray,
+        observation: int,
+        embed: int = 32,
+        hyper: int = 64,
+        heads: int = 4,
+    ) -> None:
+        keys = jax.random.split(key, 4)
+        self.query = linear(state, heads * embed, keys[0])
+        self.key = linear(observation, heads * embed, keys[1])
+        self.first = linear(state, hyper, keys[2])
+        self.second = linear(hyper, heads + 1, keys[3])
+        self.heads = heads
+
+    def __call__(
+        self,
+        values: Float[Array, "A"],
+        state: Float[Array, "S"],
+        *,
+        observation: Float[Array, "A O"],
+        active: Bool[Array, "A"],
+    ) -> Float[Array, ""]:
+        query = self.query(state).reshape(self.heads, -1)
+        keys = jax.vmap(self.key)(observation).reshape(values.shape[0], self.heads, -1)
+        score = jnp.einsum("he,ahe->ha", query, keys) / query.shape[1] ** 0.5
+        shares = jax.nn.softmax(jnp.where(active, score, -1e9), -1)
+        weights, bias = jnp.split(self.second(jax.nn.relu(self.first(state))), [self.heads])
+        # With many agents a share is small: times their number, a head of even shares is their sum.
+        return jnp.abs(weights + 1 / self.heads) @ (shares @ values) * active.sum() + bias[0]
+
+
+MIXERS: dict[str, Any] = {
+    "none": Independent,
+    "sum": Sum,
+    "monotone": Monotone,
+    "attention": Attention,
+}
+
+
 def make(name: str, agents: int, state: int, key: PRNGKeyArray, **settings: Any) -> Any:
-    """The mixer behind a setting: ``none``, ``sum``, ``monotone``, or the user's own ``my.py:Mixer``.
+    """The mixer behind a setting: one of `MIXERS`, or the user's own ``my.py:Mixer``.
+
+    Args:
+        agents, state: sizes.
+        settings: further sizes and widths; a mixer gets those that its ``__init__`` names.
 
     Raises:
         UserError: no such mixer, or it cannot be built.
     """
-    if name == "none":
-        return Independent()
-    if name == "sum":
-        return Sum()
-    if name == "monotone":
-        return Monotone(agents, state, key=key, **settings)
-    if not registry.is_path(name):
+    if registry.is_path(name):
+        return build_own(name, (agents, state), key, settings)
+    if name not in MIXERS:
         raise UserError(
-            f"unknown mixer {name!r}; give none, sum, monotone, or a file and class like my.py:Mixer"
+            f"unknown mixer {name!r}; give {', '.join(MIXERS)}, or a file and class like my.py:Mixer"
         )
-    return build_own(name, (agents, state), key, settings)
+    kind = MIXERS[name]
+    if name in ("none", "sum"):
+        return kind()
+    known = inspect.signature(kind).parameters
+    return kind(agents, state, key=key, **{k: v for k, v in settings.items() if k in known})

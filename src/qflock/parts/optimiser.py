@@ -1,9 +1,9 @@
-"""Adam or AdamW with clipping and a step size that falls with the environment steps."""
+"""Adam, AdamW or RAdam with clipping and a step size that falls with the environment steps."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -38,12 +38,15 @@ class Optimiser(NamedTuple):
     step: Callable[[Any, Any, Any, Int[Array, ""]], tuple[Any, Any]]
 
 
-def build(settings: Settings) -> Optimiser:
-    """The optimiser of a learner's settings. The step size is computed outside Optax's state, so that it
-    follows environment steps, and a resumed run with a new length keeps its place."""
+def build(settings: Settings, kind: Literal["adam", "radam"] = "adam") -> Optimiser:
+    """The optimiser of a learner's settings, Adam or RAdam.
+
+    The step size is computed outside Optax's state, so that it follows environment steps, and a resumed run
+    with a new length keeps its place.
+    """
     transform = optax.chain(
         optax.clip_by_global_norm(settings.max_grad_norm),
-        optax.scale_by_adam(eps=1e-8),
+        optax.scale_by_radam(eps=1e-8) if kind == "radam" else optax.scale_by_adam(eps=1e-8),
         optax.add_decayed_weights(settings.weight_decay) if settings.weight_decay else optax.identity(),
     )
 

@@ -139,6 +139,13 @@ def collect(
     return flow, Rows(timesteps, actions, first, memory_at_start, extras), tally
 
 
+def of_copies(rows: Rows, which: Int[Array, "N"]) -> Rows:
+    """The rows of some copies, whole in time."""
+    pick = lambda tree: jax.tree.map(lambda x: x[:, which], tree)
+    memory = jax.tree.map(lambda x: x[which], rows.memory)
+    return pick(rows._replace(memory=()))._replace(memory=memory)
+
+
 def episodes(env: Environment, before: Running, rows: Rows) -> Episodes:
     """The episodes that ended in a stretch, one by one.
 

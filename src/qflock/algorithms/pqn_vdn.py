@@ -1,0 +1,16 @@
+"""PQN-VDN: parallelised Q-learning without replay, with the sum of values (VDN); see `_pqn`."""
+
+from dataclasses import dataclass
+
+from qflock.algorithms._pqn import build
+from qflock.algorithms._pqn_config import PQNConfig
+
+__all__ = ["Config", "build"]
+
+
+@dataclass(frozen=True)
+class Config(PQNConfig):
+    """Q-learning without replay, with the sum of values (VDN)."""
+
+    mixer: str = "sum"
+    """How agents' values make the team's: none, sum, monotone, attention, or my.py:Mixer."""

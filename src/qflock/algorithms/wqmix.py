@@ -1,0 +1,98 @@
+"""Weighted QMIX: errors of joint actions that may be better than they look count in full, others little.
+
+A central value Q* without restriction, with agents' networks of its own, makes the targets; the monotone
+mixer is drawn to them with weights (Rashid et al. 2020, "Weighted QMIX", equations 6 to 11). ``optimistic``
+(OW) trusts an action whose target lies above its value, ``central`` (CW) the greedy joint action and what
+beats it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from qflock.algorithms import _value
+from qflock.algorithms._q_config import need
+from qflock.algorithms._q_learning import QLearning, Weights, choose
+from qflock.algorithms._value_config import ValueConfig
+from qflock.parts import exploration, inputs
+from qflock.parts.networks import MLP
+from qflock.types import Environment, Learner, Parameters, Rows
+
+
+@dataclass(frozen=True)
+class Config(ValueConfig):
+    """A value learner whose mixer is drawn to a central value, with weights."""
+
+    weighting: Literal["optimistic", "central"] = "optimistic"
+    """Whose errors count in full: values below their target, or the greedy joint action and better ones."""
+    weight: float = 0.1
+    """Weight of the other errors; 1 switches the weighting off."""
+    central_hidden: tuple[int, ...] = (256, 256)
+    """Widths of the central value's mixing network."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        need(0 < self.weight <= 1, f"weight is {self.weight}; it must lie in (0, 1]")
+        widths = self.central_hidden
+        need(all(w >= 1 for w in widths), f"central_hidden is {widths}; widths must be at least 1")
+        need(self.mixer != "none", "wqmix needs a mixer")
+
+
+class Unrestricted(eqx.Module):
+    """A mixer that can be any function of the agents' values and the state."""
+
+    network: MLP
+
+    def __call__(self, values: Float[Array, "A"], state: Float[Array, "S"]) -> Float[Array, ""]:
+        return self.network(jnp.concatenate([values, state]))[0]
+
+
+class Central(NamedTuple):
+    """The weights of Q*."""
+
+    agents: Parameters
+    mixer: Unrestricted
+
+
+def build(config: Config, env: Environment) -> Learner:
+    """A WQMIX learner for an environment."""
+    return _value.build(config, env, lambda env, core: _central(config, env, core))
+
+
+def _central(config: Config, env: Environment, core: QLearning) -> _value.Beside:
+    spec = env.spec
+    state = inputs.of_state(spec, config.input_stage).size if core.mixes_state else spec.state
+
+    def init(key: PRNGKeyArray) -> Central:
+        k_agents, k_mixer = jax.random.split(key)
+        network = MLP(spec.agents + state, 1, key=k_mixer, hidden=config.central_hidden, layer_norm=False)
+        return Central(core.team.init(k_agents), Unrestricted(network))
+
+    def value(central: Central, rows: Rows, actions: Array) -> Float[Array, "T N"]:
+        """Q* of joint actions at the rows that have one."""
+        q = core.team.unroll(central.agents, rows)[:-1]
+        return core.mixed(central.mixer, choose(q, actions, jax.tree.map(lambda x: x[:-1], rows.timestep)))
+
+    def aims(q: Float[Array, "T+1 N A U"], target: Weights, rows: Rows) -> Float[Array, "T N"]:
+        return core.aims(q, core.team.unroll(target.beside.agents, rows), target.beside.mixer, rows)
+
+    def cost(
+        central: Central, agents: Parameters, rows: Rows, aim: Float[Array, "T N"]
+    ) -> Float[Array, "T N"]:
+        return jnp.square(value(central, rows, rows.actions) - aim)
+
+    def emphasis(online: Weights, said: _value.Said, rows: Rows) -> Float[Array, "T N"]:
+        better = said.total < said.aim
+        if config.weighting == "central":
+            greedy = exploration.greedy(said.q[:-1], rows.timestep.legal[:-1])
+            better = said.aim > value(online.beside, rows, greedy)
+            better |= (greedy == rows.actions).all(-1)
+        return jnp.where(better, 1.0, config.weight)
+
+    return _value.Beside("central", 1.0, core.mixes_state, init, cost, aims, emphasis)

@@ -1,0 +1,95 @@
+"""Targets on packed rows worked out by hand, agents that leave, and WQMIX's weights."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from qflock.algorithms import _q_learning, _value, wqmix
+from qflock.algorithms._q_config import QConfig
+from qflock.errors import UserError
+from qflock.types import Rows, TimeStep
+from tests.tiny import Echo, Recall
+
+
+def rows_of(reward, terminated, truncated, first, active=None, agents=2, actions=3):
+    """Rows of one copy; ``reward`` is the team's, paid to agent 0."""
+    n = len(reward)
+    paid = jnp.zeros((n, 1, agents)).at[:, 0, 0].set(jnp.array(reward, jnp.float32))
+    flags = [jnp.array(x, bool)[:, None] for x in (terminated, truncated)]
+    active = jnp.ones((n, 1, agents), bool) if active is None else jnp.array(active, bool)[:, None]
+    timestep = TimeStep(
+        jnp.zeros((n, 1, agents, 3)),
+        jnp.zeros((n, 1, 6)),
+        jnp.ones((n, 1, agents, actions), bool),
+        active,
+        paid,
+        *flags,
+        {},
+    )
+    taken = jnp.zeros((n - 1, 1, agents), jnp.int32)
+    return Rows(timestep, taken, jnp.array(first, bool)[:, None], (), ())
+
+
+def core_of(**settings):
+    return _q_learning.build(QConfig(**{"hidden": (8,), "gamma": 0.5, **settings}), Echo())
+
+
+def test_two_episodes_of_a_chain_in_one_row():
+    """Rows: s0 s1 s2 end | s0' s1'. Nothing of the second episode may reach the first one's targets."""
+    core = core_of(mixer="sum", td_lambda=0.0)
+    rows = rows_of([0, 1, 2, 4, 0, 8], [0, 0, 0, 1, 0, 0], [0] * 6, [1, 0, 0, 0, 1, 0])
+    q = jnp.arange(6.0)[:, None, None, None] * jnp.ones((6, 1, 2, 3))  # each agent says the row's number
+    aim = core.aims(q, q, core.init(jax.random.key(0)).mixer, rows)[:, 0]
+    # r + gamma (sum of next values); exactly r at the terminal; the restart's tick is not valid
+    np.testing.assert_allclose(aim[jnp.array([0, 1, 2, 4])], [1 + 0.5 * 2, 2 + 0.5 * 4, 4, 8 + 0.5 * 10])
+    np.testing.assert_array_equal(rows.valid[:, 0], [True, True, True, False, True])
+
+
+def test_lambda_returns_stop_where_an_episode_ends():
+    core = core_of(mixer="sum", td_lambda=1.0)
+    mixer = core.init(jax.random.key(0)).mixer
+    q = jnp.ones((6, 1, 2, 3))
+    ended = rows_of([0, 1, 2, 4, 0, 8], [0, 0, 0, 1, 0, 0], [0] * 6, [1, 0, 0, 0, 1, 0])
+    cut = rows_of([0, 1, 2, 4, 0, 8], [0] * 6, [0, 0, 0, 1, 0, 0], [1, 0, 0, 0, 1, 0])
+    aim = core.aims(q, q, mixer, ended)[:, 0]
+    np.testing.assert_allclose(aim[:3], [1 + 0.5 * (2 + 0.5 * 4), 2 + 0.5 * 4, 4])
+    aim = core.aims(q, q, mixer, cut)[:, 0]
+    np.testing.assert_allclose(aim[:3], [1 + 0.5 * (2 + 0.5 * 5), 2 + 0.5 * 5, 4 + 0.5 * 2])
+
+
+@pytest.mark.parametrize("mixer", ["sum", "none", "monotone", "attention"])
+def test_agents_that_left_add_nothing(mixer):
+    core = core_of(mixer=mixer)
+    gone = [[1, 1], [1, 0], [1, 0]]
+    rows = rows_of([0, 1, 2], [0, 0, 0], [0, 0, 0], [1, 0, 0], gone)
+    weights = core.init(jax.random.key(0)).mixer
+    q = jax.random.normal(jax.random.key(1), (3, 1, 2, 3))
+    other = q.at[1:, 0, 1].add(100.0)  # what the agent that left would say
+    np.testing.assert_allclose(
+        core.aims(q, q, weights, rows), core.aims(other, other, weights, rows), atol=1e-5
+    )
+    share = core.share(rows, 3 if mixer == "none" else 2)[:, 0]
+    np.testing.assert_array_equal(share, [[1, 1], [1, 0]] if mixer == "none" else [1, 1])
+
+
+def test_rows_shorter_than_what_is_collected_do_not_suit_a_memory():
+    config = _value.ValueConfig(network="gru", hidden=(8,), steps=8, row_length=4)
+    with pytest.raises(UserError, match="agents that remember need them equal"):
+        _value.build(config, Recall())
+
+
+@pytest.mark.parametrize("weighting", ["optimistic", "central"])
+def test_wqmix_weighs_errors_as_the_paper_says(weighting):
+    config = wqmix.Config(weighting=weighting, weight=0.25, hidden=(8,), central_hidden=(8,))
+    core = _q_learning.build(config, Echo())
+    beside = wqmix._central(config, Echo(), core)
+    online = core.init(jax.random.key(0))._replace(beside=beside.init(jax.random.key(1)))
+    rows = rows_of([0, 0, 0, 0], [0] * 4, [0] * 4, [1, 0, 0, 0])
+    rows = rows._replace(actions=jnp.array([[[0, 0]], [[1, 2]], [[1, 2]]]))
+    q = jnp.zeros((4, 1, 2, 3)).at[..., 0].set(1.0)  # the greedy joint action is (0, 0)
+    total = jnp.zeros((3, 1))
+    aim = jnp.array([[-1e3], [-1e3], [1e3]])
+    weights = beside.emphasis(online, _value.Said(q, total, aim), rows)[:, 0]
+    # (0, 0) is greedy; then an action worse than what it is compared with; then a better one
+    assert weights.tolist() == ([0.25, 0.25, 1.0] if weighting == "optimistic" else [1.0, 0.25, 1.0])

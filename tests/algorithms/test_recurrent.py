@@ -1,0 +1,49 @@
+"""A task that only a memory can do: recurrent agents do it under every kind of learner, others cannot."""
+
+import jax
+import numpy as np
+import pytest
+
+from qflock import registry
+from qflock.config import RunSettings, Settings
+from qflock.parts.evaluation import decentralised, play
+from qflock.runs import program
+
+COMMON = {"hidden": (16,), "lr": 1e-2, "copies": 32, "gamma": 1.0}
+VALUE = {
+    **COMMON,
+    "steps": 12,
+    "row_length": 12,
+    "buffer_capacity": 384 * 16,
+    "min_buffer_size": 384,
+    "batch_size": 384,
+    "train_frequency": 96,
+    "target_update_interval": 768,
+    "epsilon_decay": 4000,
+    "epsilon_end": 0.1,
+}
+LEARNERS = {
+    "vdn": VALUE,
+    "qmix": VALUE | {"burn_in": 1},
+    "pqn_vdn": {**COMMON, "steps": 12, "epsilon_decay": 4000, "epsilon_end": 0.1},
+    "mappo": {**COMMON, "steps": 12},
+}
+
+
+def score(name, network):
+    settings = registry.algorithm(name).Config(**LEARNERS[name], network=network)
+    run = RunSettings(env="tests/tiny.py:Recall", seeds=1, log_interval=20_000, eval_episodes=64)
+    made = program.build(Settings(name, run, settings, None))
+    state, _ = made.chunk(made.init(np.arange(1, dtype=np.uint32)))
+    policy = jax.tree.map(lambda x: x[0], made.learner.policy(state.learner))
+    choose = decentralised(made.learner, policy, "greedy")
+    return play(made.env, choose, made.learner.memory(), jax.random.key(7), 256).episode_return.mean()
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_an_agent_with_a_memory_recalls(name):
+    assert score(name, "gru") >= 0.95
+
+
+def test_an_agent_without_one_guesses():
+    assert score("pqn_vdn", "mlp") <= 0.65
