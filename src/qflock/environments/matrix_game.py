@@ -67,6 +67,7 @@ class Environment:
 
     Config = Config
     State = State
+    published = {"score": 8.0, "by": "QTRAN on payoff=qtran, Son et al. 2019"}  # noqa: RUF012
 
     def __init__(self, config: Config = Config()) -> None:  # noqa: B008 (frozen)
         self.config = config

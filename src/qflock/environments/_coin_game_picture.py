@@ -1,0 +1,36 @@
+"""Pictures of CoinGame-2: the agents, and a golden coin with its owner's colour in the middle."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from qflock.environments._canvas import COLOURS, Canvas, _round, disc
+
+if TYPE_CHECKING:
+    from PIL import ImageDraw
+
+SIDE = 3
+GOLD, RIM, SHADE = "#f4cf62", "#c9962b", (60, 50, 30, 45)
+
+
+def draw(state: Any, size: int) -> np.ndarray:
+    """One state of CoinGame-2 as (height, width, 3) uint8 RGB; y grows upwards."""
+    canvas = Canvas(SIDE, SIDE, size)
+    pieces = [(state.coin, coin, COLOURS[int(state.owner)], "")]
+    pieces += [(cell, disc, COLOURS[i], str(i)) for i, cell in enumerate(np.asarray(state.agents))]
+    places = [(int(cell[0]), SIDE - 1 - int(cell[1])) for cell, *_ in pieces]
+    for i, (place, (_, painter, *arguments)) in enumerate(zip(places, pieces, strict=True)):
+        canvas.stamp(painter, place, *arguments, share=(places[:i].count(place), places.count(place)))
+    own, coins = int(np.sum(state.own)), int(np.sum(state.collected))
+    canvas.caption(f"step {int(state.step)}", f"own coins: {own}, the other's: {coins - own}")
+    return canvas.array()
+
+
+def coin(draw: ImageDraw.ImageDraw, width: int, colour: str, label: str = "") -> None:
+    """A golden coin, smaller than a piece, with a colour in the middle."""
+    del label
+    _round(draw, width, 0.5, 0.53, 0.31, SHADE)
+    for radius, fill in ((0.31, RIM), (0.28, GOLD), (0.19, RIM), (0.17, colour)):
+        _round(draw, width, 0.5, 0.5, radius, fill)
