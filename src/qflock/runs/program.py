@@ -17,6 +17,7 @@ from jaxtyping import Array, PRNGKeyArray
 
 from qflock import config, registry
 from qflock.config import Settings
+from qflock.errors import UserError
 from qflock.parts import evaluation, rollout
 from qflock.parts.rollout import Episodes, Flow, Tally
 from qflock.types import Environment, Learner, Metrics, Mode, Parameters
@@ -26,7 +27,7 @@ class RunState(NamedTuple):
     """Everything that a run of one seed needs to go on; with a leading seed axis inside a program."""
 
     learner: Any
-    flow: Flow
+    flow: Flow | Any  # empty where the learner plays by itself
     key: PRNGKeyArray
 
 
@@ -85,14 +86,22 @@ def build(settings: Settings) -> Program:
     learner = learner_of(settings, env)
     seeds = settings.run.seeds
     updates = max(1, round(settings.run.log_interval / (learner.copies * learner.steps)))
+    if learner.update is not None and settings.run.log_episodes:
+        raise UserError(f"log_episodes is not for {settings.algorithm}: it plays its episodes by itself")
 
     def init(seed: Array) -> RunState:
         root = named(jax.random.key(seed), "training")
         state = learner.init(named(root, "learner"))
+        if learner.update is not None:
+            return RunState(state, (), named(root, "updates"))
         flow = rollout.start(env, learner.memory(), named(root, "environment"), learner.copies)
         return RunState(state, flow, named(root, "updates"))
 
     def update(run: RunState, _: None) -> tuple[RunState, Chunk]:
+        if learner.update is not None:
+            key, own = jax.random.split(run.key)
+            state, metrics, tally = learner.update(run.learner, own)
+            return RunState(state, (), key), Chunk(metrics, tally)
         key, k_collect, k_learn = jax.random.split(run.key, 3)
         explore = partial(learner.explore, run.learner)
         flow, rows, tally = rollout.collect(

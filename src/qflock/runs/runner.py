@@ -10,10 +10,11 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -22,11 +23,29 @@ import numpy as np
 from qflock import config
 from qflock.config import Settings
 from qflock.errors import UserError
-from qflock.runs import checkpoint, evaluation, folder, program, storage, tensors
+from qflock.runs import checkpoint, evaluation, folder, loggers, program, programs, storage, tensors
 from qflock.runs.folder import RunFolder
 from qflock.runs.ledger import Ledger
 from qflock.runs.progress import Progress
 from qflock.runs.stop import Stopper
+
+
+class Hooks(NamedTuple):
+    """What else a run does, for learners that want more of it (see `remembered`).
+
+    Attributes:
+        start: ``learner states -> learner states`` of all seeds, before a new run's first update.
+        watch: ``row -> lines to show``, after each chunk: ``env_step``, ``seconds``, and the
+            first seed's metrics.
+        end: ``(folder, learner states) -> more for the summary``, after the last update.
+    """
+
+    start: Callable[[Any], Any] = lambda state: state
+    watch: Callable[[dict[str, float]], Iterable[str]] = lambda row: ()
+    end: Callable[[RunFolder, Any], dict[str, Any]] = lambda where, state: {}
+
+
+NO_HOOKS = Hooks()
 
 
 class Interrupted(UserError):
@@ -36,12 +55,13 @@ class Interrupted(UserError):
         super().__init__(f"stopped; the state is saved. Go on with: qflock resume {path}", code=130)
 
 
-def train(settings: Settings, quiet: bool = False) -> dict[str, Any]:
+def train(settings: Settings, quiet: bool = False, hooks: Hooks = NO_HOOKS) -> dict[str, Any]:
     """Train from the beginning, in a new run folder.
 
     Args:
         settings: all settings, resolved.
         quiet: show no progress.
+        hooks: what else to do.
 
     Returns:
         What ``summary.json`` holds: the final scores beside the references, sizes and times.
@@ -50,19 +70,22 @@ def train(settings: Settings, quiet: bool = False) -> dict[str, Any]:
         UserError: settings that cannot work, a folder that cannot be written ...
         Interrupted: Ctrl-C or SIGTERM; the state is saved.
     """
-    work = _Work(settings, quiet)  # before the folder: bad settings leave nothing behind
+    work = _Work(settings, quiet, hooks)  # before the folder: bad settings leave nothing behind
     where = folder.create(settings, settings.run.run_dir, now=datetime.now())
     with where.lock():
         return work.go(where, None)
 
 
-def resume(run: Path | str, total_steps: int | None = None, quiet: bool = False) -> dict[str, Any]:
+def resume(
+    run: Path | str, total_steps: int | None = None, quiet: bool = False, hooks: Hooks = NO_HOOKS
+) -> dict[str, Any]:
     """Go on with a run from its newest whole state; from the start where none was saved yet.
 
     Args:
         run: its folder, or "latest".
         total_steps: environment steps of the whole run, however many episodes; as planned if left out.
         quiet: show no progress.
+        hooks: what else to do.
 
     Returns:
         As `train`.
@@ -75,17 +98,23 @@ def resume(run: Path | str, total_steps: int | None = None, quiet: bool = False)
         settings = where.settings()
         if total_steps is not None and total_steps != settings.run.total_steps:
             settings = replace(settings, run=replace(settings.run, total_steps=total_steps, total_episodes=0))
+            if hasattr(settings.learner, "n_mcmc_steps"):  # another limit that gives way
+                settings = replace(settings, learner=replace(settings.learner, n_mcmc_steps=0))
             where.record_settings(settings, now=datetime.now())
-        work = _Work(settings, quiet)
+        work = _Work(settings, quiet, hooks)
         return work.go(where, checkpoint.newest_state(where, work.shapes))
 
 
 class _Work:
     """One process's work on one run. What must outlive it is in the state and the ledger's position."""
 
-    def __init__(self, settings: Settings, quiet: bool) -> None:
+    def __init__(self, settings: Settings, quiet: bool, hooks: Hooks = NO_HOOKS) -> None:
+        loggers.need(settings.run.loggers)
         self.settings = settings
-        self.program = program.build(settings)
+        self.hooks = hooks
+        self.program = programs.build(settings)
+        asked = self.program.learner.total_steps
+        self.total = settings.run.total_steps if asked is None else min(asked, settings.run.total_steps)
         self.seeds = range(settings.run.seed, settings.run.seed + settings.run.seeds)
         self.shapes = jax.eval_shape(self.program.init, self._seed_array())
         self.progress = Progress(f"{settings.algorithm} on {settings.run.env}", quiet=quiet)
@@ -96,19 +125,21 @@ class _Work:
     def go(self, where: RunFolder, saved: checkpoint.Saved | None) -> dict[str, Any]:
         """Train to the end, from a saved state or from the start, inside the run's locked folder."""
         run = self.settings.run
-        told = jax.eval_shape(self.program.chunk, self.shapes)[1]
+        told = jax.eval_shape(programs.outline(self.program), self.shapes)[1]
         self.where = where
         self.ledger = Ledger(where, self.seeds, told, saved.position if saved else None)
         self.began = self.saved = time.monotonic()
-        with Stopper() as stopper, self.progress:
-            for warning in saved.warnings if saved else ():
+        with Stopper() as stopper, self.progress, programs.Closing(self.program):
+            for warning in [*saved.warnings, *programs.warnings(self.program)] if saved else ():
                 self.progress.message(f"warning: {warning}")
-            self.progress.start(run.total_steps, self.ledger.done)
+            self.progress.start(self.total, self.ledger.done)
             state = saved.state if saved else self._begin()
             while not self._finished():
                 state, told = self.program.chunk(state)
                 mean = self.ledger.chunk(jax.device_get(told), self.program.updates)
                 self.progress.update(self.ledger.done, mean)
+                for line in self.hooks.watch(self._row(told)):
+                    self.progress.message(line)
                 self._evaluate_and_keep(state)
                 if stopper.asked:
                     self._save(state)
@@ -122,16 +153,23 @@ class _Work:
 
     def _finished(self) -> bool:
         run, ledger = self.settings.run, self.ledger
-        return ledger.done >= run.total_steps or 0 < run.total_episodes <= min(ledger.position.episodes)
+        return ledger.done >= self.total or 0 < run.total_episodes <= min(ledger.position.episodes)
 
     def _begin(self) -> program.RunState:
         state = self.program.init(self._seed_array())
         source = self.settings.run.init_from
         if source is None:
-            return state
+            return state._replace(learner=self.hooks.start(state.learner))
         learner = self.program.learner
         weights = _weights_of(source, jax.eval_shape(jax.vmap(learner.weights), state.learner))
-        return state._replace(learner=jax.vmap(learner.start_from)(state.learner, weights))
+        started = jax.vmap(learner.start_from)(state.learner, weights)
+        return state._replace(learner=jax.tree.map(jnp.copy, started))  # chunks donate each buffer once
+
+    def _row(self, told: program.Chunk) -> dict[str, float]:
+        """What hooks see of a chunk."""
+        seconds = self.ledger.position.seconds + time.monotonic() - self.began
+        metrics = {name: float(x[0]) for name, x in told.metrics.items()}
+        return {"env_step": self.ledger.done, "seconds": seconds, **metrics}
 
     def _evaluate_and_keep(self, state: program.RunState) -> None:
         """Evaluate and write weights where their intervals have passed."""
@@ -207,7 +245,7 @@ class _Work:
         self._keep("final_model", weights)
         self.progress.message(f"final evaluation: {run.final_episodes} greedy episodes for each seed")
         key = evaluation.evaluation_key(run.seed)
-        play = program.evaluator(env, learner, run.final_episodes, "greedy", run.seeds)
+        play = programs.evaluator(env, learner, run.final_episodes, "greedy", run.seeds)
         each = evaluation.rows(play(weights["policy"], key), self.seeds)
         scores = {"per_seed": each, "over_seeds": evaluation.over_seeds(each)}
         seconds = self.ledger.position.seconds
@@ -223,6 +261,7 @@ class _Work:
             **scores,
             "final_evaluation": scores,
             "references": evaluation.references(env, key, run.final_episodes),
+            **self.hooks.end(self.where, state.learner),
         }
         storage.write_text(self.where.path / "summary.json", json.dumps(summary, indent=2) + "\n")
         return summary

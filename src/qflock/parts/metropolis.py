@@ -1,0 +1,92 @@
+"""Metropolis-Hastings over a vector of parameters, with a scale for each block that learns in warm-up.
+
+The target is p0(theta) exp(beta J(theta)), J being a mean return in [0, 1]. How J enters is the
+estimator's business (`estimators`); acceptance is BlackJAX's Rosenbluth-Metropolis-Hastings kernel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from blackjax.mcmc import random_walk
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+TARGET_RATE = 0.234
+"""Acceptance that scales aim at: optimal for random walks in many dimensions (Roberts et al. 1997)."""
+DECAY = 0.6
+"""Power of the Robbins-Monro step: 1/2 < DECAY <= 1."""
+
+_accept = random_walk.build_rmh()
+
+
+class Position(NamedTuple):
+    """Where a chain stands.
+
+    Attributes:
+        theta: parameters.
+        value: what beta multiplies in the log-density: J, or what stands for it.
+        score: the estimate of J that is reported, in [0, 1].
+    """
+
+    theta: Float[Array, "*C D"]
+    value: Float[Array, "*C"]
+    score: Float[Array, "*C"]
+
+
+Weigh = Callable[[Position, Float[Array, "D"], PRNGKeyArray], tuple[Position, Position, Float[Array, ""]]]
+"""``(old, proposed theta, key) -> (old, new, penalty)``: both sides as they are to be compared."""
+
+
+class Scales(NamedTuple):
+    """Log-scales of the blocks, ``(..., K)``, and how often each was adapted, ``(K,)``."""
+
+    log_sigma: Float[Array, "*R K"]
+    adapted: Float[Array, "K"]
+
+    @staticmethod
+    def start(sigma: float, blocks: int, *axes: int) -> Scales:
+        """All blocks at one scale."""
+        return Scales(jnp.full((*axes, blocks), jnp.log(sigma)), jnp.zeros(blocks))
+
+    def adapt(self, rate: Float[Array, "*R"], block: Int[Array, ""], on: Array) -> Scales:
+        """One Robbins-Monro step of one block: log sigma += t^-0.6 (rate - 0.234); none unless ``on``.
+
+        Args:
+            rate: mean acceptance probability of the chains that share a scale.
+        """
+        times = self.adapted[block] + 1
+        change = jnp.where(on, times**-DECAY * (rate - TARGET_RATE), 0.0)
+        return Scales(
+            self.log_sigma.at[..., block].add(change),
+            self.adapted.at[block].add(jnp.where(on, 1.0, 0.0)),
+        )
+
+
+def step(
+    key: PRNGKeyArray,
+    old: Position,
+    propose: Callable[[PRNGKeyArray, Float[Array, "D"]], Float[Array, "D"]],
+    weigh: Weigh,
+    log_prior: Callable[[Float[Array, "D"]], Float[Array, ""]],
+    beta: Float[Array, ""],
+) -> tuple[Position, Float[Array, ""]]:
+    """One step of one chain.
+
+    Args:
+        propose: a symmetric proposal.
+        weigh: the estimator.
+        log_prior: log p0, up to a constant.
+        beta: inverse temperature.
+
+    Returns:
+        Where the chain stands now, and the probability with which the proposal was accepted.
+    """
+    k_move, k_noise, k_accept = jax.random.split(key, 3)
+    old, new, penalty = weigh(old, propose(k_move, old.theta), k_noise)
+    density = lambda p: log_prior(p.theta) + beta * p.value
+    state = random_walk.RWState(old, density(old))  # type: ignore[arg-type]
+    state, told = _accept(k_accept, state, lambda p: density(p) - penalty, lambda *_: new)
+    return state.position, told.acceptance_rate  # type: ignore[return-value]
