@@ -26,7 +26,7 @@ from qflock.types import Environment
 
 Program = Callable[[Any, Any], tuple[Any, Any]]
 
-ENVIRONMENTS = {"gridworld25": 256, "forest_uav": 32}
+ENVIRONMENTS = {"gridworld25": 256, "forest_uav": 32, "box_push": 64}
 """What `python -m benchmarks` measures, with the ticks of one timed call."""
 
 

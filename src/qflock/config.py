@@ -62,6 +62,8 @@ class RunSettings:
     """Seconds between resumable training states."""
     init_from: Path | None = None
     """A finished run or weights file whose weights to start from."""
+    loggers: tuple[Literal["tensorboard", "wandb"], ...] = ()
+    """Feed these with the logs' numbers too: tensorboard, wandb (offline unless WANDB_MODE says online)."""
 
     def __post_init__(self) -> None:
         for name in ("total_steps", "seeds", "log_interval", "eval_episodes", "final_episodes"):
@@ -133,7 +135,7 @@ def resolve(
         raise UserError(
             f"{place}: an algorithm is needed; there are: {', '.join(registry.names('algorithms'))}"
         )
-    preset = PRESETS / f"{algorithm}-{_environment(given)}.yaml"
+    preset = PRESETS / f"{algorithm}-{_environment(given)}.yaml".replace(":", ".")
     if not registry.is_path(algorithm) and preset.is_file():
         given.insert(0, _layer(settings_file.read(preset), f"{preset}: "))
     return _build(algorithm, given)

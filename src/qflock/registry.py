@@ -1,8 +1,9 @@
 """Find environments and algorithms by name.
 
 One file in ``environments/`` or ``algorithms/`` is one entry; nothing else is edited to add one. A
-path ``my_env.py:MyEnv`` names a class or function in the user's own file, and installed packages
-may add entries through the entry points ``qflock.environments`` and ``qflock.algorithms``.
+path ``my_env.py:MyEnv`` names a class or function in the user's own file, ``jaxmarl:NAME`` and the other
+`BRIDGES` an environment of another library, and installed packages may add entries through the entry
+points ``qflock.environments`` and ``qflock.algorithms``.
 Listing names imports no entry; only the named one is imported.
 """
 
@@ -22,6 +23,9 @@ from typing import Any, Literal
 from qflock.errors import UserError, unknown
 
 Kind = Literal["environments", "algorithms"]
+
+BRIDGES = ("jaxmarl", "jumanji", "pettingzoo", "gymnasium")
+"""Libraries whose environments have a name ``<library>:<theirs>``; each is a module of ``bridges/``."""
 
 ALIASES: dict[str, str] = {"expert_rl/GridWorld25v0": "gridworld25"}
 
@@ -97,13 +101,22 @@ def from_file(name: str) -> Any:
 
 
 def environment_class(name: str) -> type:
-    """The environment class behind a name: an entry's ``Environment``, or the user's own class."""
+    """The environment class behind a name: an entry's ``Environment``, the user's own class, or a bridge's.
+
+    Raises:
+        UserError: no such environment, or the library of a bridge is not installed.
+    """
     if is_path(name):
         found = from_file(name)
         found = getattr(found, "Environment", found) if isinstance(found, ModuleType) else found
         if not isinstance(found, type):
             raise UserError(f"{name!r} is no class; name the environment class, as in my_env.py:MyEnv")
         return found
+    library, colon, theirs = name.partition(":")
+    if colon and library in BRIDGES:
+        return importlib.import_module(f"qflock.bridges.{library}").environment_class(theirs)
+    if colon:
+        raise unknown("library in front of the colon", library, BRIDGES)
     return module("environments", name).Environment
 
 

@@ -13,7 +13,9 @@ COMMAND = "qflock resume RUN"
 ABOUT = """Go on with a run from its newest saved state. RUN is the run's folder, or latest.
 
 A run that was stopped ends as if it had not been, bit for bit on the same
-machine and versions. With --total_steps a finished run trains for longer."""
+machine and versions. That is promised for pure environments only: those of
+pettingzoo: and gymnasium: start new episodes, and a warning says so. With
+--total_steps a finished run trains for longer."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from jaxtyping import PRNGKeyArray
 
 from qflock.errors import UserError
 from qflock.parts import evaluation as play
-from qflock.runs import policy, program
+from qflock.parts.host_workers import HostEnvironment
+from qflock.runs import host_program, policy, program, programs
 from qflock.types import Environment, Mode, Referenced
 
 COLUMNS = (
@@ -71,6 +72,8 @@ def over_seeds(each: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 def references(env: Environment, key: PRNGKeyArray, episodes: int) -> dict[str, dict[str, float]]:
     """Scores of the environment's reference policies and of random actions, on the boards of ``key``."""
+    if isinstance(env, HostEnvironment):
+        return {"random": row(host_program.random_play(env, key, episodes))}
     policies = dict(env.references()) if isinstance(env, Referenced) else {}
     policies["random"] = play.random_policy
     out = {}
@@ -109,7 +112,7 @@ def evaluate_run(
         raise UserError(f"episodes is {episodes}; it must be at least 1")
     loaded = policy.load(run, checkpoint, environment_overrides)
     key = evaluation_key(seed)
-    score = program.evaluator(loaded.env, loaded.learner, episodes, mode, len(loaded.seeds))
+    score = programs.evaluator(loaded.env, loaded.learner, episodes, mode, len(loaded.seeds))
     each = rows(score(loaded.parameters, key), loaded.seeds)
     return {
         "run": str(loaded.folder.path),

@@ -1,0 +1,25 @@
+"""Views of different sizes as one array: flattened, padded with zeros at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax.numpy as jnp
+from jaxtyping import Array
+
+
+def padded(views: Sequence[Any], size: int, dtype: Any) -> Array:
+    """Vectors of any lengths up to ``size``, stacked: ``(len(views), size)``."""
+    flat = [jnp.ravel(jnp.asarray(view, dtype)) for view in views]
+    return jnp.stack([jnp.pad(x, (0, size - x.shape[0])) for x in flat])
+
+
+def joined(views: Sequence[Any], dtype: Any) -> Array:
+    """All views behind each other, in one vector, without padding."""
+    return jnp.concatenate([jnp.ravel(jnp.asarray(view, dtype)) for view in views])
+
+
+def at_least_one(legal: Array) -> Array:
+    """A mask of actions ``(A, U)`` in which an agent without any may take action 0."""
+    return legal.at[:, 0].set(legal[:, 0] | ~legal.any(-1))

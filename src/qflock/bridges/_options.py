@@ -1,0 +1,104 @@
+"""Settings of a foreign environment: a frozen dataclass made from its constructor."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import inspect
+import types
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin, get_type_hints
+
+import numpy as np
+from typing_extensions import Doc
+
+from qflock.errors import UserError
+
+PLAIN = (bool, int, float, str)
+
+
+class Option(NamedTuple):
+    """A setting: its type, its default and a line of help."""
+
+    type: Any
+    default: Any
+    help: str
+
+
+def of_constructor(
+    function: Callable[..., Any], leave_out: Iterable[str] = (), owner: str = "the environment"
+) -> dict[str, Option]:
+    """The parameters of a function or class whose defaults are plain values, by name.
+
+    Plain are bool, int, float, str, tuples and flat NumPy arrays of them, and None where the annotation
+    says what else a parameter may be. All others (functions, JAX arrays, no default) are left out.
+
+    Args:
+        function: what is called to make the environment.
+        leave_out: parameters that are no settings.
+        owner: whose parameters they are, for the help.
+    """
+    constructor = function.__init__ if isinstance(function, type) else function
+    try:
+        hints = get_type_hints(constructor)
+    except Exception:  # annotations that cannot be read say nothing
+        hints = {}
+    found = {}
+    for name, parameter in inspect.signature(constructor).parameters.items():
+        if name in leave_out or name == "name" or parameter.default is inspect.Parameter.empty:
+            continue
+        default = parameter.default
+        if isinstance(default, np.ndarray) and default.ndim == 1:
+            default = tuple(default.tolist())
+        wanted = _type_of(default, hints.get(name))
+        if wanted is not None:
+            found[name] = Option(wanted, default, f"{owner}'s own parameter {name}.")
+    return found
+
+
+def _type_of(default: Any, hint: Any) -> Any:
+    """The type of a setting with this default; None where it is not plain."""
+    if _is_plain(hint):
+        return hint
+    if type(default) in PLAIN:
+        return type(default)
+    if isinstance(default, tuple) and default and {type(x) for x in default} <= set(PLAIN):
+        return tuple[type(default[0]), ...]
+    return None
+
+
+def _is_plain(hint: Any) -> bool:
+    """Whether an annotation is one of a plain value, or of one or None."""
+    if get_origin(hint) in (Union, types.UnionType):
+        return all(option in (*PLAIN, types.NoneType) for option in get_args(hint))
+    return hint in PLAIN
+
+
+def config_class(name: str, options: Mapping[str, Option]) -> type:
+    """A frozen dataclass of these settings; the help stands beside each type."""
+    fields = [
+        (key, Annotated[option.type, Doc(option.help)], dataclasses.field(default=option.default))
+        for key, option in options.items()
+    ]
+    made = dataclasses.make_dataclass("Config", fields, frozen=True)
+    made.__doc__ = f"Settings of {name}."
+    made.__module__ = __name__
+    return made
+
+
+def values(config: Any) -> dict[str, Any]:
+    """The settings in a `config_class`, by name."""
+    return {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
+
+
+def library(name: str, extra: str) -> Any:
+    """Import the library that a bridge needs.
+
+    Raises:
+        UserError: it is not installed, or fails when imported; the message says what to install.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as problem:
+        reason = " ".join(str(problem).split())
+        raise UserError(f"{name} cannot be imported ({reason}): pip install 'qflock[{extra}]'") from problem

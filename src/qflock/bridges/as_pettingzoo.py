@@ -1,0 +1,146 @@
+"""Our environments as PettingZoo's: a ``ParallelEnv`` for any learner that speaks that language."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from gymnasium import spaces
+from pettingzoo import ParallelEnv
+
+from qflock.errors import UserError
+from qflock.types import Drawable, Environment, TimeStep
+
+
+class AsPettingZoo(ParallelEnv):
+    """One copy of an environment of ours, agents named ``agent_0`` ...
+
+    Legal actions are in ``infos[agent]["action_mask"]``, the task's measures beside it. Where all agents are
+    paid the same team reward, each gets all of it. Agents that leave early are terminated.
+
+    Args:
+        env: an environment of ours.
+        render_mode: "rgb_array" or "human" (a Matplotlib window), for environments that can be drawn.
+
+    Raises:
+        UserError: an unknown render mode, or one for an environment that cannot be drawn.
+    """
+
+    def __init__(self, env: Environment, render_mode: str | None = None) -> None:
+        spec = env.spec
+        self.environment = env
+        modes = ["human", "rgb_array"] if isinstance(env, Drawable) else []
+        if render_mode is not None and render_mode not in modes:
+            there = ", ".join(modes) or f"{spec.name} cannot be drawn"
+            raise UserError(f"no render mode {render_mode!r}; there are: {there}")
+        self.render_mode = render_mode
+        self.metadata = {"name": spec.name, "render_modes": modes, "is_parallelizable": True, "render_fps": 8}
+        self.possible_agents = [f"agent_{i}" for i in range(spec.agents)]
+        self.agents: list[str] = []
+        self._reset, self._step = jax.jit(env.reset), jax.jit(env.step)
+        shown = jax.eval_shape(env.reset, jax.random.key(0))[1]
+        self.observation_spaces = {
+            a: _box(spec.observation, shown.observation.dtype) for a in self.possible_agents
+        }
+        self.action_spaces = {a: spaces.Discrete(spec.actions) for a in self.possible_agents}
+        self.state_space = _box(spec.state, shown.state.dtype)
+        self._key: Any = None
+        self._window: Any = None
+
+    def observation_space(self, agent: str) -> spaces.Space:
+        """The space of one agent's observations; always the same object."""
+        return self.observation_spaces[agent]
+
+    def action_space(self, agent: str) -> spaces.Space:
+        """The space of one agent's actions; always the same object."""
+        return self.action_spaces[agent]
+
+    def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[dict, dict]:
+        """A fresh episode. Without a seed it follows from the one before; ``options`` are not used."""
+        if seed is not None:
+            self._key = jax.random.key(seed)
+        elif self._key is None:
+            self._key = jax.random.key(np.random.SeedSequence().generate_state(1)[0])
+        self._key, key = jax.random.split(self._key)
+        self._state, self._now = jax.device_get(self._reset(key))
+        self.agents = [a for a, there in zip(self.possible_agents, self._now.active, strict=True) if there]
+        return self._observations(self.agents), self._infos(self.agents)
+
+    def step(self, actions: dict[str, Any]) -> tuple[dict, dict, dict, dict, dict]:
+        """One joint action; agents that are not named take action 0."""
+        if not self.agents:
+            return {}, {}, {}, {}, {}
+        chosen = [int(actions.get(agent, 0)) for agent in self.possible_agents]
+        self._key, key = jax.random.split(self._key)
+        stepped = self._step(key, self._state, jnp.array(chosen, jnp.int32))
+        self._state, now = jax.device_get(stepped)
+        self._now = now
+        there = dict(zip(self.possible_agents, now.active.tolist(), strict=True))
+        live, over = self.agents, bool(now.terminated | now.truncated)
+        truncated = dict.fromkeys(live, bool(now.truncated))
+        terminated = {a: bool(now.terminated) or not (there[a] or now.truncated) for a in live}
+        rewards = {a: float(now.reward[self.possible_agents.index(a)]) for a in live}
+        self.agents = [] if over else [a for a in live if there[a]]
+        if self.render_mode == "human":
+            self.render()
+        return self._observations(live), rewards, terminated, truncated, self._infos(live)
+
+    def state(self) -> np.ndarray:
+        """What a centralised critic or mixer may see."""
+        return np.asarray(self._now.state)
+
+    def render(self) -> np.ndarray | None:
+        """A picture, or None where it goes to a window.
+
+        Raises:
+            UserError: the environment was made without a render mode.
+        """
+        if self.render_mode is None:
+            raise UserError("nothing to render: make it with render_mode='rgb_array' or 'human'")
+        assert isinstance(self.environment, Drawable)
+        picture = self.environment.draw(self._state)
+        if self.render_mode == "rgb_array":
+            return picture
+        self._show(picture)
+        return None
+
+    def close(self) -> None:
+        """Close the window, if there is one."""
+        if self._window is not None:
+            import matplotlib.pyplot as plt
+
+            plt.close(self._window)
+            self._window = None
+
+    def _show(self, picture: np.ndarray) -> None:
+        import matplotlib.pyplot as plt
+
+        if self._window is None:
+            self._window = plt.figure(self.environment.spec.name, frameon=False)
+        self._window.clear()
+        axes = self._window.add_axes((0, 0, 1, 1))
+        axes.axis("off")
+        axes.imshow(picture)
+        self._window.canvas.draw_idle()
+        self._window.canvas.flush_events()
+
+    def _observations(self, agents: list[str]) -> dict[str, np.ndarray]:
+        seen = np.asarray(self._now.observation)
+        return {a: seen[self.possible_agents.index(a)] for a in agents}
+
+    def _infos(self, agents: list[str]) -> dict[str, dict[str, Any]]:
+        now: TimeStep = self._now
+        measures = {name: float(x) for name, x in now.measures.items()}
+        legal = np.asarray(now.legal, np.int8)
+        return {a: {"action_mask": legal[self.possible_agents.index(a)], **measures} for a in agents}
+
+
+def _box(size: int, dtype: Any) -> spaces.Box:
+    """All numbers of a type."""
+    dtype = np.dtype(dtype)
+    if dtype.kind == "f":
+        return spaces.Box(-np.inf, np.inf, (size,), dtype.type)
+    low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    return spaces.Box(low, high, (size,), dtype.type)

@@ -1,0 +1,39 @@
+"""Gymnasium's environments as ours, each a team of one agent: ``gymnasium:CartPole-v1``.
+
+Copies live in workers; see `_hosting`.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from qflock.bridges import _hosting, _options
+from qflock.bridges._gymnasium_copy import Copy
+from qflock.bridges._options import Option
+from qflock.errors import UserError
+
+EXTRA = "zoo"
+NO_SETTINGS = ("render_mode", "max_episode_steps")
+
+
+@functools.cache
+def environment_class(target: str) -> type:
+    """The class behind ``gymnasium:<target>``.
+
+    Raises:
+        UserError: Gymnasium is not installed, or has no such environment.
+    """
+    library: Any = _options.library("gymnasium", EXTRA)
+    try:
+        spec = library.spec(target)
+        maker = library.envs.registration.load_env_creator(spec.entry_point)
+    except (library.error.Error, ImportError, AttributeError) as problem:
+        raise UserError(f"gymnasium:{target}: {' '.join(str(problem).split())}") from problem
+    options = _options.of_constructor(maker, NO_SETTINGS, "Gymnasium")
+    for name, value in spec.kwargs.items():  # what this id changes of its class's defaults
+        if name in options:
+            options[name] = options[name]._replace(default=value)
+    limit = spec.max_episode_steps or _hosting.UNKNOWN_CLOCK
+    options["max_steps"] = Option(int, limit, "Steps after which an episode is cut off.")
+    return _hosting.class_of(f"gymnasium:{target}", Copy, options)

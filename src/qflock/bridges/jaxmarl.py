@@ -1,0 +1,209 @@
+"""JaxMARL's environments as ours: ``jaxmarl:MPE_simple_spread_v3``, ``jaxmarl:HeuristicEnemySMAX`` ...
+
+Steps are JaxMARL's ``step_env``, which never resets. Observations are flattened and padded to the longest,
+actions to the largest number, with the padding masked. The state is the environment's own world state, or
+all observations behind each other. The clock is counted here: running out of it truncates, and only what
+`_jaxmarl_families` says terminates.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import warnings
+from collections.abc import Iterator
+from typing import Any, ClassVar, NamedTuple
+from unittest import mock
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Int, PRNGKeyArray
+
+from qflock.bridges import _arrays, _jaxmarl_families, _options
+from qflock.bridges._jaxmarl_families import Family, Step
+from qflock.errors import UserError, unknown
+from qflock.types import Spec, TimeStep
+
+EXTRA = "envs"
+WORLD = "world_state"
+
+
+class State(NamedTuple):
+    """JaxMARL's state, the steps taken, and who is still in the episode."""
+
+    inner: Any
+    step: Int[Array, ""]
+    active: Bool[Array, "A"]
+
+
+class Bridged:
+    """A JaxMARL environment; `environment_class` makes the class of each name."""
+
+    Config: ClassVar[type]
+    State = State
+    target: ClassVar[str]
+    family: ClassVar[Family]
+
+    def __init__(self, config: Any = None) -> None:
+        self.config = self.Config() if config is None else config
+        settings = _options.values(self.config)
+        self.inner = _make(self.target, self.family, settings)
+        self._names = list(self.inner.agents)
+        self._actions = [_count(self.target, name, self.inner.action_space(name)) for name in self._names]
+        key = jax.random.key(0)
+        views, inner = jax.eval_shape(self.inner.reset, key)
+        self._state_types = self._types_of_states(key, inner)
+        self._dtype = jnp.result_type(*(views[name].dtype for name in self._names))
+        self._size = max(views[name].size for name in self._names)
+        self._masked = self._has_masks(inner)
+        world = views[WORLD].size if WORLD in views else sum(views[name].size for name in self._names)
+        self.spec = Spec(
+            name=f"jaxmarl:{self.target}",
+            agents=len(self._names),
+            actions=max(self._actions),
+            observation=self._size,
+            state=world,
+            horizon=int(self.family.horizon(self.inner, settings)),
+            return_range=self.family.returns(self.inner, settings),
+            shared_reward=self.family.shared(settings),
+        )
+
+    def reset(self, key: PRNGKeyArray) -> tuple[State, TimeStep]:
+        """A fresh episode."""
+        views, inner = self.inner.reset(key)
+        inner = self._typed(inner)
+        state = State(inner, jnp.int32(0), jnp.ones(self.spec.agents, bool))
+        no = jnp.bool_(False)
+        measures = self.family.measures(self.inner, None)
+        return state, self._timestep(views, state, jnp.zeros(self.spec.agents), no, no, measures)
+
+    def step(self, key: PRNGKeyArray, state: State, actions: Int[Array, "A"]) -> tuple[State, TimeStep]:
+        """One joint action; a padded action counts as the agent's last own one."""
+        own = jnp.minimum(actions, jnp.array(self._actions) - 1)
+        chosen = {name: own[i] for i, name in enumerate(self._names)}
+        views, inner, rewards, dones, _ = self.inner.step_env(key, state.inner, chosen)
+        inner, count = self._typed(inner), state.step + 1
+        told = Step(state.inner, own, inner, dones["__all__"], count >= self.spec.horizon)
+        terminated = jnp.bool_(self.family.terminated(self.inner, told))
+        out = jnp.stack([jnp.bool_(dones[name]) for name in self._names])
+        after = State(inner, count, state.active & (~out | dones["__all__"]))
+        truncated = told.last & ~terminated
+        reward = jnp.stack([jnp.asarray(rewards[name], jnp.float32) for name in self._names])
+        measures = self.family.measures(self.inner, told)
+        return after, self._timestep(views, after, reward, terminated, truncated, measures)
+
+    def _timestep(
+        self, views: dict, state: State, reward: Array, terminated: Array, truncated: Array, measures: dict
+    ) -> TimeStep:
+        own = [views[name] for name in self._names]
+        world = jnp.ravel(views[WORLD]) if WORLD in views else _arrays.joined(own, self._dtype)
+        return TimeStep(
+            observation=_arrays.padded(own, self._size, self._dtype),
+            state=world,
+            legal=self._legal(state.inner),
+            active=state.active,
+            reward=reward,
+            terminated=terminated,
+            truncated=truncated,
+            measures=measures,
+        )
+
+    def _legal(self, inner: Any) -> Bool[Array, "A U"]:
+        if not self._masked:
+            return jnp.arange(max(self._actions)) < jnp.array(self._actions)[:, None]
+        masks = getattr(self.inner, self._masked)(inner)
+        return _arrays.at_least_one(
+            _arrays.padded([masks[name] for name in self._names], max(self._actions), bool)
+        )
+
+    def _has_masks(self, inner: Any) -> str:
+        """The name of the function that tells legal actions; empty where there is none."""
+        for name in ("get_legal_moves", "get_avail_actions"):
+            try:
+                jax.eval_shape(getattr(self.inner, name), inner)
+                return name
+            except (AttributeError, NotImplementedError):
+                continue
+        return ""
+
+    def _types_of_states(self, key: PRNGKeyArray, inner: Any) -> Any:
+        """One type for each part of the state: resets and steps of some environments differ."""
+        chosen = {name: jnp.int32(0) for name in self._names}
+        after = jax.eval_shape(lambda: self.inner.step_env(key, self.inner.reset(key)[1], chosen)[1])
+        return jax.tree.map(lambda a, b: jnp.result_type(a.dtype, b.dtype), inner, after)
+
+    def _typed(self, inner: Any) -> Any:
+        return jax.tree.map(lambda x, dtype: jnp.asarray(x, dtype), inner, self._state_types)
+
+
+@functools.cache
+def environment_class(target: str) -> type:
+    """The class behind ``jaxmarl:<target>``.
+
+    Raises:
+        UserError: JaxMARL is not installed, or has no such environment.
+    """
+    library = _library()
+    if target not in library.registered_envs:
+        raise unknown("JaxMARL environment", target, library.registered_envs)
+    family = _jaxmarl_families.of(target)
+    found: dict[str, _options.Option] = {}
+    for cls in (_class_of(library, target), getattr(library.environments, family.inherits, None)):
+        if cls is not None:
+            found = {**_options.of_constructor(cls, family.leave_out, "JaxMARL"), **found}
+    config = _options.config_class(f"jaxmarl:{target}", {**found, **family.options})
+    body = {"__doc__": f"JaxMARL's {target}.", "Config": config, "target": target, "family": family}
+    return type("Environment", (Bridged,), body)
+
+
+@contextlib.contextmanager
+def _hushed() -> Iterator[None]:
+    """JaxMARL prints when it is imported, and warns when an environment is made.
+
+    Its print is silenced by name: a package that it imports puts the standard output back.
+    """
+    with mock.patch("builtins.print"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _library() -> Any:
+    with _hushed():
+        return _options.library("jaxmarl", EXTRA)
+
+
+def _class_of(library: Any, target: str) -> type | None:
+    """The class that a registered name makes: the registry is code, so one is made and asked."""
+    try:
+        with _hushed():
+            return type(library.make(target))
+    except ImportError as problem:
+        raise UserError(f"jaxmarl:{target}: {' '.join(str(problem).split())}") from problem
+    except Exception:  # it has parameters without defaults, which only a family can fill
+        return None
+
+
+def _make(target: str, family: Family, settings: dict[str, Any]) -> Any:
+    library = _library()
+    arguments = family.arguments(library, dict(settings))
+    try:
+        with _hushed():
+            return library.make(target, **arguments)
+    except Exception as problem:
+        raise UserError(
+            f"jaxmarl:{target} refuses its settings: {' '.join(str(problem).split())}"
+        ) from problem
+
+
+def _count(target: str, agent: str, space: Any) -> int:
+    """How many actions an agent has.
+
+    Raises:
+        UserError: its actions are no single choice among a few.
+    """
+    if not hasattr(space, "n"):
+        raise UserError(
+            f"jaxmarl:{target}: {agent} acts in {type(space).__name__}{getattr(space, 'shape', '')}; "
+            "only Discrete actions can be learnt here"
+        )
+    return int(space.n)

@@ -1,0 +1,76 @@
+"""``qflock check``: does an environment keep its promises?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from qflock import config, registry
+from qflock.commands import _arguments, _output
+from qflock.commands._arguments import Group
+from qflock.errors import UserError
+
+COMMAND = "qflock check ENVIRONMENT"
+ABOUT = """Check that an environment keeps its promises: shapes and types as its Spec
+says, the same episode for the same key, resets and ends, legal actions, finite
+rewards within bounds, and no difference by jit and vmap. ENVIRONMENT is a file
+and class (my_env.py:MyEnv), a name from qflock list, or one of another library
+(jaxmarl:..., jumanji:..., pettingzoo:..., gymnasium:...).
+
+Each finding is a line that says what is wrong where. Exit code: 0 fine, 1 not."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to report."""
+
+    json: bool = False
+    """Print the findings as one JSON object, and nothing else, on standard output."""
+
+
+def run(argv: list[str]) -> int:
+    """Run the command; returns its exit status, 1 where something is wrong."""
+    name, rest = (argv[0], argv[1:]) if argv and not argv[0].startswith("-") else (None, list(argv))
+    if name is None:
+        if not _arguments.wants_help(argv):
+            raise UserError(f"name an environment: {COMMAND}, as in qflock check my_env.py:MyEnv")
+        _arguments.parse([Group(Options())], argv, command=COMMAND, about=ABOUT)
+    assert name is not None
+    settings = config.environment_settings(name)
+    groups = [
+        Group(Options()),
+        *([Group(settings, "env", "env", pairs=True)] if settings is not None else []),
+    ]
+    options, *environment = _arguments.parse(groups, rest, command=f"qflock check {name}", about=ABOUT)
+    found: list[str] = []
+
+    def work() -> dict[str, Any]:
+        found.extend(_findings(name, environment[0] if environment else None))
+        return {"environment": registry.canonical(name), "fine": not found, "findings": found}
+
+    _output.deliver(work, options.json, _show)
+    return 1 if found else 0
+
+
+def _findings(name: str, settings: Any) -> list[str]:
+    from qflock import device
+    from qflock.parts import conformance, host_conformance
+    from qflock.parts.host_workers import HostEnvironment
+
+    device.use("cpu")
+    try:
+        env = config.make_environment(name, settings)
+    except UserError:
+        raise
+    except Exception as problem:
+        words = " ".join(str(problem).split())[:200]
+        return [f"making it fails with {type(problem).__name__}: {words}"]
+    check = host_conformance.findings if isinstance(env, HostEnvironment) else conformance.findings
+    return check(env)
+
+
+def _show(result: dict[str, Any]) -> None:
+    for line in result["findings"]:
+        print(f"wrong: {line}")
+    count = len(result["findings"])
+    print(f"{result['environment']}: " + (f"{count} wrong" if count else "fine"))

@@ -1,0 +1,57 @@
+"""Which program a run has: a compiled one, or for a host environment a Python loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from jaxtyping import PRNGKeyArray
+
+from qflock import config
+from qflock.config import Settings
+from qflock.parts.evaluation import Scores
+from qflock.parts.host_workers import HostEnvironment
+from qflock.runs import host_program, program
+from qflock.types import Environment, Learner, Mode, Parameters
+
+RESTARTED = "episodes start anew: this environment is no pure function, so resuming is not exact"
+
+
+def build(settings: Settings) -> program.Program | host_program.HostProgram:
+    """The program for the settings of a run. Nothing is computed yet."""
+    env = config.make_environment(settings.run.env, settings.environment)
+    if isinstance(env, HostEnvironment):
+        return host_program.HostProgram(settings, env)
+    return program.build(settings)
+
+
+def evaluator(
+    env: Environment, learner: Learner, episodes: int, mode: Mode, seeds: int
+) -> Callable[[Parameters, PRNGKeyArray], Scores]:
+    """As `program.evaluator`, for any environment."""
+    make = host_program.evaluator if isinstance(env, HostEnvironment) else program.evaluator
+    return make(env, learner, episodes, mode, seeds)
+
+
+def outline(made: program.Program | host_program.HostProgram) -> Callable[..., Any]:
+    """A chunk as a function whose shapes can be asked for."""
+    return made.outline if isinstance(made, host_program.HostProgram) else made.chunk
+
+
+class Closing:
+    """Ends a program's workers, however the block ends."""
+
+    def __init__(self, made: program.Program | host_program.HostProgram) -> None:
+        self._made = made
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *problem: Any) -> None:
+        if isinstance(self._made, host_program.HostProgram):
+            self._made.close()
+
+
+def warnings(made: program.Program | host_program.HostProgram) -> list[str]:
+    """What a resumed run must be told."""
+    return [RESTARTED] if isinstance(made, host_program.HostProgram) else []
