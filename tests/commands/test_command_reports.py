@@ -5,23 +5,27 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+import qflock.environments
 from qflock import device
-from qflock.commands import doctor, main
+from qflock.commands import doctor, listing, main
 
 pytestmark = pytest.mark.usefixtures("entries")
 
 
 def test_list_as_tables(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list"]) == 0
-    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert ["tiny_world", "2", "3", "4", "8", "10", "A", "world", "for", "tests:", "nothing"] in [
-        w[:11] for w in lines
-    ]
+    out = capsys.readouterr().out
+    lines = [line.split() for line in out.splitlines()]
+    assert ["tiny_world", "2", "3", "4", "8", "10", "-", "-", "-", "-"] in lines
+    assert ["tiny_world", "A", "world", "for", "tests:"] in [words[:5] for words in lines]
     assert any(words[:5] == ["tiny", "A", "learner", "for", "tests:"] for words in lines)
+    assert ["gridworld25", "4", "6", "18", "72", "200"] in [words[:6] for words in lines]
+    assert "Published: QMIX, Rashid et al. 2018." in " ".join(out.split())
 
 
 def test_list_one_kind_as_json(capsys: pytest.CaptureFixture[str]) -> None:
@@ -36,25 +40,52 @@ def test_list_one_kind_as_json(capsys: pytest.CaptureFixture[str]) -> None:
         "observation": 4,
         "state": 8,
         "horizon": 10,
+        "metric": "discounted_mean",
+        "published": {},
     } in found["environments"]
+    grid = next(entry for entry in found["environments"] if entry["name"] == "gridworld25")
+    assert grid["published"]["score"] == 1.62
+    assert 2.6 < grid["references"]["oracle"] < 2.75
+    assert 0.2 < grid["references"]["random"] < 0.35
+
+
+def test_what_is_listed_without_loading_it_is_true() -> None:
+    for name, entry in listing.measured().items():
+        looked = listing._look(name, 0)
+        assert {key: entry[key] for key in looked} == looked
+
+
+def test_scores_are_measured_when_asked_for() -> None:
+    again = listing._look("two_step", 64)
+    assert again["metric"] == "return_mean"
+    assert again["references"]["oracle"] == again["published"]["score"] == 8
+    assert again["references"]["random"] < 7
+    assert again["episodes"] == 64
+
+
+def test_a_list_needs_no_jax() -> None:
+    code = (
+        "import sys; from qflock.commands import listing, main;"
+        "known = {'environments': [*listing.measured()], 'algorithms': ['qmix']};"
+        "listing.registry.names = known.get; main(['list']); sys.exit('jax' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_an_entry_that_cannot_be_loaded_does_not_break_the_list(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from qflock import registry
-
-    real = registry.algorithm
-
-    def algorithm(name: str) -> object:
-        if name == "tiny":
-            raise ImportError("No module named 'pennylane'")
-        return real(name)
-
-    monkeypatch.setattr(registry, "algorithm", algorithm)
-    assert main(["list", "algorithms", "--json"]) == 0
-    entries = {e["name"]: e["summary"] for e in json.loads(capsys.readouterr().out)["algorithms"]}
-    assert entries["tiny"] == "cannot be loaded: No module named 'pennylane'"
+    (tmp_path / "half.py").write_text('"""Half a world."""\nimport no_such_package\n')
+    (tmp_path / "broken.py").write_text("def\n")
+    qflock.environments.__path__.append(str(tmp_path))
+    try:
+        assert main(["list", "environments", "--json"]) == 0
+    finally:
+        qflock.environments.__path__.remove(str(tmp_path))
+    entries = {e["name"]: e["summary"] for e in json.loads(capsys.readouterr().out)["environments"]}
+    assert entries["half"] == "cannot be loaded: No module named 'no_such_package'"
+    assert entries["broken"].startswith("cannot be loaded: invalid syntax")
 
 
 @pytest.fixture

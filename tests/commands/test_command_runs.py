@@ -48,7 +48,7 @@ def calls(entries: None, monkeypatch: pytest.MonkeyPatch) -> Calls:
     monkeypatch.setattr(api, "resume", fake("run", "total_steps"))
     monkeypatch.setattr(device, "use", lambda where: asked.append({"device": where}))
     monkeypatch.setattr(evaluation, "evaluate_run", fake("run"))
-    monkeypatch.setattr(watching, "save_gif", fake("run", "path"))
+    monkeypatch.setattr(watching, "write", fake("run", "path"))
     monkeypatch.setattr(watching, "play_in_terminal", fake("run"))
     return asked
 
@@ -115,6 +115,9 @@ def test_evaluate_elsewhere(calls: Calls, capsys: pytest.CaptureFixture[str]) ->
         ("watch runs/one --policy oracle", "goes with --env, without a run"),
         ("watch runs/one --env tiny_world", "unexpected argument 'runs/one'"),
         ("watch runs/one --seed -1", "seed is -1"),
+        ("watch runs/one -o play.avi", "out is 'play.avi'; its name must end in .gif or .mp4 or .html"),
+        ("watch runs/one --html play.gif", "html is 'play.gif'; its name must end in .html"),
+        ("watch runs/one -o no/such/play.gif", "there is no no/such; name a file in a folder that exists"),
     ],
 )
 def test_bad_input(typed: str, piece: str, calls: Calls, capsys: pytest.CaptureFixture[str]) -> None:
@@ -158,6 +161,15 @@ def test_watch_a_run(calls: Calls, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["watch", "runs/one", "--episodes", "2", "--checkpoint", "best", "--seed", "3"]) == 0
     how = {"episodes": 2, "seed": 3, "fps": 8.0, "checkpoint": "best", "environment_overrides": {}}
     assert calls[-1] == {"run": Path("runs/one"), **how}
+
+
+def test_watch_as_files(calls: Calls, capsys: pytest.CaptureFixture[str]) -> None:
+    files = [Path("play.mp4"), Path("play.gif"), Path("play.html")]
+    typed = f"watch runs/one -o {files[0]} --html {files[2]} --gif {files[1]} --terminal"
+    assert main(typed.split()) == 0
+    assert [call["path"] for call in calls if "path" in call] == files
+    assert "path" not in calls[-1]  # and in the terminal
+    assert capsys.readouterr().out == "".join(f"wrote {file}\n" for file in files)
 
 
 @pytest.mark.parametrize(

@@ -196,4 +196,5 @@ def test_interrupting_ends_cleanly(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_a_terminal_there_is_a_hint() -> None:
     stream = io.StringIO()
     assert not animation.play(moving_square(3), stream=stream)
-    assert stream.getvalue() == "no terminal to play in: open the GIF file instead\n"
+    advice = "write a file instead, with -o play.gif, .mp4 or .html"
+    assert stream.getvalue() == f"no terminal to play in: {advice}\n"

@@ -19,12 +19,16 @@ COMMANDS = {
     "train": "train an algorithm on an environment",
     "resume": "go on with a run that was stopped, or train it for longer",
     "evaluate": "score a run beside random play and the best reference",
-    "watch": "see a run play: a GIF, or in the terminal",
+    "watch": "see a run play: in the terminal, a GIF, an MP4, or a page to scrub",
+    "export": "take a policy home: NumPy, PyTorch, ONNX or safetensors",
     "compare": "set methods beside each other, with intervals and costs",
+    "report": "one page about runs: curves, tables, replays, house rules, commands",
     "experiment": "train every method on every environment that a file names",
     "sweep": "search settings with a stated budget, on seeds of its own",
     "results": "keep finished runs as reference results, with a page",
     "list": "name the environments and algorithms there are",
+    "new": "write a file to start from: an environment of your own",
+    "check": "see whether an environment keeps its promises",
     "doctor": "check this installation",
     "completion": "print a script that completes commands with the Tab key",
 }
@@ -48,7 +52,7 @@ more
   --version                                  the version
 
 exit codes
-  0 fine, 1 a cell of an experiment failed, 2 bad input,
+  0 fine, 1 a cell of an experiment or a check failed, 2 bad input,
   130 interrupted (state saved), 70 internal error
 """
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
+import ast
+import importlib.metadata
+import importlib.util
+import json
+import math
 from dataclasses import dataclass
+from importlib import resources
 from typing import Any
 
 from qflock import registry
@@ -12,17 +17,32 @@ from qflock.commands._arguments import Group
 from qflock.errors import UserError, unknown
 
 COMMAND = "qflock list [environments|algorithms]"
-ABOUT = "Name the environments and algorithms there are, with a line on each."
+ABOUT = """Name the environments and algorithms there are, with a line on each; of environments also sizes,
+and what their oracle, random play and the best published result score, measured when this version was
+made."""
 KINDS: tuple[registry.Kind, ...] = ("environments", "algorithms")
 SIZES = ("agents", "actions", "observation", "state", "horizon")
+BRIEF, WIDE = ("agents", "actions", "horizon"), 100
+"""The sizes that are shown where the terminal has fewer characters than this."""
+MEASURED = "measured.json"
+"""Beside the environments: what ``qflock list environments --measure 1024 --json`` printed."""
+METRIC = "discounted_mean"
+"""What scores are counted in, where an environment's ``published`` names nothing else."""
+WORDS = {"discounted_mean": "discounted", "return_mean": "return"}
 
 
 @dataclass(frozen=True)
 class Options:
     """How to list."""
 
+    measure: int = 0
+    """Play the reference policies now, over this many episodes each; 0 shows what was measured before."""
     json: bool = False
     """Print the list as one JSON object, and nothing else, on standard output."""
+
+    def __post_init__(self) -> None:
+        if self.measure < 0:
+            raise UserError(f"measure is {self.measure}; it must be at least 0")
 
 
 def run(argv: list[str]) -> int:
@@ -35,48 +55,125 @@ def run(argv: list[str]) -> int:
         if not kinds:
             raise unknown("list", asked, KINDS)
     (options,) = _arguments.parse([Group(Options())], rest, command=COMMAND, about=ABOUT)
-    describe = {"environments": _environment, "algorithms": _algorithm}
-    _output.deliver(
-        lambda: {kind: [describe[kind](name) for name in registry.names(kind)] for kind in kinds},
-        options.json,
-        _show,
-    )
+    _output.deliver(lambda: {kind: entries(kind, options.measure) for kind in kinds}, options.json, _show)
     return 0
 
 
-def _algorithm(name: str) -> dict[str, Any]:
+def entries(kind: registry.Kind, episodes: int = 0) -> list[dict[str, Any]]:
+    """What there is of a kind, by name; of environments with sizes and scores.
+
+    What is known of an environment from before is read, so that a list needs no JAX; another one is
+    loaded for its sizes.
+
+    Args:
+        kind: "environments" or "algorithms".
+        episodes: play the environments' reference policies over this many episodes each.
+    """
+    known = {} if episodes or kind == "algorithms" else measured()
+    found = []
+    for name in registry.names(kind):
+        entry = {"name": name, "summary": _summary(kind, name)}
+        if kind == "environments":
+            try:
+                entry |= known.get(name) or _look(name, episodes)
+            except (UserError, ImportError, SyntaxError) as problem:
+                entry["summary"] = f"cannot be loaded: {problem}"
+        found.append(entry)
+    return found
+
+
+def measured() -> dict[str, dict[str, Any]]:
+    """Sizes and scores of the library's own environments by name, as they were when it was made."""
     try:
-        return {"name": name, "summary": _first_line(registry.algorithm(name))}
-    except (UserError, ImportError) as problem:
-        return {"name": name, "summary": f"cannot be loaded: {problem}"}
+        text = (resources.files("qflock.environments") / MEASURED).read_text(encoding="utf-8")
+        listed = json.loads(text)["environments"]
+    except (OSError, ValueError, KeyError):
+        return {}
+    return {entry.pop("name"): {n: v for n, v in entry.items() if n != "summary"} for entry in listed}
 
 
-def _environment(name: str) -> dict[str, Any]:
+def _look(name: str, episodes: int) -> dict[str, Any]:
+    """An environment's sizes, what is published of it, and its references' scores if they are played."""
+    kind = registry.environment_class(name)
+    env = kind()
+    published = dict(getattr(kind, "published", {}))
+    metric = published.pop("metric", METRIC)
+    facts = {size: getattr(env.spec, size) for size in SIZES} | {"metric": metric, "published": published}
+    if episodes:
+        from qflock import device
+
+        device.use("cpu")
+        from qflock.runs import evaluation
+
+        rows = evaluation.references(env, evaluation.evaluation_key(0), episodes)
+        facts["references"] = {policy: row[metric] for policy, row in rows.items()}
+        facts["episodes"] = episodes
+    return facts
+
+
+def _summary(kind: registry.Kind, name: str) -> str:
+    """The first line of an entry's docstring, out of its file: nothing is imported."""
     try:
-        spec = registry.environment_class(name)().spec
-        found = registry.module("environments", name)
-    except (UserError, ImportError) as problem:
-        return {"name": name, "summary": f"cannot be loaded: {problem}"}
-    return {"name": name, "summary": _first_line(found), **{size: getattr(spec, size) for size in SIZES}}
-
-
-def _first_line(thing: Any) -> str:
-    return (inspect.getdoc(thing) or "").partition("\n")[0]
+        found = importlib.util.find_spec(f"qflock.{kind}.{name}")
+        for entry in importlib.metadata.entry_points(group=f"qflock.{kind}"):
+            found = importlib.util.find_spec(entry.module) if entry.name == name else found
+        if found is None or found.origin is None:
+            return "cannot be loaded: its module is not there"
+        with open(found.origin, encoding="utf-8") as file:
+            return (ast.get_docstring(ast.parse(file.read())) or "").partition("\n")[0]
+    except (ImportError, OSError, SyntaxError, ValueError) as problem:
+        return f"cannot be loaded: {problem}"
 
 
 def _show(result: dict[str, Any]) -> None:
     from rich.console import Console
+
+    console = Console(highlight=False)
+    for kind, listed in result.items():
+        if kind == "environments":
+            sizes = SIZES if console.width >= WIDE else BRIEF
+            heads = [*sizes, "best reference", "random", "published", "score"]
+            known = [[str(entry.get(size, "-")) for size in sizes] + _scores(entry) for entry in listed]
+            rows = [[entry["name"], *cells] for entry, cells in zip(listed, known, strict=True)]
+            _print(console, kind, heads, rows)
+            console.print("[dim]Scores are means over fresh episodes; --measure N plays them now.[/dim]\n")
+        _print(console, "" if kind == "environments" else kind, ["what it is"], [_about(e) for e in listed])
+        console.print()
+
+
+def _print(console: Any, title: str, heads: list[str], rows: list[list[str]]) -> None:
+    from rich.markup import escape
     from rich.table import Table
 
-    console = Console()
-    for kind, entries in result.items():
-        sizes = SIZES if kind == "environments" else ()
-        table = Table(title=kind, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
-        table.add_column("name", no_wrap=True)
-        for size in sizes:
-            table.add_column(size, justify="right")
-        table.add_column("what it is")
-        for entry in entries:
-            table.add_row(entry["name"], *(str(entry.get(size, "-")) for size in sizes), entry["summary"])
-        console.print(table)
-        console.print()
+    table = Table(title=title or None, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table.add_column("name", no_wrap=True)
+    for head in heads:
+        table.add_column(head, justify="left" if head in ("score", "what it is") else "right")
+    for row in rows:
+        table.add_row(*map(escape, row))
+    console.print(table)
+
+
+def _about(entry: dict[str, Any]) -> list[str]:
+    by = entry.get("published", {}).get("by")
+    return [entry["name"], entry["summary"] + (f" Published: {by}." if by else "")]
+
+
+def _scores(entry: dict[str, Any]) -> list[str]:
+    """Best reference, random play, best published score, and what they are counted in."""
+    references = entry.get("references", {})
+    best = next((name for name in references if name != "random"), None)
+    said = "-"
+    if best is not None:
+        said = f"{best} " * (best != "oracle") + _number(references[best])
+    published = entry.get("published", {}).get("score")
+    metric = str(entry.get("metric", "-"))
+    word = WORDS.get(metric, metric)
+    known = references or published is not None
+    return [said, _number(references.get("random")), _number(published), word if known else "-"]
+
+
+def _number(value: float | None) -> str:
+    if value is None or not math.isfinite(value):
+        return "-"
+    return f"{value:.2f}" if abs(value) < 100 else f"{value:.0f}"

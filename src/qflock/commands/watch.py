@@ -12,27 +12,37 @@ from qflock.commands._arguments import Group
 from qflock.errors import UserError, unknown
 
 COMMAND = "qflock watch RUN"
-ABOUT = """See a run play, in the terminal or as a GIF. RUN is the run's folder, or latest.
+ABOUT = """See a run play, in the terminal or as a file. RUN is the run's folder, or latest.
+  qflock watch RUN                   in the terminal
+  qflock watch RUN -o play.gif       .gif or .mp4: a film; .html: a page to play, scrub and look
+                                     behind the choices, one file that needs no network
 
 Without a run, see a reference policy of an environment:
-  qflock watch --env gridworld25 --policy oracle --gif oracle.gif
+  qflock watch --env gridworld25 --policy oracle -o oracle.gif
 
 Settings of the environment may be changed: --env.NAME VALUE (help lists them
 when it is given a run or --env)."""
+SUFFIXES = (".gif", ".mp4", ".html")
 
 
 @dataclass(frozen=True)
 class Options:
     """What to show."""
 
+    out: Path | None = None
+    """Write a file here, of the sort its suffix says: .gif, .mp4 or .html. Short: -o."""
     gif: Path | None = None
-    """Write a GIF here; none plays in the terminal."""
+    """Write a GIF here."""
+    html: Path | None = None
+    """Write a page for a browser here."""
+    terminal: bool = False
+    """Play in the terminal; so it is where no file is asked for."""
     episodes: int = 1
     """How many episodes to show."""
     seed: int = 0
     """Seed of the episodes; the same seed plays the same starts."""
     fps: float = 8.0
-    """Steps shown in a second."""
+    """Steps shown in a second: the speed, in files and in the terminal."""
     checkpoint: str = "final"
     """Which weights: final, best, or the name of a file in the run's models/."""
     env: str | None = None
@@ -49,12 +59,26 @@ class Options:
             raise UserError(f"fps is {self.fps}; it must lie in (0, 100]")
         if not 0 <= self.seed < 2**31:
             raise UserError(f"seed is {self.seed}; it must lie in [0, {2**31 - 1}]")
-        if self.gif is not None and self.gif.suffix.lower() != ".gif":
-            raise UserError(f"gif is {str(self.gif)!r}; its name must end in .gif")
+        for name, path, known in (
+            ("out", self.out, SUFFIXES),
+            ("gif", self.gif, (".gif",)),
+            ("html", self.html, (".html",)),
+        ):
+            if path is not None and path.suffix.lower() not in known:
+                raise UserError(f"{name} is {str(path)!r}; its name must end in {' or '.join(known)}")
+            if path is not None and (path.is_dir() or not path.parent.is_dir()):
+                why = "is a folder" if path.is_dir() else f"lies in no folder: there is no {path.parent}"
+                raise UserError(f"{name} is {str(path)!r}, which {why}; name a file in a folder that exists")
+
+    @property
+    def files(self) -> list[Path]:
+        """The files to write, each once."""
+        return list(dict.fromkeys(path for path in (self.out, self.gif, self.html) if path is not None))
 
 
 def run(argv: list[str]) -> int:
     """Run the command; returns its exit status."""
+    argv = ["--out" if word == "-o" else word for word in argv]
     name = _arguments.peek(argv, "--env")
     found = None
     if name is not None:
@@ -84,11 +108,11 @@ def run(argv: list[str]) -> int:
     from qflock.evidence import watching
 
     path = found.path if found is not None else None
-    if options.gif is None:
+    for file in options.files:
+        watching.write(path, file, **how)
+        print(f"wrote {file}")
+    if options.terminal or not options.files:
         watching.play_in_terminal(path, **how)
-    else:
-        watching.save_gif(path, options.gif, **how)
-        print(f"wrote {options.gif}")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Moving pictures of an episode: frames, GIF files, and playing in a terminal."""
+"""Moving pictures of an episode: frames, GIF and MP4 files, and playing in a terminal."""
 
 from __future__ import annotations
 
@@ -76,6 +76,67 @@ def write_gif(path: Path, pictures: Sequence[np.ndarray], fps: float = 8.0) -> P
     return path
 
 
+def require_ffmpeg() -> Any:
+    """The module ``imageio_ffmpeg``, which brings the ffmpeg that writes MP4 files.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    try:
+        import imageio_ffmpeg  # pyright: ignore[reportMissingImports]
+    except ImportError as problem:
+        raise UserError(
+            "an MP4 needs ffmpeg: pip install 'qflock[video]', or write a .gif or .html instead"
+        ) from problem
+    return imageio_ffmpeg
+
+
+def write_mp4(path: Path, pictures: Sequence[np.ndarray], fps: float = 8.0) -> Path:
+    """Write a film (H.264, which every browser and phone plays); the last picture stays longer.
+
+    Args:
+        path: the file.
+        pictures: ``(height, width, 3)`` uint8, all of one size; an odd edge is repeated once, as the
+            format has even sizes only.
+        fps: pictures a second.
+
+    Raises:
+        CannotWrite: the disk is full or the folder cannot be written.
+        UserError: imageio-ffmpeg is not installed, or its ffmpeg fails.
+        ValueError: there is no picture, or their sizes differ.
+    """
+    ffmpeg = require_ffmpeg()
+    if len({picture.shape for picture in pictures}) != 1:
+        raise ValueError("a film needs pictures, all of one size")
+    height, width = pictures[0].shape[:2]
+    even = ((0, height % 2), (0, width % 2), (0, 0))
+    stays = [pictures[-1]] * max(0, round(fps * LAST_FRAME) - 1)
+    with replacing(path) as temporary:
+        file = ffmpeg.write_frames(
+            temporary, (width + width % 2, height + height % 2), fps=fps, codec="libx264", quality=7,
+            macro_block_size=2, ffmpeg_log_level="error",
+            output_params=["-f", "mp4", "-movflags", "+faststart"],
+        )  # fmt: skip
+        try:
+            file.send(None)
+            for picture in [*pictures, *stays]:
+                file.send(np.ascontiguousarray(np.pad(_checked(picture), even, mode="edge")))
+        except OSError as problem:
+            raise UserError(f"ffmpeg cannot write {path}: {' '.join(str(problem).split())}") from problem
+        finally:
+            file.close()
+    return path
+
+
+def can_play(stream: TextIO | None = None) -> bool:
+    """Whether pictures can be played on a stream; where not, a line on it says what to do instead."""
+    stream = stream or sys.stdout
+    if stream is None or not stream.isatty() or os.environ.get("TERM") == "dumb":
+        print("no terminal to play in: write a file instead, with -o play.gif, .mp4 or .html", file=stream)
+        return False
+    return True
+
+
 def play(
     pictures: Sequence[np.ndarray], fps: float = 8.0, *, stream: TextIO | None = None, repeats: int = 1
 ) -> bool:
@@ -90,10 +151,10 @@ def play(
     Returns:
         Whether the pictures were shown to the end.
     """
-    stream = stream or sys.stdout
-    if stream is None or not stream.isatty() or os.environ.get("TERM") == "dumb":
-        print("no terminal to play in: open the GIF file instead", file=stream)
+    if not can_play(stream):
         return False
+    stream = stream or sys.stdout
+    assert stream is not None
     true_colour = os.environ.get("COLORTERM", "") in ("truecolor", "24bit")
     due, height = time.monotonic(), 0
     try:

@@ -1,51 +1,40 @@
-"""See a run, or a reference policy, play: record episodes, then show them as a GIF or in the terminal."""
+"""See a run, or a reference policy, play: as GIF or MP4, in the terminal, or as a page for a browser."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from qflock.errors import UserError, unknown
 from qflock.evidence import animation
-from qflock.parts.evaluation import Choose, decentralised, of_reference, random_policy
-from qflock.parts.rollout import spread
+from qflock.evidence.replay_mixer import weigher
+from qflock.evidence.replay_recording import Recording, learner_values, recorder
+from qflock.parts.evaluation import decentralised, of_reference, random_policy
 from qflock.runs.evaluation import evaluation_key
-from qflock.runs.policy import load_policy
-from qflock.types import Drawable, Environment, Memory, Referenced
+from qflock.runs.policy import load
+from qflock.types import Drawable, Environment, Referenced
 
 
-def record(env: Environment, choose: Choose, memory: Memory, key: Any) -> list[Any]:
-    """The states of one episode, from its reset to its last time step, on the host.
+class Show(NamedTuple):
+    """What is shown.
 
-    Args:
-        choose: a policy for one copy, see `parts.evaluation`.
-        memory: one agent's memory at the start.
+    Attributes:
+        env: where it plays; it can be drawn.
+        title, about: what plays, in a word and in a line.
+        recordings: its episodes.
     """
-    k_reset, k_play = jax.random.split(key)
 
-    def tick(carry: Any, key: Any) -> Any:
-        state, now, memory = carry
-        k_act, k_step = jax.random.split(key)
-        memory, actions = choose(memory, state, now, k_act)
-        state, now = env.step(k_step, state, actions)
-        return (state, now, memory), (state, now.over)
-
-    @jax.jit
-    def play() -> Any:
-        state, now = env.reset(k_reset)
-        carry = (state, now, spread(memory, env.spec.agents))
-        return state, jax.lax.scan(tick, carry, jax.random.split(k_play, env.spec.horizon))[1]
-
-    first, (states, over) = jax.device_get(play())
-    length = int(np.argmax(over)) + 1 if over.any() else len(over)
-    return [first, *(jax.tree.map(lambda x, t=t: x[t], states) for t in range(length))]
+    env: Any  # an Environment and Drawable
+    title: str
+    about: str
+    recordings: list[Recording]
 
 
-def pictures(
+def episodes(
     run: Path | str | None,
     *,
     environment: Environment | None = None,
@@ -54,9 +43,8 @@ def pictures(
     seed: int = 0,
     checkpoint: str = "final",
     environment_overrides: Mapping[str, Any] | None = None,
-    size: int = 500,
-) -> list[np.ndarray]:
-    """Pictures of whole episodes of a run's first seed, or of a reference policy.
+) -> Show:
+    """Whole episodes of a run's first seed, or of a reference policy.
 
     Args:
         run: folder of a run; None shows a reference policy.
@@ -64,26 +52,37 @@ def pictures(
         episodes: how many.
         seed: of the episodes; they are those that ``qflock evaluate --seed`` begins with.
         checkpoint, environment_overrides: of the run, as `runs.policy.load`.
-        size: about how many pixels wide.
 
     Raises:
         UserError: nothing to show, or the environment cannot be drawn.
     """
-    memory: Memory = ()
+    keys = jax.random.split(evaluation_key(seed), episodes)
     if run is not None:
-        trained = load_policy(run, checkpoint, environment_overrides=environment_overrides)
-        environment = trained.env
-        choose = decentralised(trained.learner, trained.parameters)
-        memory = trained.learner.memory()
+        loaded = load(run, checkpoint, environment_overrides)
+        env, learner = _drawable(loaded.env), loaded.learner
+        one = jax.tree.map(lambda x: x[0], loaded.parameters)
+        record = recorder(
+            env,
+            decentralised(learner, one),
+            learner.memory(),
+            learner_values(learner, one),
+            weigher(loaded, checkpoint),
+        )
+        title = f"{loaded.settings.algorithm} on {loaded.settings.run.env}"
+        about = f"{loaded.folder.name}, seed {loaded.seeds[0]}, {checkpoint} weights, greedy play"
     elif environment is None:
         raise UserError("nothing to show: name a run, or an environment and one of its policies")
     else:
-        choose = of_reference(_reference(environment, policy or "random"))
-    if not isinstance(environment, Drawable):
-        raise UserError(f"{environment.spec.name} cannot be drawn: its class has no draw(state, size)")
-    keys = jax.random.split(evaluation_key(seed), episodes)
-    states = [state for key in keys for state in record(environment, choose, memory, key)]
-    return animation.frames(environment, states, size)
+        env, name = _drawable(environment), policy or "random"
+        record = recorder(env, of_reference(_reference(environment, name)), ())
+        title, about = f"{name} on {env.spec.name}", "reference policy"
+    return Show(env, title, about, [record(key) for key in keys])
+
+
+def pictures(run: Path | str | None, *, size: int = 500, **what: Any) -> list[np.ndarray]:
+    """Pictures of all steps of `episodes`, about ``size`` pixels wide."""
+    shown = episodes(run, **what)
+    return animation.frames(shown.env, [state for one in shown.recordings for state in one.states], size)
 
 
 def save_gif(run: Path | str | None, path: Path, *, fps: float = 8.0, **what: Any) -> Path:
@@ -91,9 +90,44 @@ def save_gif(run: Path | str | None, path: Path, *, fps: float = 8.0, **what: An
     return animation.write_gif(path, pictures(run, **what), fps)
 
 
+def save_mp4(run: Path | str | None, path: Path, *, fps: float = 8.0, **what: Any) -> Path:
+    """Write what `pictures` shows as an MP4."""
+    animation.require_ffmpeg()  # before minutes of playing
+    return animation.write_mp4(path, pictures(run, **what), fps)
+
+
+def save_html(run: Path | str | None, path: Path, *, fps: float = 8.0, **what: Any) -> Path:
+    """Write `episodes` as a page for a browser: one file that needs no network."""
+    from qflock.evidence import replay
+
+    return replay.write(path, episodes(run, **what), fps)
+
+
 def play_in_terminal(run: Path | str | None, *, fps: float = 8.0, **what: Any) -> None:
     """Play what `pictures` shows in the terminal."""
-    animation.play(pictures(run, **what), fps)
+    if animation.can_play():
+        animation.play(pictures(run, **what), fps)
+
+
+def write(run: Path | str | None, path: Path, **how: Any) -> Path:
+    """Write a file of the sort that its suffix says: ``.gif``, ``.mp4`` or ``.html``.
+
+    Args:
+        run, how: as `save_gif`.
+
+    Raises:
+        UserError: another suffix.
+    """
+    writers: dict[str, Callable[..., Path]] = {".gif": save_gif, ".mp4": save_mp4, ".html": save_html}
+    if path.suffix.lower() not in writers:
+        raise UserError(f"cannot write {path}: its name must end in {' or '.join(writers)}")
+    return writers[path.suffix.lower()](run, path, **how)
+
+
+def _drawable(env: Any) -> Any:
+    if not isinstance(env, Drawable):
+        raise UserError(f"{env.spec.name} cannot be drawn: its class has no draw(state, size)")
+    return env
 
 
 def _reference(env: Environment, name: str) -> Any:

@@ -1,0 +1,73 @@
+"""``qflock export``: take a policy home, to play it without qflock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from qflock.commands import _arguments, _output, _runs
+from qflock.commands._arguments import Group
+
+COMMAND = "qflock export RUN"
+ABOUT = """Write the decentralised policy of one seed for others to play. RUN is the run's folder, or latest.
+Its mixer and critics stay behind; the input stage, the agent's id and the choice of an action come along.
+
+  numpy        a .npz, and numpy_policy.py beside it, which needs NumPy alone
+  torch        a .pt with a plain state_dict, and torch_policy.py beside it, which needs PyTorch alone
+  onnx         a graph from observations to outputs and actions (needs jax2onnx and onnxruntime)
+  safetensors  weights by name, with the same description as JSON
+
+qflock.load_exported(FILE) plays each of them from Python."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to write, and where."""
+
+    to: Literal["numpy", "torch", "onnx", "safetensors"] = "numpy"
+    """The format."""
+    output: Path | None = None
+    """The file, also -o; by default in the run's folder, export/ALGORITHM-ENVIRONMENT-seedN."""
+    seed: int | None = None
+    """Which seed's policy; the first by default."""
+    checkpoint: str = "final"
+    """Which weights: final, best, or the name of a file in the run's models/."""
+    json: bool = False
+    """Print what was written as one JSON object, and nothing else, on standard output."""
+
+
+def run(argv: list[str]) -> int:
+    """Run the command; returns its exit status."""
+    argv = ["--output" if word == "-o" else word for word in argv]
+    if argv in (["-h"], ["--help"]):
+        _arguments.parse([Group(Options())], argv, command=COMMAND, about=ABOUT)
+    found, rest = _runs.find(argv, COMMAND)
+    (options,) = _arguments.parse([Group(Options())], rest, command=COMMAND, about=ABOUT)
+
+    def work() -> dict[str, Any]:
+        from qflock import device
+        from qflock.exports import writing
+
+        device.use("cpu")
+        return writing.export(found.path, options.to, options.output, options.seed, options.checkpoint)
+
+    _output.deliver(work, options.json, _show)
+    return 0
+
+
+def _show(result: dict[str, Any]) -> None:
+    for file in result["files"]:
+        print(f"wrote {file}")
+    about, difference = result["about"], result["difference"]
+    print(
+        f"{about['algorithm']} on {about['environment']}, seed {about['seed']}: {about['agents']} agents, "
+        f"each from {about['observation']} numbers to one of {about['actions']} actions"
+    )
+    if difference is None:
+        print(f"weights of a network of your own, {about['network']['name']}: rebuild it to use them")
+    else:
+        print(
+            f"checked: its outputs differ from the run's by at most {difference:.1g}, relative to the largest"
+        )
+        print(f'play it: qflock.load_exported("{result["files"][0]}").act(observations)')

@@ -1,0 +1,69 @@
+"""Pages for a browser: one file each, with styles, scripts and data inside; nothing comes from a network.
+
+The parts lie beside this file as plain HTML, CSS and JavaScript. A page's content security policy
+lets run exactly the scripts that were put in here, so that text from a run can never become one.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import re
+from collections.abc import Sequence
+from importlib import resources
+from typing import Any
+
+
+def assemble(
+    page: str, *, title: str, data: Any, styles: Sequence[str], scripts: Sequence[str], body: str = ""
+) -> str:
+    """A whole page.
+
+    Args:
+        page: name of the HTML file here that holds the places to fill.
+        title: plain text.
+        data: what the scripts show, as JSON can say it; NaN and infinity become null.
+        styles, scripts: names of files here, in order.
+        body: HTML that is safe already.
+    """
+    style = "\n".join(map(_part, styles))
+    script = "\n".join(map(_part, scripts))
+    policy = (
+        f"default-src 'none'; img-src data:; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    filled = {
+        "title": html.escape(title),
+        "policy": html.escape(policy, quote=True),
+        "style": style,
+        "script": script,
+        "data": in_script(data),
+        "body": body,
+    }
+    # one pass, so that a place's name inside a text that was filled in stays what it is
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: filled[match[1]], _part(page))
+
+
+def in_script(data: Any) -> str:
+    """JSON that may stand inside a script element: no character in it can end the element."""
+    text = json.dumps(_finite(data), separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _finite(value: Any) -> Any:
+    """The same with null for numbers that JSON cannot hold."""
+    if isinstance(value, dict):
+        return {str(name): _finite(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and value - value != 0 else value
+
+
+def _part(name: str) -> str:
+    return (resources.files("qflock.evidence.pages") / name).read_text(encoding="utf-8").rstrip("\n")
+
+
+def _digest(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
