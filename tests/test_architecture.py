@@ -9,7 +9,7 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "qflock"
 FILES = sorted(SOURCE.rglob("*.py"))
-FLOORS = ["commands", "evidence", "runs", "algorithms", "parts", "quantum"]
+FLOORS = ["commands", "evidence", "exports", "runs", "algorithms", "parts", "quantum"]
 """From the top down; each may import from those below it."""
 
 

@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from qflock.api import evaluate, load, make, resume, train
+    from qflock.api import evaluate, export, load, load_exported, make, resume, to_pettingzoo, train
 
 __version__ = "0.1.0"
-__all__ = ["evaluate", "load", "make", "resume", "train"]
+__all__ = ["evaluate", "export", "load", "load_exported", "make", "resume", "to_pettingzoo", "train"]
 
 
 def __getattr__(name: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from qflock import config
 from qflock.config import Settings
@@ -37,20 +37,21 @@ def train(
         UserError: settings that cannot work; the message says what to do.
     """
     from qflock import device
-    from qflock.runs import runner
+    from qflock.runs import remembered
 
     if not isinstance(algorithm, Settings):
         given = settings if env is None else {"env": env, **settings}
         file = None if config_file is None else Path(config_file)
         algorithm = config.resolve(algorithm, config=file, overrides=given)
     device.use(algorithm.run.device)
-    return _illustrated(runner.train(algorithm, quiet))
+    return _illustrated(remembered.train(algorithm, quiet))
 
 
 def resume(
     run: Path | str, total_steps: int | None = None, *, quiet: bool = False, device: str | None = None
 ) -> dict[str, Any]:
-    """Go on with a run from its newest saved state, bit for bit as if it had never stopped.
+    """Go on with a run from its newest saved state, bit for bit as if it had never stopped. (On an
+    environment of PettingZoo or Gymnasium, which is no pure function, episodes start anew.)
 
     Args:
         run: its folder, or "latest".
@@ -62,11 +63,11 @@ def resume(
         As `train`.
     """
     from qflock import device as devices
-    from qflock.runs import folder, runner
+    from qflock.runs import folder, remembered
 
     settings = folder.open_run(run).settings()
     devices.use(device or settings.run.device)  # type: ignore[arg-type]
-    return _illustrated(runner.resume(run, total_steps, quiet))
+    return _illustrated(remembered.resume(run, total_steps, quiet))
 
 
 def _illustrated(summary: dict[str, Any]) -> dict[str, Any]:
@@ -123,6 +124,65 @@ def load(run: Path | str, checkpoint: str = "final", *, seed: int | None = None,
     return load_policy(run, checkpoint, seed, "sample" if sample else "greedy")
 
 
+def export(
+    run: Path | str,
+    to: Literal["numpy", "torch", "onnx", "safetensors"] = "numpy",
+    output: Path | str | None = None,
+    *,
+    seed: int | None = None,
+    checkpoint: str = "final",
+) -> dict[str, Any]:
+    """Write a policy for others to play. See ``qflock export`` and `qflock.exports.writing.export`."""
+    from qflock import device
+    from qflock.exports import writing
+
+    device.use("auto")
+    return writing.export(run, to, None if output is None else Path(output), seed, checkpoint)
+
+
+def load_exported(path: Path | str) -> Any:
+    """An exported policy: ``qflock.load_exported("policy.npz").act(observations)``.
+
+    Args:
+        path: a file of ``qflock export``: ``.npz``, ``.pt``, ``.onnx`` or ``.safetensors``.
+
+    Returns:
+        A `qflock.exports.numpy_policy.ExportedPolicy`.
+
+    Raises:
+        UserError: no such file, or one that cannot be played; the message says why.
+    """
+    from qflock.exports.reading import load_exported
+
+    return load_exported(path)
+
+
 def make(env: str, **settings: Any) -> Any:
     """An environment by name or file, with settings: ``qflock.make("gridworld25", grid_size=10)``."""
     return config.make_environment(env, config.environment_settings(env, settings))
+
+
+def to_pettingzoo(env: Any, render_mode: str | None = None, **settings: Any) -> Any:
+    """An environment of ours as a PettingZoo ``ParallelEnv``, for other libraries to learn in.
+
+    Args:
+        env: a name, a file, or an environment.
+        render_mode: "rgb_array" or "human", for an environment that can be drawn.
+        settings: of an environment by name, as in `make`.
+
+    Returns:
+        A `qflock.bridges.as_pettingzoo.AsPettingZoo`.
+
+    Raises:
+        UserError: PettingZoo is not installed; no such environment, setting or render mode.
+    """
+    from qflock.bridges._options import library
+
+    library("pettingzoo", "zoo")
+    from qflock.bridges.as_pettingzoo import AsPettingZoo
+
+    if isinstance(env, str):
+        env = make(env, **settings)
+    elif settings:
+        raise UserError(f"settings are for an environment by name; this one is made: {', '.join(settings)}")
+    return AsPettingZoo(env, render_mode)

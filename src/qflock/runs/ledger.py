@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from qflock.parts.rollout import Episodes, Tally
-from qflock.runs import evaluation
+from qflock.runs import evaluation, loggers
 from qflock.runs.folder import RunFolder
 from qflock.runs.log import CsvLog
 from qflock.runs.program import Chunk
@@ -50,7 +50,7 @@ class Ledger:
     def __init__(
         self, where: RunFolder, seeds: Sequence[int], told: Chunk, saved: dict[str, Any] | None
     ) -> None:
-        """Open the logs, cut back to where a saved position left them.
+        """Open the logs, cut back to where a saved position left them, and the loggers beside them.
 
         Args:
             told: shapes of what a chunk tells; its metrics and measures become columns.
@@ -69,6 +69,8 @@ class Ledger:
         self._evaluations = CsvLog(where.evaluation, ("seed", "env_step", *evaluation.COLUMNS, *measures))
         for log, offset in zip((self._training, self._evaluations), self.position.logs, strict=True):
             log.truncate(offset)
+        done = dict(zip(self.seeds, self.position.env_steps, strict=True))
+        self._loggers = loggers.opened(where, where.settings().run.loggers, done)
 
     @property
     def done(self) -> int:
@@ -92,22 +94,27 @@ class Ledger:
                 p.episodes[i] += row.pop("ended")
                 row = {**position, "episode": p.episodes[i], **row, **metrics}
                 self._training.append({name: None if math.isnan(x) else x for name, x in row.items()})
+                self._loggers.row("training_log", row)
         ended = float(np.sum(tally.episodes)) or math.nan
         return float(np.sum(tally.discounted)) / ended
 
     def evaluation(self, rows: Sequence[dict[str, float]]) -> None:
         """Write an evaluation's row for each seed."""
         for row in rows:
-            self._evaluations.append({"env_step": self.done, **row})
+            row = {"env_step": self.done, **row}
+            self._evaluations.append(row)
+            self._loggers.row("evaluation", row)
 
     def offsets(self) -> None:
         """Force the logs to the disk and note how long they are."""
         self.position.logs = [self._training.offset(), self._evaluations.offset()]
+        self._loggers.flush()
 
     def close(self) -> None:
-        """Close both logs."""
+        """Close the logs."""
         self._training.close()
         self._evaluations.close()
+        self._loggers.close()
 
 
 def _mean_episode(tally: Tally, seed: int) -> dict[str, Any]:

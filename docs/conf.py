@@ -1,0 +1,37 @@
+"""Sphinx settings of the documentation: ``sphinx-build -W docs docs/_build``."""
+
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+
+from qflock import __version__
+
+project = "qflock"
+author = "the qflock authors"
+copyright = "the qflock authors, Apache-2.0"
+version = release = __version__
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.mathjax",
+    "qflock_pages",
+]
+myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "deflist"]
+myst_heading_anchors = 3
+exclude_patterns = ["_build", "_ext"]
+suppress_warnings = ["toc.not_included", "autodoc.mocked_object"]
+
+html_theme = "furo"
+html_title = f"qflock {version}"
+html_show_sourcelink = False
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"  # docstrings give shapes and units; signatures show the defaults
+autodoc_mock_imports = [] if find_spec("torch") else ["torch"]  # an extra: its page is built without it too
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+napoleon_use_ivar = True

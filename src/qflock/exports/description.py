@@ -1,0 +1,186 @@
+"""A trained policy as plain data: what `numpy_policy` and `torch_policy` play, and what ``about`` says."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from qflock import __version__
+from qflock.errors import UserError
+from qflock.exports.numpy_policy import FORMAT, ExportedPolicy
+from qflock.parts.networks import MLP
+from qflock.parts.recurrent import GRU
+from qflock.parts.rollout import spread
+from qflock.runs import folder
+from qflock.runs.policy import Loaded
+from qflock.settings_values import plain
+from qflock.types import Parameters, Spec
+
+
+class Portable(NamedTuple):
+    """A policy as plain data.
+
+    Attributes:
+        about: what the weights mean, as JSON can say it (see `numpy_policy`).
+        weights: float32 arrays by name; of networks of their own, the first axis is the agent.
+        spec: of its environment.
+        parameters: the same weights as the learner has them.
+        shared: whether one network serves all agents.
+    """
+
+    about: dict[str, Any]
+    weights: dict[str, np.ndarray]
+    spec: Spec
+    parameters: Parameters
+    shared: bool
+
+    @property
+    def described(self) -> bool:
+        """Whether ``about`` says all that it takes to play; else there are weights by name alone."""
+        return self.about["network"]["kind"] in ("mlp", "gru")
+
+
+def describe(loaded: Loaded, seed: int | None = None, checkpoint: str = "final") -> Portable:
+    """The policy of one seed.
+
+    Args:
+        loaded: a run's policies.
+        seed: which seed's; the first by default.
+        checkpoint: what the file says of where the weights come from.
+
+    Raises:
+        UserError: no such seed, or a policy without weights.
+    """
+    seed = loaded.seeds[0] if seed is None else seed
+    if seed not in loaded.seeds:
+        raise UserError(f"the run has no seed {seed}; it has {loaded.seeds}")
+    algorithm, spec, settings = loaded.settings.algorithm, loaded.env.spec, loaded.settings.learner
+    parameters = jax.tree.map(lambda x: x[loaded.seeds.index(seed)], loaded.parameters)
+    shared, stage = getattr(settings, "share_parameters", None), getattr(settings, "input_stage", None)
+    if not jax.tree.leaves(parameters):
+        raise UserError(f"a policy of {algorithm} cannot be exported: it has no weights")
+    groups, last_action = tuple(getattr(settings, "groups", ())), getattr(settings, "last_action", False)
+    known = shared is not None and stage is not None  # settings by which agents see and share networks
+    network = _network(parameters) if known else {"kind": "own", "name": type(parameters).__name__}
+    about = {
+        "format": FORMAT,
+        "made_by": f"qflock {__version__}",
+        "algorithm": folder.short_name(algorithm),
+        "environment": folder.short_name(loaded.settings.run.env),
+        "environment_settings": _plain(loaded.settings.environment),
+        "seed": seed,
+        "checkpoint": checkpoint,
+        "agents": spec.agents,
+        "actions": spec.actions,
+        "observation": spec.observation,
+        "action_names": list(spec.action_names),
+        "input": _input(spec, stage or "raw"),
+        "identity": bool(shared or groups),
+        "last_action": last_action,
+        "network": network,
+        "memory": _memory(loaded.learner.memory(), network, last_action),
+        "choice": _choice(settings),
+    }
+    about = json.loads(json.dumps(about))  # as a reader will find it
+    weights = jax.tree.map(lambda x: np.asarray(x)[list(groups)], parameters) if groups else parameters
+    named, _ = jax.tree_util.tree_flatten_with_path(weights)
+    weights = {jax.tree_util.keystr(path, simple=True, separator="."): np.asarray(x) for path, x in named}
+    return Portable(about, weights, spec, parameters, bool(shared and not groups))
+
+
+def check(portable: Portable, loaded: Loaded, exported: ExportedPolicy) -> float:
+    """Let an exported policy and the learner's own act on made-up observations.
+
+    Returns:
+        The largest difference of action values, relative to the largest of them, or of probabilities.
+
+    Raises:
+        UserError: they differ by more than rounding, or choose differently: it is not the same policy.
+    """
+    spec, learner, boards = portable.spec, loaded.learner, 64
+    rng, agents = np.random.default_rng(0), jnp.arange(spec.agents)
+    scale = max([spec.observation_scale, *(group.extent for group in spec.observation_entities)])
+
+    def one(memory: Any, agent: jax.Array, x: jax.Array, allowed: jax.Array) -> tuple[Any, Any, Any]:
+        values = learner.values(portable.parameters, agent, memory, x)
+        after, chosen = learner.act(
+            portable.parameters, agent, memory, x, allowed, jax.random.key(0), "greedy"
+        )
+        return values, chosen, after
+
+    every = jax.jit(jax.vmap(jax.vmap(one), in_axes=(0, None, 0, 0)))
+    ours, theirs = spread(learner.memory(), boards, spec.agents), exported.initial()
+    apart = 0.0
+    for _ in range(3):  # steps of an episode, for networks with a memory
+        seen = rng.uniform(-0.2, 1.2, (boards, spec.agents, spec.observation))
+        seen = np.rint(seen * scale).astype(np.float32)
+        legal = rng.random((boards, spec.agents, spec.actions)) < 0.7
+        legal[..., rng.integers(spec.actions)] = True
+        wanted, chosen, ours = every(ours, agents, seen, legal)
+        wanted, chosen = np.asarray(wanted), np.asarray(chosen)
+        found = exported.scores(theirs, seen, np.ones_like(legal))[1]
+        theirs, scores = exported.scores(theirs, seen, legal)
+        theirs = exported.acted(theirs, chosen)
+        if portable.about["choice"]["kind"] == "policy":  # an unlikely action's logarithm is mostly rounding
+            found, wanted = np.exp(found), np.exp(wanted)
+        apart = max(apart, float(np.abs(found - wanted).max() / max(1.0, float(np.abs(wanted).max()))))
+        scores = np.where(legal, scores, -np.inf)
+        ours_scores = np.take_along_axis(scores, chosen[..., None], -1)[..., 0]
+        behind = scores.max(-1) - ours_scores  # 0 where both choose alike, and little between equals
+        if not apart < 1e-4 or not (behind <= 1e-3 * np.maximum(1.0, np.abs(scores.max(-1)))).all():
+            raise UserError(
+                f"a policy of {loaded.settings.algorithm} cannot be exported so: it is more than its network "
+                f"and settings say (by {apart:.1g} of its largest value)"
+            )
+    return apart
+
+
+def _plain(settings: Any) -> dict[str, Any]:
+    fields = () if settings is None else dataclasses.fields(settings)
+    return {field.name: plain(getattr(settings, field.name)) for field in fields}
+
+
+def _input(spec: Spec, stage: str) -> dict[str, Any]:
+    """The input stage, as `parts.inputs` has it."""
+    if stage == "raw" or not (spec.observation_entities or spec.observation_codes):
+        return {"kind": "scaled", "scale": spec.observation_scale}
+    groups = [dataclasses.asdict(g) for g in spec.observation_entities]
+    codes = [dataclasses.asdict(c) for c in spec.observation_codes]
+    scales = {"scale": spec.observation_scale, "near": 5.0, "worth": 8.0, "paired": 8}
+    return {"kind": "relative", "groups": groups, "codes": codes, **scales}
+
+
+def _network(parameters: Parameters) -> dict[str, Any]:
+    kind = {MLP: "mlp", GRU: "gru"}.get(type(parameters))
+    if kind is None:
+        return {"kind": "own", "name": type(parameters).__name__}
+    return {
+        "kind": kind,
+        "hidden": len(parameters.hidden),
+        "layer_norm": bool(parameters.norms),
+        "epsilon": parameters.norms[0].eps if parameters.norms else 0.0,
+        "dueling": parameters.value is not None,
+    }
+
+
+def _memory(start: Any, network: dict[str, Any], last_action: bool) -> dict[str, Any]:
+    """What one agent remembers at the start, by name, in the order of the memory's leaves."""
+    leaves = [np.asarray(x).tolist() for x in jax.tree.leaves(start)]
+    inner = leaves[:-1] if last_action else leaves
+    names = ["hidden"] if network["kind"] == "gru" else [f"inner{i}" for i in range(len(inner))]
+    return dict(zip([*names, "action"], leaves, strict=False))
+
+
+def _choice(settings: Any) -> dict[str, Any]:
+    """How outputs become an action: the highest value, or a policy, after the operator it acts through."""
+    if hasattr(settings, "epsilon_end"):
+        return {"kind": "values", "epsilon": settings.epsilon_end}
+    if getattr(settings, "operator", None) != "mean":  # agents never act with the operator rotation
+        return {"kind": "policy", "operator": None}
+    names = ("eta", "min_entropy", "inverse_temperature", "floor")
+    return {"kind": "policy", "operator": {name: getattr(settings, name) for name in names}}

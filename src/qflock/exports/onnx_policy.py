@@ -1,0 +1,95 @@
+"""A policy as an ONNX graph, made by `onnx_graph` and computed by onnxruntime."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from qflock.errors import UserError
+from qflock.exports import description
+from qflock.exports.description import Portable
+from qflock.exports.numpy_policy import ExportedPolicy, Memory
+from qflock.runs.policy import Loaded
+from qflock.runs.storage import replacing
+
+PACKAGES = ("jax2onnx", "onnxruntime")
+
+
+class OnnxPolicy(ExportedPolicy):
+    """An exported graph, computed by onnxruntime.
+
+    Args:
+        model: the file's bytes.
+
+    Raises:
+        ImportError: onnxruntime is not installed.
+        ValueError: the graph is not one that `qflock export` wrote.
+    """
+
+    def __init__(self, model: bytes) -> None:
+        import onnxruntime  # type: ignore[reportMissingImports]
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3  # it warns of every constant that it folds
+        options.intra_op_num_threads = 1  # the graph is small: threads cost more than they bring
+        self.session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        about = self.session.get_modelmeta().custom_metadata_map.get("about")
+        if about is None:
+            raise ValueError("it is a graph of something else")
+        super().__init__(json.loads(about))
+
+    @classmethod
+    def load(cls, path: Path) -> OnnxPolicy:
+        """Read a ``.onnx`` of ``qflock export --to onnx``."""
+        return cls(path.read_bytes())
+
+    def scores(
+        self, memory: Memory, observations: np.ndarray, legal: np.ndarray
+    ) -> tuple[Memory, np.ndarray]:
+        """See `ExportedPolicy.scores`."""
+        batch = observations.shape[:-2]
+        fed = {"observations": observations.astype(np.float32), "legal": legal.astype(bool)}
+        for name, start in self.about["memory"].items():
+            inner = (self.about["agents"], *np.shape(start))
+            whole = np.broadcast_to(memory[name], (*batch, *inner))
+            fed[f"memory.{name}"] = whole.astype(np.int32 if name == "action" else np.float32)
+        flat = {name: x.reshape(-1, *x.shape[len(batch) :]) for name, x in fed.items()}
+        known = {node.name for node in self.session.get_inputs()}
+        found = self.session.run(None, {name: x for name, x in flat.items() if name in known})
+        values = [np.asarray(x) for x in found]
+        scores, actions, *after = (x.reshape(*batch, *x.shape[1:]) for x in values)
+        return self.acted(dict(zip(self.about["memory"], [*after, actions], strict=False)), actions), scores
+
+
+def write(path: Path, portable: Portable, loaded: Loaded) -> float:
+    """Let jax2onnx convert the policy, compare the graph with the run's in onnxruntime, and write it.
+
+    Returns:
+        The largest difference from the run's own scores, as `description.check` counts it.
+
+    Raises:
+        UserError: jax2onnx or onnxruntime is missing, or the network has an operation that ONNX has not.
+        CannotWrite: the disk is full or the folder cannot be written.
+    """
+    for name in PACKAGES:
+        if importlib.util.find_spec(name) is None:
+            raise UserError(f"a file for ONNX needs {name}; install it: pip install 'qflock[onnx]'")
+    about = portable.about
+    with replacing(path) as temporary:
+        words = [str(loaded.folder.path), about["checkpoint"], str(about["seed"]), str(temporary)]
+        command = [sys.executable, "-m", "qflock.exports.onnx_graph", *words]
+        done = subprocess.run(command, capture_output=True, text=True)
+        try:
+            if done.returncode:
+                raise ValueError((done.stderr.strip() or "it was killed").splitlines()[-1])
+            exported = OnnxPolicy(temporary.read_bytes())
+        except Exception as problem:
+            name = about["network"].get("name", about["network"]["kind"])
+            reason = " ".join(str(problem).split())[:200]
+            raise UserError(f"the network {name} cannot become ONNX: {reason}") from problem
+        return description.check(portable, loaded, exported)

@@ -1,0 +1,68 @@
+"""Play an exported policy, whatever its format."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from qflock.errors import UserError, unknown
+from qflock.exports.numpy_policy import ExportedPolicy, NumpyPolicy
+from qflock.exports.onnx_policy import OnnxPolicy
+from qflock.runs import tensors
+from qflock.runs.storage import DamagedFile
+
+KINDS = (".npz", ".pt", ".onnx", ".safetensors")
+
+
+def load_exported(path: Path | str) -> ExportedPolicy:
+    """A policy from a file of ``qflock export``, ready to act; nothing in the file is ever executed.
+
+    Args:
+        path: ``.npz``, ``.pt``, ``.onnx`` or ``.safetensors``.
+
+    Returns:
+        An object with ``act(observations, legal)``, ``restart()`` and ``about``; it computes with NumPy, or
+        with onnxruntime for ``.onnx``.
+
+    Raises:
+        UserError: no such file, not one that `qflock export` wrote, weights alone, or a missing package.
+        DamagedFile: truncated or changed.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"no file {path}; write one with: qflock export RUN")
+    if path.suffix not in KINDS:
+        raise unknown("sort of exported policy", path.suffix, KINDS)
+    try:
+        if path.suffix == ".onnx":
+            return OnnxPolicy.load(path)
+        if path.suffix == ".npz" and zipfile.is_zipfile(path):
+            return NumpyPolicy.load(path)
+        if path.suffix == ".pt":
+            return _torch(path)
+        if path.suffix == ".safetensors":
+            return NumpyPolicy(tensors.load_metadata(path), tensors.load_arrays(path))
+    except UserError:
+        raise
+    except ImportError as problem:
+        raise UserError(f"{path} needs {problem.name}; install it: pip install {problem.name}") from problem
+    except ValueError as problem:
+        raise UserError(f"{path} cannot be played: {problem}") from problem
+    except Exception as problem:
+        raise _damaged(path) from problem
+    raise _damaged(path)
+
+
+def _damaged(path: Path) -> DamagedFile:
+    return DamagedFile(f"{path} is damaged, or not what qflock export wrote")
+
+
+def _torch(path: Path) -> NumpyPolicy:
+    import torch  # type: ignore[reportMissingImports]
+
+    file = torch.load(path, map_location="cpu", weights_only=True)
+    weights = {name: np.asarray(x.numpy()) for name, x in file["state_dict"].items()}
+    return NumpyPolicy(json.loads(file["about"]), weights)

@@ -1,0 +1,117 @@
+"""Write a policy for others to play: NumPy, PyTorch, ONNX or plain safetensors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from qflock.errors import UserError
+from qflock.exports import description, numpy_policy, onnx_policy
+from qflock.exports.description import Portable
+from qflock.exports.numpy_policy import NumpyPolicy
+from qflock.runs import policy, tensors
+from qflock.runs.storage import cannot_write, replacing, write_text
+
+Format = Literal["numpy", "torch", "onnx", "safetensors"]
+
+SUFFIX: dict[Format, str] = {"numpy": ".npz", "torch": ".pt", "onnx": ".onnx", "safetensors": ".safetensors"}
+PLAYERS: dict[Format, str] = {"numpy": "numpy_policy.py", "torch": "torch_policy.py"}
+"""The stand-alone file that plays a format; a copy is put beside the policy."""
+
+
+def export(
+    run: Path | str,
+    to: Format = "numpy",
+    output: Path | None = None,
+    seed: int | None = None,
+    checkpoint: str = "final",
+) -> dict[str, Any]:
+    """Write the decentralised policy of one seed: input stage, agent's id, network, and choice of an action.
+
+    What is written is first compared with the run's own policy.
+
+    Args:
+        run: its folder, or "latest".
+        to: the format; ``safetensors`` and ``onnx`` also take networks of the user's own.
+        output: the file; by default ``<algorithm>-<environment>-seed<N>`` in the run's folder ``export``.
+        seed: which seed's; the first by default.
+        checkpoint: "final", "best", or the name of another file in models/.
+
+    Returns:
+        ``files`` written; ``difference``, the largest between the run's outputs and the file's (None where
+        the file has weights alone); and ``about``, what the file says of itself.
+
+    Raises:
+        UserError: no such run, seed or checkpoint; a policy that cannot be exported so; a missing package.
+        CannotWrite: the disk is full or the folder cannot be written.
+    """
+    loaded = policy.load(run, checkpoint)
+    portable = description.describe(loaded, seed, checkpoint)
+    about, suffix = portable.about, SUFFIX[to]
+    if output is None:
+        name = f"{about['algorithm']}-{about['environment']}-seed{about['seed']}{suffix}"
+        output = loaded.folder.path / "export" / name
+    if output.suffix != suffix:
+        raise UserError(f"output is {str(output)!r}; the name of a file for {to} ends in {suffix}")
+    difference = None
+    if to != "onnx" and portable.described:
+        difference = description.check(portable, loaded, NumpyPolicy(about, portable.weights))
+    elif to in PLAYERS:
+        raise UserError(
+            f"the network {about['network']['name']} cannot be exported to {to}, which knows mlp and gru; "
+            "take it home with --to onnx, or its weights by name with --to safetensors"
+        )
+    player = _player(output, to) if to in PLAYERS else None
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise cannot_write(output.parent, problem) from problem
+    if to == "onnx":
+        difference = onnx_policy.write(output, portable, loaded)
+    else:
+        _WRITERS[to](output, portable)
+    if player is not None:
+        write_text(*player)
+    files = [output] if player is None else [output, player[0]]
+    return {"files": files, "difference": difference, "about": about}
+
+
+def _numpy(path: Path, portable: Portable) -> None:
+    with replacing(path) as temporary:
+        arrays: dict[str, Any] = {**portable.weights, "about": np.array(json.dumps(portable.about))}
+        np.savez(temporary, **arrays)
+
+
+def _torch(path: Path, portable: Portable) -> None:
+    try:
+        import torch  # type: ignore[reportMissingImports]
+    except ImportError:
+        raise UserError("a file for PyTorch needs PyTorch; install it: pip install 'qflock[torch]'") from None
+    weights = {name: torch.from_numpy(array.copy()) for name, array in portable.weights.items()}
+    with replacing(path) as temporary:
+        torch.save({"state_dict": weights, "about": json.dumps(portable.about)}, temporary)
+
+
+def _safetensors(path: Path, portable: Portable) -> None:
+    tensors.save(path, portable.weights, portable.about)
+
+
+_WRITERS: dict[str, Callable[[Path, Portable], None]] = {
+    "numpy": _numpy,
+    "torch": _torch,
+    "safetensors": _safetensors,
+}
+
+
+def _player(output: Path, to: Format) -> tuple[Path, str]:
+    """The stand-alone file that plays a format, to be put beside the policy: where, and its text."""
+    source = Path(numpy_policy.__file__).with_name(PLAYERS[to])
+    copy, text = output.parent / source.name, source.read_text(encoding="utf-8")
+    first = text.partition("\n")[0]
+    if copy.exists() and not (copy.is_file() and copy.read_text("utf-8", "replace").startswith(first)):
+        raise UserError(f"{copy} is there and not ours; choose another folder with -o")
+    return copy, text

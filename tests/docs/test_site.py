@@ -1,0 +1,41 @@
+"""The documentation site builds without a warning, and its tables come from the code and from results/."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    for name in ("sphinx", "myst_parser", "furo"):
+        pytest.importorskip(name)
+    out = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", "docs", str(out)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+def test_every_page_is_there(site):
+    for page in (ROOT / "docs").rglob("*.md"):
+        assert (site / page.relative_to(ROOT / "docs").with_suffix(".html")).is_file()
+
+
+def test_results_on_the_pages_are_those_of_the_files(site):
+    result = json.loads((ROOT / "results" / "qmix-gridworld25.json").read_text())
+    for page in ("algorithms/qmix.html", "environments/gridworld25.html"):
+        assert f"{result['score']:.3f}" in (site / page).read_text()
+
+
+def test_settings_on_the_pages_are_those_of_the_code(site):
+    from qflock.algorithms.qmix import Config
+
+    text = (site / "algorithms" / "qmix.html").read_text()
+    assert "--td_lambda" in text
+    assert str(Config().buffer_capacity) in text
+    assert "Width of the mixing layer." in text
