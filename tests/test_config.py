@@ -11,7 +11,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any, Literal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from qflock import config, registry, settings_file
@@ -226,6 +226,7 @@ grids = st.builds(Grid, size=st.integers(2), layout=st.sampled_from(["random", "
 
 
 @given(runs, learners, grids)
+@example(RunSettings(env="grid", init_from=Path("\x85a")), Learner(), Grid())
 def test_settings_survive_json_and_yaml(run: RunSettings, learner: Learner, grid: Grid) -> None:
     settings = config.Settings("tiny", run, learner, grid)
     mapping = config.to_mapping(settings)
@@ -259,6 +260,8 @@ def test_every_preset_that_is_shipped_resolves(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.undo()
     for preset in config.PRESETS.glob("*.yaml"):
         algorithm, _, environment = preset.stem.partition("-")
+        library, dot, name = environment.partition(".")
+        environment = f"{library}:{name}" if dot else environment
         wanted = settings_file.read(preset)
         assert not [name for name in wanted if name.partition(".")[0] == "env"]
         found = config.to_mapping(config.resolve(algorithm, overrides={"env": environment}))

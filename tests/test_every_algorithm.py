@@ -67,7 +67,10 @@ def test_solves_a_tiny_task(built):
 
 def test_metrics_are_finite_scalars(built):
     made, _, state, told = built
-    assert all(np.isfinite(x).all() and x.shape == (1,) for x in told.metrics.values())
+    assert all(x.shape == (1,) for x in told.metrics.values())
+    # R-hat and ESS are undefined, NaN, where all chains score the same: here all have solved the task.
+    defined = {name: x for name, x in told.metrics.items() if not name.startswith(("rhat", "ess"))}
+    assert all(np.isfinite(x).all() for x in defined.values())
     assert all(
         np.isfinite(x).all() for x in jax.tree.leaves(jax.device_get(made.learner.weights(state.learner)))
     )

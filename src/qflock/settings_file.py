@@ -55,6 +55,11 @@ def write(mapping: Mapping[str, Any]) -> str:
     Dumper.add_representer(
         list, lambda d, v: d.represent_sequence("tag:yaml.org,2002:seq", v, flow_style=True)
     )
+    # Unicode's own line breaks get lost in single quotes, which PyYAML would choose.
+    quotes = lambda text: '"' if set(text) & set("\x85\u2028\u2029") else None
+    Dumper.add_representer(
+        str, lambda d, text: d.represent_scalar("tag:yaml.org,2002:str", text, style=quotes(text))
+    )
     return yaml.dump(dict(mapping), Dumper=Dumper, sort_keys=False, allow_unicode=True, width=100)
 
 

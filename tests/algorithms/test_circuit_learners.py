@@ -11,6 +11,8 @@ from qflock.runs import program
 from tests.test_every_algorithm import small
 from tests.tiny import Echo
 
+pytestmark = [pytest.mark.slow, pytest.mark.ci_slow]  # minutes of compiling
+
 CIRCUIT = {"network": "circuit", "circuit_qubits": 3, "circuit_layers": 1, "lr": 2e-2}
 
 

@@ -14,6 +14,8 @@ from qflock.errors import UserError
 from qflock.parts import joint_critics, rollout
 from tests.tiny import Echo
 
+pytestmark = [pytest.mark.slow, pytest.mark.ci_slow]  # minutes of compiling
+
 KEY = jax.random.key(0)
 SMALL = {"qubits": 2, "layers": 1, "encoding": "linear"}
 

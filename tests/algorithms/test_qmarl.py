@@ -14,6 +14,8 @@ from qflock.parts import lookup, policies
 from qflock.runs import log, program, runner, tensors
 from tests.tiny import Echo
 
+pytestmark = [pytest.mark.slow, pytest.mark.ci_slow]  # minutes of compiling
+
 SMALL = {
     "network": "mlp", "hidden": (8,), "n_chains": 4, "episodes": 8, "held_out": 16, "sweep": 10,
     "warmup": 40, "window": 4, "beta": 300.0, "distil_steps": 0,

@@ -9,6 +9,8 @@ from qflock.config import RunSettings, Settings
 from qflock.parts.evaluation import decentralised, play
 from qflock.runs import program
 
+pytestmark = [pytest.mark.slow, pytest.mark.ci_slow]  # minutes of compiling
+
 COMMON = {"hidden": (16,), "lr": 1e-2, "copies": 32, "gamma": 1.0}
 VALUE = {
     **COMMON,

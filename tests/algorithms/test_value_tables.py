@@ -200,6 +200,8 @@ def test_no_monotone_mixer_gets_below_288_in_qtrans_game():
     assert errors[:, -1].min() < 320.1, "the usual optimum, without the best cell, has 320"
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 @pytest.mark.parametrize("weighting", ["optimistic", "central"])
 def test_weighted_qmix_finds_the_best_cell_of_qtrans_game(weighting):
     more = {"weighting": weighting, "central_hidden": (32,)}

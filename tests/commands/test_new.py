@@ -29,7 +29,7 @@ def test_it_writes_a_class_named_after_the_file(here: Path, capsys: pytest.Captu
     assert "MyEnv" not in text
     assert "THIS_FILE" not in text
     assert "qflock check light_house.py:LightHouse " in out
-    assert "qflock train qmix --env light_house.py:LightHouse --total_steps 200000 " in out
+    assert "qflock train qmix --env light_house.py:LightHouse --total_steps 400000 " in out
 
 
 def test_a_file_that_is_there_is_left_alone(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -75,7 +75,7 @@ def test_the_template_keeps_its_promises_and_is_learnt_in_seconds(here: Path) ->
     main(["new", "environment", "my_env.py"])
     assert main(["check", "my_env.py:MyEnv"]) == 0
     summary = qflock.train(
-        "qmix", "my_env.py:MyEnv", total_steps=200_000, eval_interval=0, log_interval=20_000, quiet=True
+        "qmix", "my_env.py:MyEnv", total_steps=400_000, eval_interval=0, log_interval=20_000, quiet=True
     )
     assert summary["over_seeds"]["solved"] >= 0.9
     assert summary["references"]["oracle"]["solved"] == 1.0

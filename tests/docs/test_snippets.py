@@ -6,7 +6,7 @@ comment that names a file (``# my_env.py``) is written to that file instead. HTM
 - ``<!-- not run: REASON -->``: it is not run;
 - ``<!-- needs: torch, onnxruntime -->``: it is run where these packages are.
 
-The slow tests, which CI runs too, run everything, with budgets cut: trainings end after a few thousand steps,
+The slow tests run everything, with budgets cut: trainings end after a few thousand steps,
 most draw no pictures, evaluations play few episodes, and experiments of ``experiments/`` list their cells. In
 the others trainings and experiments are dry runs, commands on runs must know their options, and Python must
 compile.
@@ -171,7 +171,6 @@ def test_page_reads(page, here, capsys):
 
 
 @pytest.mark.slow
-@pytest.mark.ci_slow
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_page_runs(page, here):
     names = {"__name__": "page", "observations": np.zeros((4, 18))}

@@ -148,6 +148,8 @@ def test_torch_equals_ours(algorithm, environment, settings, run_of, tmp_path):
     assert_same(load_exported(tmp_path / "policy.pt"), loaded)
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 @pytest.mark.parametrize("at", [2, 6, 9], ids=lambda at: NAMES[at])
 def test_onnx_equals_ours(at, run_of, tmp_path):
     pytest.importorskip("jax2onnx")

@@ -22,7 +22,7 @@ COMMANDS = {
     "watch": "see a run play: in the terminal, a GIF, an MP4, or a page to scrub",
     "export": "take a policy home: NumPy, PyTorch, ONNX or safetensors",
     "compare": "set methods beside each other, with intervals and costs",
-    "report": "one page about runs: curves, tables, replays, house rules, commands",
+    "report": "one page about runs: curves, tables, replays, house rules",
     "experiment": "train every method on every environment that a file names",
     "sweep": "search settings with a stated budget, on seeds of its own",
     "results": "keep finished runs as reference results, with a page",

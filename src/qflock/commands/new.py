@@ -65,7 +65,7 @@ def _show(result: dict[str, Any]) -> None:
     name = result["environment"]
     steps = [
         (f"qflock check {name}", "see that it keeps its promises"),
-        (f"qflock train qmix --env {name} --total_steps 200000", "learn to play it, in seconds"),
+        (f"qflock train qmix --env {name} --total_steps 400000", "learn to play it, in seconds"),
     ]
     width = max(len(command) for command, _ in steps) + 2
     print(f"written: {result['file']}. Next:")

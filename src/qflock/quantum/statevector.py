@@ -82,7 +82,7 @@ def _build(circuit: Circuit, output: Output) -> Callable[[Array, Gates, Gates], 
         both, by_first = jax.lax.scan(gate, both.reshape(2, 2, size, *dims), first, reverse=True)
         return both[1, 0], after(by_first, first), after(by_later, later)
 
-    forward, backward = _batched(forward), _batched(backward)  # type: ignore[assignment]
+    forward, backward = _batched(forward), _batched(backward)
 
     @jax.custom_vjp
     def simulated(initial: Array, first: Gates, later: Gates) -> Array:
@@ -92,7 +92,7 @@ def _build(circuit: Circuit, output: Output) -> Callable[[Array, Gates, Gates], 
         out, state = forward(initial, first, later)
         return out, (first, later, state)
 
-    simulated.defvjp(kept, lambda kept, change: backward(*kept, change))
+    simulated.defvjp(kept, lambda kept, change: backward(*kept, change))  # type: ignore[call-arg]
     return simulated
 
 

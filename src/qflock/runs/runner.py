@@ -159,11 +159,10 @@ class _Work:
         state = self.program.init(self._seed_array())
         source = self.settings.run.init_from
         if source is None:
-            return state._replace(learner=self.hooks.start(state.learner))
+            return state._replace(learner=_apart(self.hooks.start(state.learner)))
         learner = self.program.learner
         weights = _weights_of(source, jax.eval_shape(jax.vmap(learner.weights), state.learner))
-        started = jax.vmap(learner.start_from)(state.learner, weights)
-        return state._replace(learner=jax.tree.map(jnp.copy, started))  # chunks donate each buffer once
+        return state._replace(learner=_apart(jax.vmap(learner.start_from)(state.learner, weights)))
 
     def _row(self, told: program.Chunk) -> dict[str, float]:
         """What hooks see of a chunk."""
@@ -265,6 +264,11 @@ class _Work:
         }
         storage.write_text(self.where.path / "summary.json", json.dumps(summary, indent=2) + "\n")
         return summary
+
+
+def _apart(tree: Any) -> Any:
+    """Every array in a buffer of its own: a chunk donates them, and none can be given twice."""
+    return jax.tree.map(jnp.copy, tree)
 
 
 def _count(tree: Any) -> int:

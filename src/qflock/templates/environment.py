@@ -3,7 +3,7 @@
 A template: change it into your own game. Train on it, look at it and check it with
 
     qflock check THIS_FILE:MyEnv
-    qflock train qmix --env THIS_FILE:MyEnv --total_steps 200000
+    qflock train qmix --env THIS_FILE:MyEnv --total_steps 400000
 
 Every function works on ONE episode; the library runs thousands side by side (vmap) and compiles them (jit).
 So a state is never changed in place, `if` on a value of the state becomes `jnp.where`, and whatever is
