@@ -265,9 +265,8 @@ def build(config: ActorCriticConfig, env: Environment) -> Learner:
         mode: Mode = "greedy",
     ) -> tuple[Memory, Int[Array, ""]]:
         memory, outputs = team.one(parameters, agent, memory, observation)
-        logits = decide(outputs, legal).logits
-        pick = policies.mode(logits, legal) if mode == "greedy" else policies.sample(key, logits, legal)
-        return team.acted(memory, pick), pick
+        action = policies.choose(key, decide(outputs, legal).logits, legal, mode)
+        return team.acted(memory, action), action
 
     def values(
         parameters: Parameters, agent: Int[Array, ""], memory: Memory, observation: Array

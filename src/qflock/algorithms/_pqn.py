@@ -20,6 +20,7 @@ from qflock.algorithms import _q_learning
 from qflock.algorithms._pqn_config import PQNConfig
 from qflock.algorithms._q_learning import Weights, choose
 from qflock.parts import optimiser, rollout
+from qflock.parts.advantages import masked_mean
 from qflock.types import Environment, Learner, Memory, Metrics, Rows, TimeStep
 
 
@@ -50,8 +51,7 @@ def build(config: PQNConfig, env: Environment) -> Learner:
         q = team.unroll(weights.agents, rows)[:-1]
         now = jax.tree.map(lambda x: x[:-1], rows.timestep)
         total = core.mixed(weights.mixer, choose(q, rows.actions, now))
-        share = core.share(rows, total.ndim)
-        mean = lambda x: (share * jnp.where(share > 0, x, 0)).sum() / jnp.maximum(share.sum(), 1)
+        mean = lambda x: masked_mean(x, core.share(rows, total.ndim))
         error = total - aim
         cost = mean(optax.losses.huber_loss(error) if config.loss == "huber" else jnp.square(error))
         return cost, {"loss": cost, "td_error": mean(jnp.abs(error)), "q_value": mean(total)}

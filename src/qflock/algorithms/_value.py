@@ -19,6 +19,7 @@ from qflock.algorithms._q_learning import QLearning, Weights, choose
 from qflock.algorithms._value_config import ValueConfig
 from qflock.errors import UserError
 from qflock.parts import optimiser, replay, rollout
+from qflock.parts.advantages import masked_mean
 from qflock.types import Environment, Learner, Memory, Metrics, Parameters, Rows, TimeStep
 
 
@@ -123,8 +124,7 @@ def build(config: ValueConfig, env: Environment, make_beside: MakeBeside | None 
         awake = jnp.arange(lengths) >= config.burn_in
 
         def mean(x: Float[Array, "T N *X"]) -> Float[Array, ""]:
-            share = core.share(rows, x.ndim) * awake.reshape(-1, *[1] * (x.ndim - 1))
-            return (share * jnp.where(share > 0, x, 0)).sum() / jnp.maximum(share.sum(), 1)
+            return masked_mean(x, core.share(rows, x.ndim) * awake.reshape(-1, *[1] * (x.ndim - 1)))
 
         squared = optax.losses.huber_loss(error) if config.loss == "huber" else jnp.square(error)
         if beside and beside.emphasis:

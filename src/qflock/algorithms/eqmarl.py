@@ -165,9 +165,7 @@ def build(config: EqmarlConfig, env: Environment) -> Learner:
         key: PRNGKeyArray,
         mode: Mode = "greedy",
     ) -> tuple[Memory, Int[Array, ""]]:
-        logits = parameters(seen(observation))
-        pick = policies.mode(logits, legal) if mode == "greedy" else policies.sample(key, logits, legal)
-        return memory, pick
+        return memory, policies.choose(key, parameters(seen(observation)), legal, mode)
 
     def values(
         parameters: Parameters, agent: Int[Array, ""], memory: Memory, observation: Array

@@ -242,9 +242,7 @@ def build(config: QmarlConfig, env: Environment) -> Learner:
         mode: Mode = "greedy",
     ) -> tuple[Memory, Int[Array, ""]]:
         memory, logits = team.one(parameters, agent, memory, observation)
-        if mode == "greedy":
-            return memory, policies.mode(logits, legal)
-        return memory, policies.sample(key, logits, legal)
+        return memory, policies.choose(key, logits, legal, mode)
 
     def values(
         parameters: Parameters, agent: Int[Array, ""], memory: Memory, observation: Array

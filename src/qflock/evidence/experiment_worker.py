@@ -17,6 +17,9 @@ from qflock.errors import UserError
 
 def main() -> int:
     """Run the cell; returns 0, 1 where it failed, or 130 where it was stopped."""
+    signal.signal(
+        signal.SIGTERM, signal.default_int_handler
+    )  # also before and after training, which has its own
     cell = json.loads(sys.stdin.readline())
     threading.Thread(target=_stop_with_parent, daemon=True).start()
     from qflock.evidence import experiment_cell

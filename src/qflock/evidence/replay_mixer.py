@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from qflock.evidence.replay_recording import Weigh
 from qflock.parts import inputs
 from qflock.runs import tensors
-from qflock.runs.policy import Loaded
+from qflock.runs.policy import Loaded, weights_file
 
 
 def weigher(loaded: Loaded, checkpoint: str = "final", at: int = 0) -> Weigh | None:
@@ -37,8 +37,7 @@ def weigher(loaded: Loaded, checkpoint: str = "final", at: int = 0) -> Weigh | N
     if not _mixes(mixer, spec.agents, stage.size):
         return None
     like = jax.tree.map(lambda x: jax.ShapeDtypeStruct((len(loaded.seeds), *x.shape), x.dtype), mixer)
-    name = {"final": "final_model", "best": "best_model_weights"}.get(checkpoint, checkpoint)
-    path = loaded.folder.models / f"{name.removesuffix('.safetensors')}.safetensors"
+    path = weights_file(loaded.folder, checkpoint)
     every = tensors.load(path, {"training": {"mixer": like}}, part=True)[0]["training"]["mixer"]
     trained = jax.tree.map(lambda x: x[at], every)
 

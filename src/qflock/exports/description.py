@@ -13,6 +13,7 @@ import numpy as np
 from qflock import __version__
 from qflock.errors import UserError
 from qflock.exports.numpy_policy import FORMAT, ExportedPolicy
+from qflock.parts import inputs
 from qflock.parts.networks import MLP
 from qflock.parts.recurrent import GRU
 from qflock.parts.rollout import spread
@@ -151,8 +152,9 @@ def _input(spec: Spec, stage: str) -> dict[str, Any]:
         return {"kind": "scaled", "scale": spec.observation_scale}
     groups = [dataclasses.asdict(g) for g in spec.observation_entities]
     codes = [dataclasses.asdict(c) for c in spec.observation_codes]
-    scales = {"scale": spec.observation_scale, "near": 5.0, "worth": 8.0, "paired": 8}
-    return {"kind": "relative", "groups": groups, "codes": codes, **scales}
+    scales = {"near": inputs.NEAR, "worth": inputs.WORTH, "paired": inputs.PAIRED}
+    whole = {"kind": "relative", "groups": groups, "codes": codes, "scale": spec.observation_scale}
+    return {**whole, **scales}
 
 
 def _network(parameters: Parameters) -> dict[str, Any]:

@@ -16,6 +16,11 @@ from jaxtyping import Array, Float, Shaped
 
 from qflock.types import Codes, Entities, Spec
 
+NEAR, WORTH = 5.0, 8.0
+"""Cells over which the magnified offset and the worth change."""
+PAIRED = 8
+"""Others among which distances are told; their pairs grow with the square."""
+
 
 class Stage(NamedTuple):
     """A function from a raw vector to features, and how many features that are."""
@@ -55,8 +60,6 @@ def relative(size: int, groups: tuple[Entities, ...], scale: float, codes: tuple
     for c in codes:
         taken[c.start : c.start + c.count * len(c.values)] = True
     rest = np.flatnonzero(~taken)
-    near, worth = 5.0, 8.0  # cells over which the magnified offset and the worth change
-    paired = 8  # others among which distances are told; their pairs grow with the square
 
     def of_group(x: Float[Array, "N"], g: Entities) -> list[Array]:
         own = x[g.own : g.own + g.coordinates]
@@ -64,15 +67,15 @@ def relative(size: int, groups: tuple[Entities, ...], scale: float, codes: tuple
         place = x[others[:, None] + np.arange(g.coordinates)]
         flag = jnp.ones(len(others)) if g.present is None else x[others + g.present]
         offset = place - own
-        seen = [offset / g.extent, jnp.clip(offset / near, -1, 1), jnp.sign(offset)]
-        one, two = np.triu_indices(len(others) if len(others) <= paired else 0, 1)
+        seen = [offset / g.extent, jnp.clip(offset / NEAR, -1, 1), jnp.sign(offset)]
+        one, two = np.triu_indices(len(others) if len(others) <= PAIRED else 0, 1)
         apart = [jnp.abs(offset).sum(-1), jnp.abs(place[one] - place[two]).sum(-1)]
         steps, there = jnp.concatenate(apart), jnp.concatenate([flag, flag[one] * flag[two]])
         return [
             2 * own / g.extent - 1,
             *((part * flag[:, None]).ravel() for part in seen),
             there * steps / (g.coordinates * g.extent),
-            there * jnp.exp(-steps / worth),
+            there * jnp.exp(-steps / WORTH),
             flag,
         ]
 

@@ -31,6 +31,15 @@ def linear(
     return eqx.tree_at(lambda m: (m.weight, m.bias), layer, (weight, jnp.zeros(outputs)))
 
 
+def dense(
+    inputs: int, hidden: Sequence[int], keys: PRNGKeyArray, layer_norm: bool, orthogonal: bool
+) -> tuple[list[eqx.nn.Linear], list[eqx.nn.LayerNorm]]:
+    """Hidden layers of these widths, from the first keys, and their LayerNorms, or none; see `through`."""
+    sizes = (inputs, *hidden)
+    layers = [linear(a, b, k, 2**0.5, orthogonal) for a, b, k in zip(sizes, hidden, keys, strict=False)]
+    return layers, [eqx.nn.LayerNorm(n) for n in hidden] if layer_norm else []
+
+
 def through(
     layers: Sequence[eqx.nn.Linear], norms: Sequence[eqx.nn.LayerNorm], x: Float[Array, "I"]
 ) -> Float[Array, "H"]:
@@ -41,11 +50,14 @@ def through(
     return x
 
 
-class MLP(eqx.Module):
-    """Layers of Linear, LayerNorm (optional) and ReLU, then a linear head, dueling if asked.
+def headed(head: eqx.nn.Linear, value: eqx.nn.Linear | None, x: Float[Array, "H"]) -> Float[Array, "U"]:
+    """A linear head, or a dueling one: V + A - mean A (Wang et al. 2016, equation 9)."""
+    out = head(x)
+    return out if value is None else value(x) + out - out.mean()
 
-    The dueling head is V + A - mean A (Wang et al. 2016, equation 9).
-    """
+
+class MLP(eqx.Module):
+    """Layers of Linear, LayerNorm (optional) and ReLU, then a linear head, dueling if asked."""
 
     hidden: list[eqx.nn.Linear]
     norms: list[eqx.nn.LayerNorm]
@@ -65,22 +77,17 @@ class MLP(eqx.Module):
         head_gain: float = 0.01,
     ) -> None:
         keys = jax.random.split(key, len(hidden) + 2)
-        sizes = (inputs, *hidden)
-        self.hidden = [
-            linear(a, b, k, 2**0.5, orthogonal) for a, b, k in zip(sizes, hidden, keys, strict=False)
-        ]
-        self.norms = [eqx.nn.LayerNorm(n) for n in hidden] if layer_norm else []
-        self.head = linear(sizes[-1], outputs, keys[-2], head_gain, orthogonal)
-        self.value = linear(sizes[-1], 1, keys[-1], head_gain, orthogonal) if dueling else None
+        self.hidden, self.norms = dense(inputs, hidden, keys, layer_norm, orthogonal)
+        width = hidden[-1] if hidden else inputs
+        self.head = linear(width, outputs, keys[-2], head_gain, orthogonal)
+        self.value = linear(width, 1, keys[-1], head_gain, orthogonal) if dueling else None
 
     def features(self, x: Float[Array, "I"]) -> Float[Array, "H"]:
         """The last hidden layer."""
         return through(self.hidden, self.norms, x)
 
     def __call__(self, x: Float[Array, "I"]) -> Float[Array, "U"]:
-        x = self.features(x)
-        out = self.head(x)
-        return out if self.value is None else self.value(x) + out - out.mean()
+        return headed(self.head, self.value, self.features(x))
 
 
 def make(

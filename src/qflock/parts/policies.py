@@ -10,6 +10,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
+from qflock.types import Mode
+
 NEVER = -1e30
 """Log-probability and logit of an illegal action: finite, and its probability is exactly 0."""
 
@@ -53,6 +55,13 @@ def sample(key: PRNGKeyArray, logits: Float[Array, "*X U"], legal: Bool[Array, "
 def mode(logits: Float[Array, "*X U"], legal: Bool[Array, "*X U"]) -> Int[Array, "*X"]:
     """The likeliest legal action; the first of equals."""
     return jnp.where(legal, logits, -jnp.inf).argmax(-1)
+
+
+def choose(
+    key: PRNGKeyArray, logits: Float[Array, "*X U"], legal: Bool[Array, "*X U"], by: Mode
+) -> Int[Array, "*X"]:
+    """The likeliest legal action ("greedy"), or one drawn from the policy ("sample")."""
+    return mode(logits, legal) if by == "greedy" else sample(key, logits, legal)
 
 
 def kl(

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from qflock.errors import UserError
-from qflock.parts.networks import linear, through
+from qflock.parts.networks import dense, headed, linear, through
 
 
 class GRU(eqx.Module):
@@ -40,14 +40,10 @@ class GRU(eqx.Module):
     ) -> None:
         if not hidden:
             raise UserError("network gru needs hidden: widths of its dense layers, then its own")
-        *dense, width = hidden
-        keys = jax.random.split(key, len(dense) + 3)
-        sizes = (inputs, *dense)
-        self.hidden = [
-            linear(a, b, k, 2**0.5, orthogonal) for a, b, k in zip(sizes, dense, keys, strict=False)
-        ]
-        self.norms = [eqx.nn.LayerNorm(n) for n in dense] if layer_norm else []
-        self.cell = eqx.nn.GRUCell(sizes[-1], width, key=keys[-3])
+        *before, width = hidden
+        keys = jax.random.split(key, len(before) + 3)
+        self.hidden, self.norms = dense(inputs, before, keys, layer_norm, orthogonal)
+        self.cell = eqx.nn.GRUCell(before[-1] if before else inputs, width, key=keys[-3])
         self.head = linear(width, outputs, keys[-2], head_gain, orthogonal)
         self.value = linear(width, 1, keys[-1], head_gain, orthogonal) if dueling else None
 
@@ -59,5 +55,4 @@ class GRU(eqx.Module):
         self, memory: Float[Array, "H"], x: Float[Array, "I"]
     ) -> tuple[Float[Array, "H"], Float[Array, "U"]]:
         memory = self.cell(through(self.hidden, self.norms, x), memory)
-        out = self.head(memory)
-        return memory, out if self.value is None else self.value(memory) + out - out.mean()
+        return memory, headed(self.head, self.value, memory)

@@ -69,8 +69,7 @@ def build(env: Environment, team: Agents, alike: bool = False) -> Scoring:
                 memory, logits = team.one(parameters, agent, memory, seen)
             else:
                 logits = known[agent, table.index(seen)]
-            act = policies.mode(logits, legal) if mode == "greedy" else policies.sample(key, logits, legal)
-            return memory, act
+            return memory, policies.choose(key, logits, legal, mode)
 
         def choose(memory: Memory, state: Any, now: TimeStep, key: PRNGKeyArray) -> tuple[Memory, Array]:
             keys = jax.random.split(key, spec.agents)

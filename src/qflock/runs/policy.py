@@ -31,6 +31,22 @@ class Loaded(NamedTuple):
     seeds: list[int]
 
 
+def weights_file(folder: RunFolder, checkpoint: str) -> Path:
+    """The file of a checkpoint: "final", "best", or the name of another file in models/.
+
+    Raises:
+        UserError: the run has no such checkpoint, or none yet.
+    """
+    name = {"final": "final_model", "best": "best_model_weights"}.get(checkpoint, checkpoint)
+    path = folder.models / f"{name.removesuffix('.safetensors')}.safetensors"
+    if path.is_file():
+        return path
+    there = [p.stem for p in folder.models.glob("*.safetensors")]
+    if not there:
+        raise UserError(f"{folder.path} has no weights yet; finish it with: qflock resume {folder.path}")
+    raise unknown(f"checkpoint in {folder.models}", checkpoint, there)
+
+
 def load(
     run: Path | str, checkpoint: str = "final", environment_overrides: Mapping[str, Any] | None = None
 ) -> Loaded:
@@ -49,13 +65,7 @@ def load(
     if environment_overrides:
         mapping = config.to_mapping(settings)
         settings = config.from_mapping({**mapping, "env": {**mapping["env"], **environment_overrides}})
-    name = {"final": "final_model", "best": "best_model_weights"}.get(checkpoint, checkpoint)
-    path = folder.models / f"{name.removesuffix('.safetensors')}.safetensors"
-    if not path.is_file():
-        there = [p.stem for p in folder.models.glob("*.safetensors")]
-        if not there:
-            raise UserError(f"{folder.path} has no weights yet; finish it with: qflock resume {folder.path}")
-        raise unknown(f"checkpoint in {folder.models}", checkpoint, there)
+    path = weights_file(folder, checkpoint)
     env = config.make_environment(settings.run.env, settings.environment)
     learner = program.learner_of(settings, env)
     seeds = [int(s) for s in tensors.load_metadata(path)["seeds"]]

@@ -85,9 +85,8 @@ def build(settings: Settings) -> Program:
     env = config.make_environment(settings.run.env, settings.environment)
     learner = learner_of(settings, env)
     seeds = settings.run.seeds
-    updates = max(1, round(settings.run.log_interval / (learner.copies * learner.steps)))
-    if learner.total_steps is not None:  # its own end comes before the first row would
-        updates = max(1, min(updates, learner.total_steps // (learner.copies * learner.steps)))
+    interval = min(settings.run.log_interval, learner.total_steps or settings.run.log_interval)
+    updates = max(1, round(interval / (learner.copies * learner.steps)))
     if learner.update is not None and settings.run.log_episodes:
         raise UserError(f"log_episodes is not for {settings.algorithm}: it plays its episodes by itself")
 

@@ -127,9 +127,9 @@ class _Work:
         run = self.settings.run
         told = jax.eval_shape(programs.outline(self.program), self.shapes)[1]
         self.where = where
-        self.ledger = Ledger(where, self.seeds, told, saved.position if saved else None)
         self.began = self.saved = time.monotonic()
         with Stopper() as stopper, self.progress, programs.Closing(self.program):
+            self.ledger = Ledger(where, self.seeds, told, saved.position if saved else None)
             for warning in [*saved.warnings, *programs.warnings(self.program)] if saved else ():
                 self.progress.message(f"warning: {warning}")
             self.progress.start(self.total, self.ledger.done)
