@@ -1,4 +1,4 @@
-"""One compile cache for the whole test run, shared with the processes that tests start."""
+"""One compile cache for the whole test run, shared with the processes that tests start; see `pytest_configure`."""
 
 import os
 import shutil
@@ -9,7 +9,13 @@ import pytest
 
 
 def pytest_configure(config):
-    """Workers of one run share a folder; it goes when the run ends."""
+    """Workers of one run share a folder; it goes when the run ends.
+
+    The default tests compile hundreds of small programs that run for milliseconds: two fifths of their time
+    went into optimising them. Slow tests, which train, are compiled as users' runs are.
+    """
+    if config.getoption("markexpr") == "not slow":
+        os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
     if "QFLOCK_CACHE" not in os.environ:
         folder = Path(tempfile.mkdtemp(prefix="qflock-tests-"))
         os.environ["QFLOCK_CACHE"] = str(folder)

@@ -73,6 +73,8 @@ def test_the_central_value_learns_the_worth_of_playing_on(beside):
     assert abs(value - worth) < 0.1
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_a_weight_shapes_the_agents_too():
     config = madqn.Config(**SMALL, central_hidden=(32, 16), central_weight=0.5)
     (_, (weights, metrics)) = trained("madqn", config)

@@ -92,6 +92,22 @@ def test_runs_of_one_method_are_one_row_and_settings_that_differ_make_more(make_
     }
 
 
+def test_an_experiments_labels_are_the_methods(make_run: MakeRun) -> None:
+    cell = lambda label: {"summary": {"experiment": {"cell": "x", "label": label}}}
+    runs = [
+        make_run("a", spread(5), lr=0.1, **cell("quick")),
+        make_run("b", spread(5, first=8), lr=0.1, **cell("quick")),
+        make_run("c", spread(5), lr=0.2, **cell("slow")),
+    ]
+    assert [row.method for row in compare(runs).tables[0].rows] == ["quick", "slow"]
+    # one label with two meanings, or two labels with one, tell nothing: settings do
+    other = make_run("d", spread(5), lr=0.3, **cell("quick"))
+    labels = [row.method for row in compare([*runs, other]).tables[0].rows]
+    assert labels == ["qmix lr=0.1", "slow", "qmix lr=0.3"]
+    same = make_run("e", spread(5, first=8), lr=0.2, **cell("careful"))
+    assert [row.method for row in compare([*runs, same]).tables[0].rows] == ["quick", "qmix lr=0.2"]
+
+
 def test_labels_that_would_read_alike_are_told_apart(make_run: MakeRun) -> None:
     runs = [make_run("a", spread(5), mixer="/x/my.py:Mix"), make_run("b", spread(5), mixer="/y/my.py:Mix")]
     labels = [row.method for row in compare(runs).tables[0].rows]

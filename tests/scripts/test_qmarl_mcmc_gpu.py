@@ -33,6 +33,8 @@ def starts(tmp_path_factory):
     return place, scores
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_it_leaves_the_published_files(starts):
     place, _ = starts
     for name in ("best_model_weights.safetensors", "training_history.json", "reward_evolution.png"):
@@ -42,12 +44,16 @@ def test_it_leaves_the_published_files(starts):
         assert (place / "run0" / name).stat().st_size > 0
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_the_best_never_falls_over_starts(starts):
     _, scores = starts
     assert np.isfinite(scores).all()
     assert scores == sorted(scores)
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_the_history_has_every_start_step_by_step(starts):
     place, _ = starts
     _, runs = history.read(place / "best" / "training_history.json")
@@ -62,6 +68,8 @@ def test_the_history_has_every_start_step_by_step(starts):
     assert len({run["id"] for run in runs}) == 3
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_later_starts_begin_at_the_best(starts):
     """A run's own best is no worse than the policy that its chains all start from."""
     place, scores = starts
@@ -70,6 +78,8 @@ def test_later_starts_begin_at_the_best(starts):
         assert run["steps"][0]["best"] >= before - 1e-3
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_a_run_is_an_ordinary_run(starts):
     place, _ = starts
     assert evaluation.evaluate_run(place / "run0", episodes=4)["algorithm"] == "qmarl"

@@ -37,7 +37,8 @@ def sort(records: Sequence[Record], split: Sequence[str] = ()) -> list[TaskRuns]
     """Runs by task and method.
 
     A method's label is its algorithm and those settings in which runs of this algorithm differ within
-    a task: ``qmix mixer_embed=64``. Settings tuned for each task apart make no methods of their own.
+    a task: ``qmix mixer_embed=64``. Settings tuned for each task apart make no methods of their own. Where
+    an experiment has a label of its own for just these runs, that is the method's.
 
     Args:
         records: runs as read.
@@ -58,7 +59,8 @@ def sort(records: Sequence[Record], split: Sequence[str] = ()) -> list[TaskRuns]
     for name, runs in tasks.items():
         _refuse_unlike(name, runs)
     varying = _varying(tasks.values())
-    labels = _labels([(r.algorithm, _chosen(r.settings, varying[r.algorithm])) for r in records])
+    told = _labels([(r.algorithm, _chosen(r.settings, varying[r.algorithm])) for r in records])
+    labels = _given(told, [record.label for record in records])
     methods: dict[str, dict[str, list[Record]]] = {}
     for name, label, record in zip(names, labels, records, strict=True):
         methods.setdefault(name, {}).setdefault(label, []).append(record)
@@ -140,6 +142,19 @@ def _labels(named: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
     for brief, full in zip(short, long, strict=True):
         meant.setdefault(brief, set()).add(full)
     return [brief if len(meant[brief]) == 1 else full for brief, full in zip(short, long, strict=True)]
+
+
+def _given(told: Sequence[str], named: Sequence[str | None]) -> list[str]:
+    """The experiments' own labels, wherever one label and one set of settings mean each other."""
+    names: dict[str, set[str | None]] = {}
+    meant: dict[str | None, set[str]] = {}
+    for label, name in zip(told, named, strict=True):
+        names.setdefault(label, set()).add(name)
+        meant.setdefault(name, set()).add(label)
+    return [
+        name if name and len(names[label]) == len(meant[name]) == 1 else label
+        for label, name in zip(told, named, strict=True)
+    ]
 
 
 def _shown(value: Any) -> str:

@@ -51,6 +51,7 @@ class Record:
             (mixer and critic included), ``env_steps``, ``circuit_evaluations``, ``seconds``.
         tuning_budget: what was spent on finding the settings, as the run states it.
         version: of the library that trained it.
+        label: what its experiment calls the method; None where it is no experiment's cell.
     """
 
     path: Path
@@ -65,6 +66,7 @@ class Record:
     costs: dict[str, float]
     tuning_budget: Any
     version: str
+    label: str | None = None
 
 
 def find(patterns: Iterable[str | Path]) -> list[Path]:
@@ -158,6 +160,7 @@ def _record(run: RunFolder, facts: Mapping[str, Any], summary: Mapping[str, Any]
         costs=_numbers(costs),
         tuning_budget=summary.get("tuning_budget"),
         version=str(facts.get("versions", {}).get("qflock", "unknown")),
+        label=summary.get("experiment", {}).get("label"),
     )
 
 
