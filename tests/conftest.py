@@ -1,4 +1,4 @@
-"""One compile cache for the whole test run, shared with the processes that tests start; see `pytest_configure`."""
+"""One compile cache for the whole test run, and quick compiles for the tests that are not slow."""
 
 import os
 import shutil
