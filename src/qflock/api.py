@@ -89,6 +89,7 @@ def evaluate(
     seed: int = 0,
     checkpoint: str = "final",
     environment: Mapping[str, Any] | None = None,
+    conditions: Any = None,
 ) -> dict[str, Any]:
     """Score a run's policy on fresh episodes, beside the references. See ``qflock evaluate``.
 
@@ -99,12 +100,15 @@ def evaluate(
         seed: of the boards; apart from all training keys.
         checkpoint: "final", "best", or the name of another file in models/.
         environment: environment settings to change, for example ``{"grid_size": 10}``.
+        conditions: a `qflock.parts.circuits.Conditions` under which a policy's circuits are measured: shots,
+            noise, a device of PennyLane's.
     """
     from qflock import device
     from qflock.runs.evaluation import evaluate_run
 
     device.use("auto")
-    return evaluate_run(run, episodes, "sample" if sample else "greedy", seed, checkpoint, environment)
+    mode = "sample" if sample else "greedy"
+    return evaluate_run(run, episodes, mode, seed, checkpoint, environment, conditions)
 
 
 def load(run: Path | str, checkpoint: str = "final", *, seed: int | None = None, sample: bool = False) -> Any:

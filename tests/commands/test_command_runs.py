@@ -12,6 +12,8 @@ import pytest
 from qflock import api, config, device
 from qflock.commands import main
 from qflock.evidence import watching
+from qflock.parts.circuits import Conditions
+from qflock.quantum.noise import Noise
 from qflock.runs import evaluation, folder
 
 SCORES = {"episodes": 4, "return_mean": 2.5, "discounted_mean": 2.25, "solved": 0.5, "coverage": 0.75}
@@ -79,6 +81,7 @@ def test_evaluate(calls: Calls, capsys: pytest.CaptureFixture[str]) -> None:
             "seed": 0,
             "checkpoint": "final",
             "environment_overrides": {},
+            "conditions": None,
         },
     ]
     out = capsys.readouterr().out
@@ -98,9 +101,25 @@ def test_evaluate_elsewhere(calls: Calls, capsys: pytest.CaptureFixture[str]) ->
             "seed": 5,
             "checkpoint": "best",
             "environment_overrides": {"wind": True, "layout": "fixed"},
+            "conditions": None,
         },
     ]
     assert json.loads(capsys.readouterr().out) == RESULT
+
+
+def test_evaluate_circuits_as_a_device_would(calls: Calls) -> None:
+    typed = "evaluate runs/one --shots 7 --noise bit_flip:0.25 --trajectories 3"
+    assert main(typed.split()) == 0
+    assert calls[1]["conditions"] == Conditions(7, Noise("bit_flip", 0.25), 3)
+    assert main(["evaluate", "runs/one", "--circuit_device", "default.mixed"]) == 0
+    assert calls[3]["conditions"] == Conditions(device="default.mixed")
+
+
+def test_noise_that_is_none_is_one_line(calls: Calls, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", "runs/one", "--noise", "bitflip:0.1"]) == 2
+    err = capsys.readouterr().err
+    assert "bit_flip" in err
+    assert err.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -109,6 +128,8 @@ def test_evaluate_elsewhere(calls: Calls, capsys: pytest.CaptureFixture[str]) ->
         ("evaluate runs/one --env.gridsize 3", "did you mean --env.grid_size?"),
         ("evaluate runs/one --env.grid_size 1", "grid_size is 1; it must be at least 2"),
         ("evaluate runs/one --episodes 0", "episodes is 0; it must be at least 1"),
+        ("evaluate runs/one --shots -1", "shots is -1; it must not be negative"),
+        ("evaluate runs/one --trajectories 0", "trajectories is 0; it must be at least 1"),
         ("evaluate runs/one runs/one", "unexpected argument 'runs/one'"),
         ("evaluate runs/on", "did you mean runs/one?"),
         ("resume runs/one --total_steps 0", "total_steps is 0; it must be at least 1"),

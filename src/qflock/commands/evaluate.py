@@ -30,6 +30,14 @@ class Options:
     """Seed of the episodes; the same seed plays the same starts."""
     checkpoint: str = "final"
     """Which weights: final, best, or the name of a file in the run's models/."""
+    shots: int = 0
+    """Circuits: measurements of each evaluation; 0 for exact values."""
+    noise: str = ""
+    """Circuits: Pauli errors, such as depolarizing:0.01, bit_flip:0.02 or phase_flip:0.02."""
+    trajectories: int = 100
+    """Circuits: draws of the errors that each evaluation averages."""
+    circuit_device: str = ""
+    """Circuits: a device of PennyLane's, such as default.mixed, instead of our simulator."""
     device: Literal["auto", "cpu", "gpu"] = "auto"
     """Where to compute; auto takes a GPU if JAX sees one."""
     json: bool = False
@@ -38,6 +46,10 @@ class Options:
     def __post_init__(self) -> None:
         if self.episodes < 1:
             raise UserError(f"episodes is {self.episodes}; it must be at least 1")
+        if self.shots < 0:
+            raise UserError(f"shots is {self.shots}; it must not be negative")
+        if self.trajectories < 1:
+            raise UserError(f"trajectories is {self.trajectories}; it must be at least 1")
         if not 0 <= self.seed < 2**31:
             raise UserError(f"seed is {self.seed}; it must lie in [0, {2**31 - 1}]")
 
@@ -60,6 +72,13 @@ def run(argv: list[str]) -> int:
         from qflock.runs import evaluation
 
         device.use(options.device)
+        conditions = None
+        if options.shots or options.noise or options.circuit_device:
+            from qflock.parts.circuits import Conditions
+            from qflock.quantum import noise
+
+            channel = noise.parse(options.noise) if options.noise else noise.NONE
+            conditions = Conditions(options.shots, channel, options.trajectories, options.circuit_device)
         return evaluation.evaluate_run(
             found.path,
             episodes=options.episodes,
@@ -67,6 +86,7 @@ def run(argv: list[str]) -> int:
             seed=options.seed,
             checkpoint=options.checkpoint,
             environment_overrides=_runs.changes(settings.environment, environment),
+            conditions=conditions,
         )
 
     _output.deliver(work, options.json, _show)

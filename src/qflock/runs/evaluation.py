@@ -11,7 +11,9 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from qflock.errors import UserError
+from qflock.parts import circuit_conditions
 from qflock.parts import evaluation as play
+from qflock.parts.circuits import Conditions
 from qflock.parts.host_workers import HostEnvironment
 from qflock.runs import host_program, policy, program, programs
 from qflock.types import Environment, Mode, Referenced
@@ -91,6 +93,7 @@ def evaluate_run(
     seed: int = 0,
     checkpoint: str = "final",
     environment_overrides: Mapping[str, Any] | None = None,
+    conditions: Conditions | None = None,
 ) -> dict[str, Any]:
     """Score a run's policy on fresh episodes, decentralised: only the agents' weights are loaded.
 
@@ -101,19 +104,24 @@ def evaluate_run(
         seed: of the boards; apart from all training keys.
         checkpoint: "final", "best", or the name of another file in models/.
         environment_overrides: environment settings to change, for example ``{"grid_size": 10}``.
+        conditions: shots, noise or a device, under which the policy's circuits are measured.
 
     Returns:
         ``per_seed``, ``over_seeds`` and ``references``, with the columns of evaluation.csv.
 
     Raises:
-        UserError: no such run or checkpoint, a damaged file, a setting that does not fit the weights.
+        UserError: no such run or checkpoint, a damaged file, a setting that does not fit the weights,
+            conditions for a policy without circuits.
     """
     if episodes < 1:
         raise UserError(f"episodes is {episodes}; it must be at least 1")
     loaded = policy.load(run, checkpoint, environment_overrides)
     key = evaluation_key(seed)
-    score = programs.evaluator(loaded.env, loaded.learner, episodes, mode, len(loaded.seeds))
-    each = rows(score(loaded.parameters, key), loaded.seeds)
+    learner, parameters = loaded.learner, loaded.parameters
+    if conditions is not None:
+        learner, parameters = circuit_conditions.under(learner, parameters, conditions)
+    score = programs.evaluator(loaded.env, learner, episodes, mode, len(loaded.seeds))
+    each = rows(score(parameters, key), loaded.seeds)
     return {
         "run": str(loaded.folder.path),
         "algorithm": loaded.settings.algorithm,
