@@ -70,12 +70,14 @@ class Trained:
         self.resumed: list[str] = []
         self.failing: set[str] = set()
 
-    def train(self, settings: Settings, quiet: bool = False) -> dict[str, Any]:
+    def train(self, settings: Settings, quiet: bool = False, *hooks: Any) -> dict[str, Any]:
         where = folder.create(settings, settings.run.run_dir, now=datetime.now())
         self.begun.append(where.name)
         return self.finish(where, settings)
 
-    def resume(self, run: Path, total_steps: int | None = None, quiet: bool = False) -> dict[str, Any]:
+    def resume(
+        self, run: Path, total_steps: int | None = None, quiet: bool = False, *hooks: Any
+    ) -> dict[str, Any]:
         where = folder.open_run(run)
         self.resumed.append(where.name)
         return self.finish(where, config.read_yaml(where.config))

@@ -147,11 +147,11 @@ def work(cell: Cell) -> None:
     A folder that another process is writing (a job of an earlier start that is still alive) is waited for.
 
     Raises:
-        UserError: as `runner.train` and `runner.resume`.
+        UserError: as `remembered.train` and `remembered.resume`.
         Interrupted: asked to stop; the state is saved.
     """
     from qflock.evidence.illustrate import illustrate
-    from qflock.runs import runner
+    from qflock.runs import remembered
 
     while _is_held(cell.folder):
         time.sleep(0.5)
@@ -162,9 +162,9 @@ def work(cell: Cell) -> None:
     device.use(cell.settings.run.device)
     if not run.hparams.is_file():
         cell.folder.parent.mkdir(parents=True, exist_ok=True)
-        runner.train(cell.settings, quiet=True)
+        remembered.train(cell.settings, quiet=True)
     elif not (cell.folder / "summary.json").is_file():
-        runner.resume(cell.folder, quiet=True)
+        remembered.resume(cell.folder, quiet=True)
     if cell.pictures:
         illustrate(cell.folder)
     _seal(cell)
