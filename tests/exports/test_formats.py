@@ -36,6 +36,31 @@ VARIANTS = [
         {"eta": 0.5, "min_entropy": 0.7, "inverse_temperature": 2.0, "floor": "published"},
     ),
     ("qio", "two_step", {"operator": "rotation"}),
+    ("vdn", "two_step", {"network": "circuit", "circuit_qubits": 3, "circuit_layers": 2}),
+    (
+        "qmix",
+        "matrix_game",
+        {
+            "network": "circuit",
+            "circuit_entangler": "cnot",
+            "circuit_entanglement": "all",
+            "circuit_head": "linear",
+            "circuit_compression": "frozen",
+            "circuit_frozen": True,
+            "circuit_reupload": False,
+            "share_parameters": False,
+        },
+    ),
+    (
+        "ippo",
+        "two_step",
+        {
+            "network": "circuit",
+            "circuit_encoding": "amplitude",
+            "circuit_qubits": 3,
+            "circuit_compression": "none",
+        },
+    ),
 ]
 NAMES = [f"{a}-{e}-{i}" for i, (a, e, _) in enumerate(VARIANTS)]
 
@@ -200,7 +225,9 @@ def test_every_algorithm_goes_home_or_says_why_not(algorithm, run_of, tmp_path):
     except UserError:
         pytest.skip("not for this environment")
     settings = loaded.settings.learner
-    if getattr(settings, "network", None) != "mlp" or not hasattr(settings, "share_parameters"):
+    if getattr(settings, "network", None) not in ("mlp", "circuit") or not hasattr(
+        settings, "share_parameters"
+    ):
         with pytest.raises(UserError, match="export"):
             writing.export(path, "numpy", tmp_path / "policy.npz")
         return
@@ -224,7 +251,7 @@ def test_the_numpy_file_plays_without_qflock(run_of, tmp_path):
     """In a process that can import nothing of ours, and holds nothing that could be executed."""
     path, _ = run_of("qmix", "gridworld25")
     done = writing.export(path, "numpy", tmp_path / "policy.npz")
-    assert [file.name for file in done["files"]] == ["policy.npz", "numpy_policy.py"]
+    assert [file.name for file in done["files"]] == ["policy.npz", "numpy_policy.py", "numpy_circuit.py"]
     code = (
         "import json, sys, numpy as np\n"
         "from numpy_policy import NumpyPolicy\n"

@@ -31,7 +31,7 @@ def test_a_network_of_ones_own(run_of, tmp_path):
     path, loaded = run_of("qmix", "gridworld25", network=f"{tmp_path}/own.py:Net")
     for to in ("numpy", "torch"):
         with pytest.raises(
-            UserError, match=r"the network Net cannot be exported to .*, which knows mlp and gru"
+            UserError, match=r"the network Net cannot be exported to .*, which knows mlp, gru and circuit"
         ):
             writing.export(path, to, tmp_path / f"policy{writing.SUFFIX[to]}")
     done = writing.export(path, "safetensors", tmp_path / "policy.safetensors")

@@ -14,6 +14,7 @@ from qflock import __version__
 from qflock.errors import UserError
 from qflock.exports.numpy_policy import FORMAT, ExportedPolicy
 from qflock.parts import inputs
+from qflock.parts.circuits import Circuit, fixed_rows
 from qflock.parts.networks import MLP
 from qflock.parts.recurrent import GRU
 from qflock.parts.rollout import spread
@@ -43,7 +44,7 @@ class Portable(NamedTuple):
     @property
     def described(self) -> bool:
         """Whether ``about`` says all that it takes to play; else there are weights by name alone."""
-        return self.about["network"]["kind"] in ("mlp", "gru")
+        return self.about["network"]["kind"] in ("mlp", "gru", "circuit")
 
 
 def describe(loaded: Loaded, seed: int | None = None, checkpoint: str = "final") -> Portable:
@@ -91,6 +92,9 @@ def describe(loaded: Loaded, seed: int | None = None, checkpoint: str = "final")
     weights = jax.tree.map(lambda x: np.asarray(x)[list(groups)], parameters) if groups else parameters
     named, _ = jax.tree_util.tree_flatten_with_path(weights)
     weights = {jax.tree_util.keystr(path, simple=True, separator="."): np.asarray(x) for path, x in named}
+    if isinstance(parameters, Circuit) and known:
+        fixed = _fixed(parameters, spec, about)
+        about["network"]["fixed"], weights = sorted(fixed), weights | fixed
     return Portable(about, weights, spec, parameters, bool(shared and not groups))
 
 
@@ -158,6 +162,17 @@ def _input(spec: Spec, stage: str) -> dict[str, Any]:
 
 
 def _network(parameters: Parameters) -> dict[str, Any]:
+    if isinstance(parameters, Circuit):
+        circuit = parameters.description
+        return {
+            "kind": "circuit",
+            "qubits": circuit.qubits,
+            "layers": circuit.layers,
+            "encoding": circuit.encoding,
+            "reupload": circuit.reupload,
+            "compression": parameters.compression != "none",
+            "head": "scale" if parameters.head is None else "linear",
+        }
     kind = {MLP: "mlp", GRU: "gru"}.get(type(parameters))
     if kind is None:
         return {"kind": "own", "name": type(parameters).__name__}
@@ -168,6 +183,30 @@ def _network(parameters: Parameters) -> dict[str, Any]:
         "epsilon": parameters.norms[0].eps if parameters.norms else 0.0,
         "dueling": parameters.value is not None,
     }
+
+
+def _fixed(network: Circuit, spec: Spec, about: dict[str, Any]) -> dict[str, np.ndarray]:
+    """What a circuit computes with and does not train: start, pattern, read-out, and what is frozen."""
+    circuit = network.description
+    fixed = {"start": circuit.initial, "signs": circuit.signs, "source": np.arange(2**circuit.qubits)}
+    fixed["phases"] = np.ones(2**circuit.qubits)
+    if circuit.entangler == "cz":
+        fixed["phases"] = circuit.phases
+    else:
+        fixed["source"] = circuit.permutation
+    found = {
+        f"circuit.{name}": np.asarray(x, np.int32 if name == "source" else np.float32)
+        for name, x in fixed.items()
+    }
+    if network.angles is None:
+        found |= {name: np.asarray(x) for name, x in network.parameters._asdict().items()}
+    if network.compression == "frozen":
+        features = inputs.of_observation(spec, about["input"]["kind"]).size
+        features += about["identity"] * spec.agents + about["last_action"] * spec.actions
+        slots = int(np.prod(circuit.inputs))
+        found["compress.weight"] = fixed_rows(features, slots, network.frozen_seed)
+        found["compress.bias"] = np.zeros(slots, np.float32)
+    return found
 
 
 def _memory(start: Any, network: dict[str, Any], last_action: bool) -> dict[str, Any]:

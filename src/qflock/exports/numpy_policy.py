@@ -1,4 +1,4 @@
-"""Play a policy that was trained with qflock, with NumPy alone: this file needs nothing else, copy it freely.
+"""Play a policy that was trained with qflock, with NumPy alone: copy it and `numpy_circuit` freely.
 
     policy = NumpyPolicy.load("policy.npz")
     policy.restart()                      # at the start of each episode
@@ -16,6 +16,11 @@ import json
 from typing import Any
 
 import numpy as np
+
+if __package__:
+    from qflock.exports import numpy_circuit
+else:  # a copy: the file beside it is for policies made of circuits
+    import numpy_circuit  # type: ignore[reportMissingImports]
 
 FORMAT = "qflock-policy-1"
 NEVER = -1e30  # log-probability of an illegal action: finite, and its probability is exactly 0
@@ -117,7 +122,7 @@ class NumpyPolicy(ExportedPolicy):
 
     def __init__(self, about: dict[str, Any], weights: dict[str, np.ndarray]) -> None:
         super().__init__(about)
-        if about["network"]["kind"] not in ("mlp", "gru"):
+        if about["network"]["kind"] not in ("mlp", "gru", "circuit"):
             raise ValueError(f"of the network {about['network'].get('name')!r} it has the weights alone")
         self.weights = weights
 
@@ -148,6 +153,8 @@ class NumpyPolicy(ExportedPolicy):
             x = np.concatenate([x, _one_hot(np.arange(x.shape[-2]), x)], -1)
         if self.about["last_action"]:
             x = np.concatenate([x, _one_hot(memory["action"], x, self.about["actions"])], -1)
+        if network["kind"] == "circuit":
+            return memory, numpy_circuit.outputs(network, self.weights, x)
         for i in range(network["hidden"]):
             x = self._linear(f"hidden.{i}", x)
             x = np.maximum(self._normalised(f"norms.{i}", x) if network["layer_norm"] else x, 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -83,7 +84,8 @@ def write(path: Path, portable: Portable, loaded: Loaded) -> float:
     with replacing(path) as temporary:
         words = [str(loaded.folder.path), about["checkpoint"], str(about["seed"]), str(temporary)]
         command = [sys.executable, "-m", "qflock.exports.onnx_graph", *words]
-        done = subprocess.run(command, capture_output=True, text=True)
+        filtered = {**os.environ, "JAX_TRACEBACK_FILTERING": "off"}  # else the last line tells of filtering
+        done = subprocess.run(command, capture_output=True, text=True, env=filtered)
         try:
             if done.returncode:
                 raise ValueError((done.stderr.strip() or "it was killed").splitlines()[-1])

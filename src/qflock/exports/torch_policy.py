@@ -1,4 +1,4 @@
-"""A policy that was trained with qflock, as a PyTorch module: this file needs PyTorch alone, copy it freely.
+"""A policy that was trained with qflock, as a PyTorch module: copy it and `torch_circuit` freely.
 
     policy = TorchPolicy.load("policy.pt")
     policy.restart()                      # at the start of each episode
@@ -18,6 +18,11 @@ from typing import Any
 
 import torch  # type: ignore[reportMissingImports]
 from torch import Tensor, nn  # type: ignore[reportMissingImports]
+
+if __package__:
+    from qflock.exports import torch_circuit
+else:  # a copy: the file beside it is for policies made of circuits
+    import torch_circuit  # type: ignore[reportMissingImports]
 
 FORMAT = "qflock-policy-1"
 NEVER = -1e30  # log-probability of an illegal action: finite, and its probability is exactly 0
@@ -81,11 +86,18 @@ class TorchPolicy(nn.Module):
         if about.get("format") != FORMAT:
             raise ValueError(f"a policy of format {about.get('format')!r}; this file plays {FORMAT!r}")
         network = about["network"]
-        if network["kind"] not in ("mlp", "gru"):
+        if network["kind"] not in ("mlp", "gru", "circuit"):
             raise ValueError(f"of the network {network.get('name')!r} it has the weights alone")
+        self.about = about
+        if network["kind"] == "circuit":
+            torch_circuit.equip(self, network, weights)
+        else:
+            self._layers(network, weights)
+        self.restart()
+
+    def _layers(self, network: dict[str, Any], weights: dict[str, Tensor]) -> None:
         of = lambda name: (weights[f"{name}.weight"].clone(), weights[f"{name}.bias"].clone())
         layers = range(network["hidden"])
-        self.about = about
         self.hidden = nn.ModuleList(Linear(*of(f"hidden.{i}")) for i in layers)
         normed = layers if network["layer_norm"] else ()
         self.norms = nn.ModuleList(Norm(*of(f"norms.{i}"), network["epsilon"]) for i in normed)
@@ -95,7 +107,6 @@ class TorchPolicy(nn.Module):
             self.cell = GRU(*(weights[f"cell.{name}"].clone() for name in names))
         self.head = Linear(*of("head"))
         self.value = Linear(*of("value")) if network["dueling"] else None
-        self.restart()
 
     @classmethod
     def load(cls, path: Any) -> TorchPolicy:
@@ -107,7 +118,8 @@ class TorchPolicy(nn.Module):
         """The memory of all agents at the start of an episode."""
         start = {name: torch.tensor(x) for name, x in self.about["memory"].items()}
         agents = self.about["agents"]
-        return {name: x.expand(agents, *x.shape).to(self.head.weight.device) for name, x in start.items()}
+        device = next(self.parameters()).device
+        return {name: x.expand(agents, *x.shape).to(device) for name, x in start.items()}
 
     def restart(self) -> None:
         """Forget: call it at the start of each episode."""
@@ -115,7 +127,7 @@ class TorchPolicy(nn.Module):
 
     def forward(self, memory: Memory, observations: Tensor) -> tuple[Memory, Tensor]:
         """``(memory, observations (..., A, O)) -> (memory, outputs (..., A, U))``, without side effects."""
-        x = inputs(self.about["input"], observations.to(self.head.weight))
+        x = inputs(self.about["input"], observations.to(next(self.parameters())))
         hot = lambda index, size: (index.unsqueeze(-1) == torch.arange(size).to(index)).to(x)
         if self.about["identity"]:
             ids = hot(torch.arange(x.shape[-2], device=x.device), x.shape[-2])
@@ -123,6 +135,8 @@ class TorchPolicy(nn.Module):
         if self.about["last_action"]:
             taken = hot(memory["action"], self.about["actions"])
             x = torch.cat([x, taken.expand(*x.shape[:-1], -1)], -1)
+        if self.about["network"]["kind"] == "circuit":
+            return memory, torch_circuit.outputs(self, self.about["network"], x)
         for i, layer in enumerate(self.hidden):
             x = layer(x)
             x = torch.relu(self.norms[i](x) if len(self.norms) else x)
@@ -169,7 +183,7 @@ class TorchPolicy(nn.Module):
             raise ValueError(f"observations have shape {tuple(observations.shape)}; it must end in {sizes}")
         shape = (*observations.shape[:-1], self.about["actions"])
         legal = torch.ones(shape).bool() if legal is None else torch.as_tensor(legal).bool()
-        device = self.head.weight.device
+        device = next(self.parameters()).device
         observations, legal = observations.to(device), legal.to(device)
         memory, scores = self.scores(self.memory, observations, legal)
         actions = self._choose(scores, legal, sample)

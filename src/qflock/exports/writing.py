@@ -19,8 +19,11 @@ from qflock.runs.storage import cannot_write, replacing, write_text
 Format = Literal["numpy", "torch", "onnx", "safetensors"]
 
 SUFFIX: dict[Format, str] = {"numpy": ".npz", "torch": ".pt", "onnx": ".onnx", "safetensors": ".safetensors"}
-PLAYERS: dict[Format, str] = {"numpy": "numpy_policy.py", "torch": "torch_policy.py"}
-"""The stand-alone file that plays a format; a copy is put beside the policy."""
+PLAYERS: dict[Format, tuple[str, ...]] = {
+    "numpy": ("numpy_policy.py", "numpy_circuit.py"),
+    "torch": ("torch_policy.py", "torch_circuit.py"),
+}
+"""The stand-alone files that play a format; copies are put beside the policy."""
 
 
 def export(
@@ -62,10 +65,10 @@ def export(
         difference = description.check(portable, loaded, NumpyPolicy(about, portable.weights))
     elif to in PLAYERS:
         raise UserError(
-            f"the network {about['network']['name']} cannot be exported to {to}, which knows mlp and gru; "
-            "take it home with --to onnx, or its weights by name with --to safetensors"
+            f"the network {about['network']['name']} cannot be exported to {to}, which knows mlp, gru and "
+            "circuit; take it home with --to onnx, or its weights by name with --to safetensors"
         )
-    player = _player(output, to) if to in PLAYERS else None
+    players = [_player(output, name) for name in PLAYERS.get(to, ())]
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
@@ -74,10 +77,9 @@ def export(
         difference = onnx_policy.write(output, portable, loaded)
     else:
         _WRITERS[to](output, portable)
-    if player is not None:
+    for player in players:
         write_text(*player)
-    files = [output] if player is None else [output, player[0]]
-    return {"files": files, "difference": difference, "about": about}
+    return {"files": [output, *(place for place, _ in players)], "difference": difference, "about": about}
 
 
 def _numpy(path: Path, portable: Portable) -> None:
@@ -107,9 +109,9 @@ _WRITERS: dict[str, Callable[[Path, Portable], None]] = {
 }
 
 
-def _player(output: Path, to: Format) -> tuple[Path, str]:
-    """The stand-alone file that plays a format, to be put beside the policy: where, and its text."""
-    source = Path(numpy_policy.__file__).with_name(PLAYERS[to])
+def _player(output: Path, name: str) -> tuple[Path, str]:
+    """A stand-alone file that plays a format, to be put beside the policy: where, and its text."""
+    source = Path(numpy_policy.__file__).with_name(name)
     copy, text = output.parent / source.name, source.read_text(encoding="utf-8")
     first = text.partition("\n")[0]
     if copy.exists() and not (copy.is_file() and copy.read_text("utf-8", "replace").startswith(first)):

@@ -136,7 +136,7 @@ class Circuit(eqx.Module):
         if self.compress is not None:
             x = self.compress(x)
         elif self.compression == "frozen":
-            x = jnp.asarray(_orthogonal(x.shape[0], slots, self.frozen_seed)) @ x
+            x = jnp.asarray(fixed_rows(x.shape[0], slots, self.frozen_seed)) @ x
         else:
             x = jnp.pad(x, (0, slots - x.shape[0]))
         return x.reshape(shape)
@@ -181,7 +181,7 @@ class Circuit(eqx.Module):
         return self.scale * found + self.bias
 
 
-def _orthogonal(inputs: int, outputs: int, seed: int) -> np.ndarray:
+def fixed_rows(inputs: int, outputs: int, seed: int) -> np.ndarray:
     """A random matrix ``(outputs, inputs)`` whose rows, or columns where they are fewer, are orthonormal."""
     drawn = np.random.default_rng([seed, 1]).normal(size=(max(inputs, outputs), min(inputs, outputs)))
     found = np.linalg.qr(drawn)[0].astype(np.float32)
