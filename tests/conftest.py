@@ -10,6 +10,7 @@ import pytest
 
 def pytest_configure(config):
     """Workers of one run share a folder; it goes when the run ends."""
+    os.environ["QFLOCK_TRUST"] = "1"  # tests name their own files in settings of every sort
     if "QFLOCK_CACHE" not in os.environ:
         folder = Path(tempfile.mkdtemp(prefix="qflock-tests-"))
         os.environ["QFLOCK_CACHE"] = str(folder)
