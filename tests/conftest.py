@@ -15,6 +15,7 @@ def pytest_configure(config):
         folder = Path(tempfile.mkdtemp(prefix="qflock-tests-"))
         os.environ["QFLOCK_CACHE"] = str(folder)
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    os.environ["XDG_STATE_HOME"] = str(Path(os.environ["QFLOCK_CACHE"]) / "state")  # not the developer's own
 
 
 @pytest.fixture(scope="session", autouse=True)

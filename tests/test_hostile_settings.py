@@ -43,7 +43,8 @@ def known_names(algorithm: str, env: str) -> list[str]:
     found = list(types_of(RunSettings, "a run"))
     try:
         found += types_of(registry.algorithm(algorithm).Config, algorithm)
-        found += [f"env.{name}" for name in types_of(registry.environment_class(env).Config, env)]
+        settings = getattr(registry.environment_class(env), "Config", None)
+        found += [f"env.{name}" for name in types_of(settings, env)] if settings else []
     except UserError:
         pass
     return found

@@ -21,6 +21,7 @@ from qflock.errors import UserError
 VARIABLE = "QFLOCK_TRUST"
 """Set to 1, all that files name is used: for tests, and for workers of a command that said ``--trust``."""
 _named: set[str] = set()
+_said = False  # --trust, to this very process
 
 
 def name(*values: Any) -> None:
@@ -32,6 +33,8 @@ def name(*values: Any) -> None:
 
 def everything() -> None:
     """The user trusts what the files of this command name."""
+    global _said
+    _said = True
     os.environ[VARIABLE] = "1"
 
 
@@ -69,11 +72,14 @@ def check_module(target: str, module: str) -> None:
 
 
 def _check(text: str, what: str) -> None:
+    trusted = os.environ.get(VARIABLE, "") == "1"
+    if trusted and not _said:
+        return
     store = _store()
     with contextlib.suppress(OSError, UnicodeDecodeError):
         if text in store.read_text(encoding="utf-8").splitlines():
             return
-    if text not in _named and os.environ.get(VARIABLE, "") != "1":
+    if text not in _named and not trusted:
         raise UserError(f"{text} is {what} that a file names and you never did; look at it, then add --trust")
     if len(text.splitlines()) != 1:
         return

@@ -48,7 +48,7 @@ class Diverged(UserError):
         again = f", also after {tries} rollbacks" if tries else ""
         good = f"the state of step {kept:,} is kept" if kept else "nothing was saved before"
         super().__init__(
-            f"numbers that are none by step {env_steps:,}{again} ({trouble}); {good}. Go on past it with: "
+            f"NaN or infinity after step {env_steps:,}{again} ({trouble}); {good}. Go on past it with: "
             f"qflock resume {path} --on_nan skip",
             code=EXIT,
         )

@@ -137,12 +137,13 @@ class Work:
         """A chunk of updates, its rows in the log, and what is due after it."""
         on_nan, p = self.settings.run.on_nan, self.ledger.position
         chunks = p.update // self.program.updates
-        if on_nan == "rollback" and chunks % ANCHOR == 0 and p.update not in p.anchors:
+        anchored = p.update in p.anchors or (p.anchors and chunks % ANCHOR)
+        if on_nan == "rollback" and not anchored:
             p.anchors, p.tries = [*p.anchors, p.update][-2:], 0
             self._save(state)
         before = _apart(state) if on_nan == "skip" else None  # a chunk donates what it is given
         state, told = self.program.chunk(state)
-        told, found = jax.device_get((told, self.look(state, told)))
+        told, found = jax.device_get((told, self.look(state, told._replace(episodes=None))))
         trouble = health.judge(found, self.seeds)
         if trouble is not None:
             if before is None:
