@@ -16,10 +16,12 @@ def pytest_configure(config):
     """
     if config.getoption("markexpr") == "not slow":
         os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+    os.environ["QFLOCK_TRUST"] = "1"  # tests name their own files in settings of every sort
     if "QFLOCK_CACHE" not in os.environ:
         folder = Path(tempfile.mkdtemp(prefix="qflock-tests-"))
         os.environ["QFLOCK_CACHE"] = str(folder)
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    os.environ["XDG_STATE_HOME"] = str(Path(os.environ["QFLOCK_CACHE"]) / "state")  # not the developer's own
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from qflock import config
+from qflock import config, trust
 from qflock.config import Settings
 from qflock.errors import UserError
 
@@ -39,6 +39,7 @@ def train(
     from qflock import device
     from qflock.runs import remembered
 
+    trust.name(algorithm, env, *settings.values())
     if not isinstance(algorithm, Settings):
         given = settings if env is None else {"env": env, **settings}
         file = None if config_file is None else Path(config_file)
@@ -48,7 +49,12 @@ def train(
 
 
 def resume(
-    run: Path | str, total_steps: int | None = None, *, quiet: bool = False, device: str | None = None
+    run: Path | str,
+    total_steps: int | None = None,
+    *,
+    quiet: bool = False,
+    device: str | None = None,
+    on_nan: Literal["stop", "skip", "rollback"] | None = None,
 ) -> dict[str, Any]:
     """Go on with a run from its newest saved state, bit for bit as if it had never stopped. (On an
     environment of PettingZoo or Gymnasium, which is no pure function, episodes start anew.)
@@ -58,6 +64,7 @@ def resume(
         total_steps: environment steps of the whole run; as planned if left out.
         quiet: show no progress.
         device: auto, cpu or gpu; as the run was started if left out.
+        on_nan: what to do about NaN or infinity from now on; as before if left out.
 
     Returns:
         As `train`.
@@ -67,7 +74,7 @@ def resume(
 
     settings = folder.open_run(run).settings()
     devices.use(device or settings.run.device)  # type: ignore[arg-type]
-    return _illustrated(remembered.resume(run, total_steps, quiet))
+    return _illustrated(remembered.resume(run, total_steps, quiet, on_nan))
 
 
 def _illustrated(summary: dict[str, Any]) -> dict[str, Any]:
@@ -163,6 +170,7 @@ def load_exported(path: Path | str) -> Any:
 
 def make(env: str, **settings: Any) -> Any:
     """An environment by name or file, with settings: ``qflock.make("gridworld25", grid_size=10)``."""
+    trust.name(env)
     return config.make_environment(env, config.environment_settings(env, settings))
 
 

@@ -13,13 +13,16 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from qflock import registry, settings_file
-from qflock.errors import UserError, unknown
+from qflock.errors import UserError, shown, unknown
 from qflock.settings_values import convert, plain, types_of
 
 PRESETS = Path(__file__).parent / "presets"
 
 RESERVED = ("algorithm", "config", "json", "quiet", "dry_run", "debug")
 """Names that no setting can have: the command line means something else by them."""
+
+MOST_STEPS = 2_000_000_000
+"""Counters of steps have 32 bits."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,9 @@ class RunSettings:
     """How many weight checkpoints to keep, the newest ones; 0 for all."""
     state_interval: float = 60.0
     """Seconds between resumable training states."""
+    on_nan: Literal["stop", "skip", "rollback"] = "stop"
+    """What to do about NaN or infinity in weights, losses or returns: stop (exit status 3, the last good
+    state kept), skip (take the chunk of updates back), rollback (to a state saved before)."""
     init_from: Path | None = None
     """A finished run or weights file whose weights to start from."""
     loggers: tuple[Literal["tensorboard", "wandb"], ...] = ()
@@ -69,15 +75,12 @@ class RunSettings:
         for name in ("total_steps", "seeds", "log_interval", "eval_episodes", "final_episodes"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        for name in (
-            "total_episodes",
-            "eval_interval",
-            "save_interval",
-            "keep_checkpoints",
-            "state_interval",
-        ):
+        counts = ("total_episodes", "eval_interval", "save_interval", "keep_checkpoints")
+        for name in (*counts, "state_interval"):
             if not getattr(self, name) >= 0:
                 raise UserError(f"{name} is {getattr(self, name)}; it must not be negative")
+        if self.total_steps > MOST_STEPS:
+            raise UserError(f"total_steps is {self.total_steps}; it must be at most {MOST_STEPS}")
         if not 0 <= self.seed <= 2**31 - self.seeds:
             raise UserError(f"seed is {self.seed}; it must lie in [0, {2**31 - self.seeds}]")
 
@@ -216,7 +219,7 @@ def _layer(mapping: Mapping[str, Any], where: str) -> _Layer:
         env = env.get("name")
     if env is not None:
         if not isinstance(env, str):
-            raise UserError(f"{where}env: expected the name of an environment, got {env!r}")
+            raise UserError(f"{where}env: expected the name of an environment, got {shown(env)}")
         flat["env"] = _anchored(registry.canonical(env))
     return _Layer(where, flat)
 
@@ -276,7 +279,7 @@ def _make(cls: type, values: dict[str, Any], owner: str) -> Any:
     """An instance of a settings class; a refusal of its own becomes a user's error."""
     try:
         return cls(**values)
-    except (ValueError, TypeError, AssertionError) as problem:
+    except (ValueError, TypeError, AssertionError, ArithmeticError, LookupError) as problem:
         raise UserError(f"settings of {owner}: {problem}") from problem
 
 
@@ -284,8 +287,8 @@ def _anchored(value: Any) -> Any:
     """A setting that names a Python file (``my_env.py:MyEnv``) with its full path, so that a run can go
     on from any folder; any other value as it is."""
     if isinstance(value, str) and registry.is_path(value):
-        file, colon, name = value.partition(":")
-        return f"{Path(file).expanduser().resolve()}{colon}{name}"
+        _, colon, name = value.partition(":")
+        return f"{registry.file_of(value)}{colon}{name}"
     return value
 
 

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+LONGEST = 100
+"""Characters of a value that a message shows."""
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = LONGEST
+_SHORT.maxlist = _SHORT.maxdict = 12
+_SHORT.maxlevel = 4
 
 
 class UserError(Exception):
@@ -27,6 +37,15 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
         known: the names that exist.
     """
     known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(str(name)[:LONGEST], known, n=1, cutoff=0.5)
     advice = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
-    return UserError(f"unknown {kind} {name!r}; {advice}")
+    return UserError(f"unknown {kind} {shown(name)}; {advice}")
+
+
+def shown(value: Any) -> str:
+    """A value in a message: as Python writes it, but of bounded length, however large or nested it is."""
+    value = list(value) if isinstance(value, tuple) else str(value) if isinstance(value, Path) else value
+    try:
+        return " ".join(_SHORT.repr(value).split("\n"))
+    except ValueError:
+        return "a number of very many digits"

@@ -20,7 +20,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
-from qflock.errors import UserError, unknown
+from qflock import trust
+from qflock.errors import UserError, shown, unknown
 
 Kind = Literal["environments", "algorithms"]
 
@@ -35,7 +36,13 @@ def names(kind: Kind) -> list[str]:
     package = importlib.util.find_spec(f"qflock.{kind}")
     folders = package.submodule_search_locations if package else None
     own = {m.name for m in pkgutil.iter_modules(folders or []) if m.name[0] != "_"}
-    return sorted(own | {e.name for e in importlib.metadata.entry_points(group=f"qflock.{kind}")})
+    return sorted(own | {entry.name for entry in _added(kind)})
+
+
+@functools.cache
+def _added(kind: Kind) -> list[importlib.metadata.EntryPoint]:
+    """Entries of installed packages; finding them reads a file of every package there is."""
+    return list(importlib.metadata.entry_points(group=f"qflock.{kind}"))
 
 
 def canonical(name: str) -> str:
@@ -50,7 +57,7 @@ def module(kind: Kind, name: str) -> ModuleType:
         UserError: no such entry; a close name is suggested.
     """
     name = canonical(name)
-    for entry in importlib.metadata.entry_points(group=f"qflock.{kind}"):
+    for entry in _added(kind):
         if entry.name == name:
             return entry.load()
     if name not in names(kind):
@@ -61,6 +68,18 @@ def module(kind: Kind, name: str) -> ModuleType:
 def is_path(name: str) -> bool:
     """Whether a name points into a file of the user's: ``my_env.py:MyEnv`` or ``my_env.py``."""
     return name.split(":")[0].endswith(".py")
+
+
+def file_of(name: str) -> Path:
+    """The full path of the file in ``my_env.py:MyEnv``.
+
+    Raises:
+        UserError: no path can be called so.
+    """
+    try:
+        return Path(name.partition(":")[0]).expanduser().resolve()
+    except (ValueError, RuntimeError, OSError) as problem:
+        raise UserError(f"{shown(name)} names no file: {problem}") from problem
 
 
 @functools.cache
@@ -86,12 +105,14 @@ def from_file(name: str) -> Any:
     """The object that ``path.py:Name`` names, or the whole module for ``path.py``.
 
     Raises:
-        UserError: no such file, no such name in it, or it fails when it is imported.
+        UserError: no such file, no such name in it, it fails when it is imported, or the user never named it
+            (see `trust`).
     """
     file, _, attribute = name.partition(":")
-    path = Path(file).expanduser().resolve()
+    path = file_of(name)
     if not path.is_file():
-        raise UserError(f"no file {file!r} (from {name!r}); give a path like my_file.py:MyClass")
+        raise UserError(f"no file {shown(file)} (from {shown(name)}); give a path like my_file.py:MyClass")
+    trust.check(path, "Python code")
     loaded = _imported(path, path.stat().st_mtime_ns)
     if not attribute:
         return loaded

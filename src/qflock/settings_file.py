@@ -29,12 +29,18 @@ def read(path: Path) -> dict[str, Any]:
         raise UserError(f"cannot read {path}: {problem.strerror}") from problem
     try:
         found = yaml.load(text, _loader())
+        _refuse_circles(found)
     except yaml.MarkedYAMLError as problem:
         mark = problem.problem_mark or problem.context_mark
         line = f", line {mark.line + 1}" if mark else ""
         raise UserError(f"{path}{line}: damaged YAML: {problem.problem or problem.context}") from problem
     except yaml.YAMLError as problem:
         raise UserError(f"{path}: damaged YAML: {str(problem).splitlines()[0]}") from problem
+    except RecursionError as problem:
+        raise UserError(f"{path}: damaged YAML: it is nested too deep") from problem
+    except Exception as problem:  # PyYAML's constructors: no such day, too many digits ...
+        what = " ".join(str(problem).split())[:200]
+        raise UserError(f"{path}: damaged YAML: a value cannot be read ({what})") from problem
     if found is None:
         return {}
     if not isinstance(found, dict):
@@ -61,6 +67,18 @@ def write(mapping: Mapping[str, Any]) -> str:
         str, lambda d, text: d.represent_scalar("tag:yaml.org,2002:str", text, style=quotes(text))
     )
     return yaml.dump(dict(mapping), Dumper=Dumper, sort_keys=False, allow_unicode=True, width=100)
+
+
+def _refuse_circles(value: Any, above: tuple[int, ...] = (), seen: set[int] | None = None) -> None:
+    """A list that holds itself would be read for ever; one that stands in many places is looked at once."""
+    seen = set() if seen is None else seen
+    if not isinstance(value, list | dict) or (id(value) in seen and id(value) not in above):
+        return
+    if id(value) in above:
+        raise RecursionError
+    seen.add(id(value))
+    for inner in value.values() if isinstance(value, dict) else value:
+        _refuse_circles(inner, (*above, id(value)), seen)
 
 
 def _loader() -> Any:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from qflock.errors import UserError
+from qflock.errors import UserError, shown
 
 _NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "text", Path: "a path"}
 _METAVARS = {
@@ -72,7 +72,7 @@ def convert(value: Any, wanted: Any) -> Any:
         return value
     try:
         return reader(value)
-    except (ValueError, TypeError, OverflowError):
+    except (ValueError, TypeError, OverflowError, RuntimeError):
         raise _mismatch(value, wanted) from None
 
 
@@ -137,7 +137,7 @@ def plain(value: Any) -> Any:
 
 
 def _mismatch(value: Any, wanted: Any) -> ValueError:
-    return ValueError(f"expected {describe(wanted)}, got {plain(value)!r}")
+    return ValueError(f"expected {describe(wanted)}, got {shown(value)}")
 
 
 def _any_of(value: Any, wanted: Any) -> Any:
@@ -187,11 +187,12 @@ def _boolean(value: Any) -> bool:
 
 def _whole(value: Any) -> int:
     if isinstance(value, str):
-        if "e" in value.lower() and float(value).is_integer():
-            return int(float(value))
-        return int(value)
+        whole = "e" in value.lower() and float(value).is_integer()
+        value = int(float(value)) if whole else int(value)
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError
+    if abs(value) >= 2**63:
+        raise OverflowError
     return value
 
 

@@ -13,6 +13,7 @@ import pytest
 from qflock import config
 from qflock.errors import UserError
 from qflock.runs import log, runner
+from qflock.runs.work import Work
 
 SETTINGS = {
     "env": str(Path(__file__).parents[1] / "tiny.py") + ":Echo",
@@ -150,13 +151,13 @@ def test_starting_from_another_runs_weights(whole, tmp_path):
 
     folder = tmp_path / "next"
     made = settings(folder, init_from=whole)
-    work = runner._Work(made, True)
-    state = work._begin()
+    work = Work(made, True)
+    state = work.begin()
     source = tensors.load_arrays(whole / "models" / "final_model.safetensors")
     name = next(n for n in source if n.startswith("training.") and n.endswith("head.weight"))
     np.testing.assert_array_equal(state.learner.online.agents.head.weight, source[name])
     with pytest.raises(UserError, match="does not fit"):
-        runner._Work(settings(folder, init_from=whole, hidden=(8,)), True)._begin()
+        Work(settings(folder, init_from=whole, hidden=(8,)), True).begin()
 
 
 def test_a_run_in_use_is_refused(whole):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+from qflock import trust
 from qflock.bridges import _hosting, _options
 from qflock.bridges._gymnasium_copy import Copy
 from qflock.bridges._options import Option
@@ -25,6 +26,8 @@ def environment_class(target: str) -> type:
         UserError: Gymnasium is not installed, or has no such environment.
     """
     library: Any = _options.library("gymnasium", EXTRA)
+    if ":" in target:
+        trust.check_module(f"gymnasium:{target}", target.partition(":")[0])
     try:
         spec = library.spec(target)
         maker = library.envs.registration.load_env_creator(spec.entry_point)

@@ -10,6 +10,7 @@ import functools
 import inspect
 from typing import Literal
 
+from qflock import trust
 from qflock.bridges import _hosting, _options
 from qflock.bridges._options import Option
 from qflock.bridges._pettingzoo_copy import Copy, module_of
@@ -37,6 +38,7 @@ def environment_class(target: str) -> type:
         UserError: PettingZoo or the environment's package is not installed, or there is no such module.
     """
     _options.library("pettingzoo", EXTRA)
+    trust.check_module(f"pettingzoo:{target}", target)
     found = module_of(target)
     options: dict[str, Option] = {}
     for maker in (found.parallel_env, getattr(found, "raw_env", None)):

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
-from qflock import __version__
+from qflock import __version__, trust
 from qflock.errors import UserError, unknown
 
 COMMANDS = {
@@ -49,11 +49,13 @@ more
   qflock COMMAND --help                      what a command takes
   qflock train ALGORITHM --help              every setting with its default
   --debug, or QFLOCK_DEBUG=1                 show the traceback of an error
+  --trust                                    use Python code that a run or a file names
   --version                                  the version
 
 exit codes
-  0 fine, 1 a cell of an experiment or a check failed, 2 bad input,
-  130 interrupted (state saved), 70 internal error
+  0 fine, 1 a cell of an experiment or a check failed, 2 bad input or a disk
+  that cannot be written, 3 NaN or infinity in training (last good state kept),
+  130 stopped by Ctrl-C or SIGTERM (state saved), 70 internal error
 """
 
 BAD_INPUT, INTERNAL, INTERRUPTED, BROKEN_PIPE = 2, 70, 130, 141
@@ -66,11 +68,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: arguments after the program's name; those of the process by default.
 
     Returns:
-        The exit status: 0 fine, 2 bad input, 130 interrupted, 70 internal error.
+        The exit status, see `HELP`.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments or os.environ.get("QFLOCK_DEBUG", "") not in ("", "0")
-    arguments = [word for word in arguments if word != "--debug"]
+    if "--trust" in arguments:
+        trust.everything()
+    arguments = [word for word in arguments if word not in ("--debug", "--trust")]
+    trust.name(*arguments, *(word.partition("=")[2] for word in arguments))
     try:
         status = _dispatch(arguments)
         sys.stdout.flush()

@@ -33,7 +33,9 @@ class Group(NamedTuple):
     pairs: bool = False
 
 
-def parse(groups: Sequence[Group], argv: Sequence[str], *, command: str, about: str) -> list[Any]:
+def parse(
+    groups: Sequence[Group], argv: Sequence[str], *, command: str, about: str, after: str = ""
+) -> list[Any]:
     """The arguments of a command.
 
     Args:
@@ -41,6 +43,7 @@ def parse(groups: Sequence[Group], argv: Sequence[str], *, command: str, about: 
         argv: what stands after the command's name.
         command: the command, for messages and the usage line: ``qflock train qmix``, ``qflock watch RUN``.
         about: what the command does; the head of its help.
+        after: the foot of its help.
 
     Returns:
         The defaults of each group, with the arguments laid over them.
@@ -70,6 +73,7 @@ def parse(groups: Sequence[Group], argv: Sequence[str], *, command: str, about: 
             )
     except SystemExit as stopped:
         if not stopped.code:
+            print(f"\n{after}" if after else "", end="")
             raise
         raise UserError(f"{_one_line(complaint.getvalue())} {see}") from None
     if rest:

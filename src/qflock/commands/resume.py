@@ -15,7 +15,8 @@ ABOUT = """Go on with a run from its newest saved state. RUN is the run's folder
 A run that was stopped ends as if it had not been, bit for bit on the same
 machine and versions. That is promised for pure environments only: those of
 pettingzoo: and gymnasium: start new episodes, and a warning says so. With
---total_steps a finished run trains for longer."""
+--total_steps a finished run trains for longer. A damaged state is passed over
+for the one before it, and that is said. Exit codes: see qflock train --help."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class Options:
     """Environment steps of the whole run, those before it was stopped included; none for as planned."""
     device: Literal["auto", "cpu", "gpu"] | None = None
     """Where to compute; none for where the run was started."""
+    on_nan: Literal["stop", "skip", "rollback"] | None = None
+    """What to do about NaN or infinity from now on; none for as before."""
     quiet: bool = False
     """No progress, only the result."""
     json: bool = False
@@ -46,7 +49,13 @@ def run(argv: list[str]) -> int:
     def work() -> dict[str, Any]:
         from qflock import api
 
-        return api.resume(found.path, options.total_steps, quiet=options.quiet, device=options.device)
+        return api.resume(
+            found.path,
+            options.total_steps,
+            quiet=options.quiet,
+            device=options.device,
+            on_nan=options.on_nan,
+        )
 
     _output.deliver(work, options.json, _output.show_training)
     return 0

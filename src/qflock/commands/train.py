@@ -24,6 +24,15 @@ environments: {environments}
               (or your own file: my_algorithm.py, --env my_env.py:MyEnv)
 
 All settings, with their defaults: qflock train ALGORITHM [--env ENVIRONMENT] --help
+
+{codes}"""
+
+CODES = """exit codes
+  0    trained to the end
+  2    bad input, or a disk that is full or cannot be written; what was saved is whole
+  3    NaN or infinity in weights, losses or returns (--on_nan stop); the last good state is kept
+  130  stopped by Ctrl-C or SIGTERM; the state is saved within 10 seconds
+Then `qflock resume RUN` goes on, also after kill -9, with the same bits as if nothing had happened.
 """
 
 
@@ -50,7 +59,7 @@ def run(argv: list[str]) -> int:
         if not _arguments.wants_help(argv):
             raise UserError(f"name the algorithm first: qflock train ALGORITHM; there are: {algorithms}")
         environments = ", ".join(registry.names("environments"))
-        print(USAGE.format(algorithms=algorithms, environments=environments), end="")
+        print(USAGE.format(algorithms=algorithms, environments=environments, codes=CODES), end="")
         return 0
     env = _arguments.peek(rest, "--env")
     defaults = config.resolve(
@@ -82,7 +91,11 @@ def _parse(defaults: Settings, argv: list[str], typed: str) -> tuple[Options, Se
     if defaults.environment is not None:
         groups.insert(2, Group(defaults.environment, "env", "env", pairs=True))
     run, learner, *environment, options = _arguments.parse(
-        groups, argv, command=f"qflock train {typed}", about=f"Train {typed} on {defaults.run.env}."
+        groups,
+        argv,
+        command=f"qflock train {typed}",
+        about=f"Train {typed} on {defaults.run.env}.",
+        after=CODES,
     )
     run = dataclasses.replace(run, env=defaults.run.env)  # as resolved: canonical, with its full path
     return options, Settings(defaults.algorithm, run, learner, environment[0] if environment else None)

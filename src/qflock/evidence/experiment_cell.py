@@ -121,11 +121,7 @@ def summary(cell: Cell) -> dict[str, Any]:
     Raises:
         UserError: it cannot be read.
     """
-    path = cell.folder / "summary.json"
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as problem:
-        raise UserError(f"cannot read {path}: {problem}") from problem
+    return summaries.read(RunFolder(cell.folder))
 
 
 def share_done(cell: Cell) -> float:
@@ -203,7 +199,7 @@ def _seal(cell: Cell) -> None:
     content["experiment"] = {"cell": cell.name, "label": cell.label}
     if cell.tuning:
         content |= {"tuning_budget": cell.tuning["env_steps"], "tuning": cell.tuning}
-    write_text(cell.folder / "summary.json", json.dumps(content, indent=2) + "\n")
+    summaries.write(RunFolder(cell.folder), content)
 
 
 def _is_sealed(cell: Cell) -> bool:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from qflock import config
 from qflock.evidence.plots import training_plots
+from qflock.runs import summaries
 from qflock.runs.folder import RunFolder
 from qflock.types import Drawable
 
@@ -18,7 +18,7 @@ def illustrate(path: Path | str) -> None:
         path: folder of a finished run, with its ``summary.json``.
     """
     run = RunFolder(Path(path))
-    summary = json.loads((run.path / "summary.json").read_text(encoding="utf-8"))
+    summary = summaries.read(run)
     lines = {name: scores["discounted_mean"] for name, scores in summary["references"].items()}
     training_plots(run.path, lines, f"{summary['algorithm']} on {summary['environment']}")
     settings = run.settings()

@@ -15,7 +15,7 @@ import numpy as np
 
 from qflock.config import RunSettings
 from qflock.errors import UserError
-from qflock.runs import folder, log
+from qflock.runs import folder, log, summaries
 from qflock.runs.folder import RunFolder
 
 METRICS = (  # that every run has; an environment's measures, such as solved, come on top
@@ -98,6 +98,9 @@ def _cells(path: Path) -> list[Path]:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
         cells = [(file.parent / cell["folder"], cell["state"]) for cell in content["cells"]]
+        home = file.parent.resolve()
+        if outside := [cell for cell, _ in cells if not cell.resolve().is_relative_to(home)]:
+            raise ValueError(f"{outside[0]} is no cell of it")
     except OSError as problem:
         raise UserError(f"cannot read {file}: {problem.strerror or problem}") from problem
     except (KeyError, TypeError, ValueError) as problem:
@@ -121,13 +124,9 @@ def read(path: Path | str) -> Record:
         raise UserError(f"{path} is no run, but {len(runs)} runs lie in it: give '{path}/*'")
     run = folder.open_run(path)
     facts = run.read_hparams()
-    summary = run.path / "summary.json"
-    if not summary.is_file():
-        raise UserError(f"{path} has no summary.json, as it is not finished: qflock resume {path}")
+    found, summary = summaries.read(run), run.summary
     try:
-        return _record(run, facts, json.loads(summary.read_text(encoding="utf-8")))
-    except OSError as problem:
-        raise UserError(f"cannot read {summary}: {problem.strerror or problem}") from problem
+        return _record(run, facts, found)
     except KeyError as missing:
         raise folder.DamagedFile(f"{summary} is damaged: it has no {missing.args[0]!r}") from missing
     except (TypeError, ValueError, AttributeError) as problem:

@@ -7,7 +7,7 @@ that one damaged file costs some minutes and not the run.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from jaxtyping import PyTree
 from qflock.errors import UserError
 from qflock.runs import tensors
 from qflock.runs.folder import RunFolder
-from qflock.runs.storage import DamagedFile, discard_partials
+from qflock.runs.storage import DamagedFile, discard_partials, remove
 
 STATES_KEPT = 2
 
@@ -35,13 +35,16 @@ class Saved(NamedTuple):
     warnings: list[str]
 
 
-def save_state(folder: RunFolder, state: PyTree, position: Mapping[str, Any]) -> Path:
+def save_state(
+    folder: RunFolder, state: PyTree, position: Mapping[str, Any], keep: Collection[int] = ()
+) -> Path:
     """Save everything that training needs to go on, then let go of all but the newest two.
 
     Args:
         folder: the run, locked by this process.
         state: a pytree of arrays and typed keys; may be donated once this returns.
         position: JSON-able; ``position["update"]`` is the number of updates done.
+        keep: updates whose states are kept as well.
 
     Returns:
         ``state/state-<update>.safetensors``.
@@ -58,22 +61,40 @@ def save_state(folder: RunFolder, state: PyTree, position: Mapping[str, Any]) ->
     # later ones are what a resume passed over: damaged, and now overtaken by another line of updates
     abandoned = [number for number in states if number > update]
     surplus = sorted(number for number in states if number <= update)[:-STATES_KEPT]
-    for number in (*abandoned, *surplus):
-        states[number].unlink(missing_ok=True)
+    for number in sorted({*abandoned, *surplus} - set(keep), reverse=True):
+        remove(states[number])
     return path
 
 
-def newest_state(folder: RunFolder, like: PyTree) -> Saved | None:
+def forget_after(folder: RunFolder, update: int) -> None:
+    """Remove the states saved after an update, the newest first, so that a kill leaves a line of states.
+
+    Raises:
+        CannotWrite: one cannot be removed.
+    """
+    for number, path in sorted(_states(folder).items(), reverse=True):
+        if number > update:
+            remove(path)
+
+
+def newest_state(
+    folder: RunFolder, like: PyTree, doubt: Callable[[dict[str, Any]], str] = lambda position: ""
+) -> Saved | None:
     """The newest whole training state, or None where none was ever saved.
 
     Args:
         folder: the run.
         like: the pytree expected, as in ``tensors.load``.
+        doubt: ``position -> why an older state would be better`` (a log that it counts on was changed),
+            empty where nothing is wrong. Such a state is taken only where no other is left. Raises
+            DamagedFile for a position that nobody can go on from.
 
     Raises:
         DamagedFile: there are states, and not one of them is whole and fits.
     """
     problems: list[str] = []
+    doubtful: Saved | None = None
+    told = lambda: [f"{line}; going on from the state before it" for line in problems]
     run = folder.read_hparams()["id"]
     for update, path in sorted(_states(folder).items(), reverse=True):
         try:
@@ -83,12 +104,28 @@ def newest_state(folder: RunFolder, like: PyTree) -> Saved | None:
             position = metadata.get("position")
             if not isinstance(position, dict) or position.get("update") != update:
                 raise DamagedFile(f"{path} holds another update than its name says")
-            return Saved(state, position, [f"{line}; going on from the state before it" for line in problems])
+            if why := doubt(position):
+                doubtful = doubtful or Saved(state, position, told())
+                problems.append(why)
+                continue
+            return Saved(state, position, told())
         except UserError as problem:
             problems.append(str(problem))
+    if doubtful is not None:
+        return doubtful
     if problems:
         raise DamagedFile(f"no training state in {folder.state} can be used: {problems[0]}")
     return None
+
+
+def state_of(folder: RunFolder, like: PyTree, update: int) -> Saved:
+    """The training state of an update.
+
+    Raises:
+        UserError: there is none, or it is damaged.
+    """
+    state, metadata = tensors.load(folder.state / f"state-{update:012d}.safetensors", like)
+    return Saved(state, dict(metadata["position"]), [])
 
 
 def save_weights(folder: RunFolder, name: str, weights: PyTree, metadata: Mapping[str, Any]) -> Path:
@@ -112,7 +149,7 @@ def retain(folder: RunFolder, keep: int) -> None:
     """Keep the newest ``keep`` files ``checkpoint_ep<N>.safetensors``; 0 keeps all."""
     numbered = _numbered(folder.models, r"checkpoint_ep(\d+)\.safetensors")
     for episode in sorted(numbered)[:-keep] if keep else []:
-        numbered[episode].unlink(missing_ok=True)
+        remove(numbered[episode])
 
 
 def _states(folder: RunFolder) -> dict[int, Path]:

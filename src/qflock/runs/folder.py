@@ -75,6 +75,10 @@ class RunFolder:
         return self.path / "training_history.json"
 
     @property
+    def summary(self) -> Path:
+        return self.path / "summary.json"
+
+    @property
     def plots(self) -> Path:
         return self.path / "training_plots.png"
 
@@ -120,10 +124,12 @@ class RunFolder:
         """Hold the folder as its only writer, and remove what a killed writer left half written.
 
         Raises:
-            UserError: another process (or another run of this one) is writing the folder.
+            UserError: another process (or another run of this one) is writing the folder, or a link in it
+                leads elsewhere.
             CannotWrite: the folder cannot be written.
         """
         with lock.held(self.path):
+            discard_partials(self.path)
             for folder in (self.path / "configs", self.models, self.state):
                 try:
                     folder.mkdir(exist_ok=True)  # a run killed while it was made has none

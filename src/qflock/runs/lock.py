@@ -17,12 +17,14 @@ def held(folder: Path) -> Iterator[None]:
     """Hold a folder as its only writer.
 
     Raises:
-        UserError: another process (or another run of this one) is writing the folder.
+        UserError: another process (or another run of this one) is writing the folder, or a link in it leads
+            elsewhere.
         CannotWrite: the folder cannot be written.
     """
+    _refuse_links(folder)
     path = folder / ".lock"
     try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
     except OSError as problem:
         raise cannot_write(path, problem) from problem
     try:
@@ -41,3 +43,12 @@ def held(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def _refuse_links(folder: Path) -> None:
+    """Links are ways by which a folder that others made could have files written, or removed, elsewhere."""
+    home = folder.resolve()
+    for pattern in ("*", "*/*"):
+        for found in folder.glob(pattern):
+            if found.is_symlink() and not found.resolve().is_relative_to(home):
+                raise UserError(f"{found} is a link that leads out of {folder}; put a copy in its place")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import errno
+import hashlib
 import io
 import os
 from collections.abc import Mapping, Sequence
@@ -15,6 +17,9 @@ import numpy as np
 
 from qflock.errors import UserError, unknown
 from qflock.runs.storage import DamagedFile, cannot_write
+
+PIECE = 1 << 20
+"""Bytes read at a time."""
 
 
 class CsvLog:
@@ -35,11 +40,12 @@ class CsvLog:
         self.columns = tuple(columns)
         self._header = _csv_line(self.columns)
         try:
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
         except OSError as problem:
             raise cannot_write(path, problem) from problem
         try:
             self._end = os.fstat(self._file).st_size
+            self._sum = self._digest(self._end)
             found = os.pread(self._file, len(self._header), 0)
             if found != self._header:
                 if not self._header.startswith(found):
@@ -75,22 +81,32 @@ class CsvLog:
             raise cannot_write(self.path, problem) from problem
         return self._end
 
-    def truncate(self, offset: int) -> None:
+    def digest(self) -> str:
+        """SHA-256 of the bytes written so far, by which a training state knows its log again."""
+        return self._sum.hexdigest()
+
+    def truncate(self, offset: int, digest: str = "") -> None:
         """Cut the log back to an earlier ``offset()``; 0 leaves the header alone.
 
+        Args:
+            digest: what ``digest()`` was then; empty to take the contents as they are.
+
         Raises:
-            DamagedFile: the file is shorter, or no row ends there.
+            DamagedFile: the file is shorter, no row ends there, or rows were changed.
         """
         end = offset or len(self._header)
         if not len(self._header) <= end <= self._end or os.pread(self._file, 1, end - 1) != b"\n":
             raise DamagedFile(
                 f"{self.path} is damaged: rows are missing that the saved training state counts on"
             )
+        found = self._digest(end)
+        if digest and found.hexdigest() != digest:
+            raise DamagedFile(f"{self.path} was changed after the training state was saved")
         try:
             os.ftruncate(self._file, end)
         except OSError as problem:
             raise cannot_write(self.path, problem) from problem
-        self._end = end
+        self._end, self._sum = end, found
 
     def close(self) -> None:
         """Close the file; closing twice is no error."""
@@ -107,8 +123,15 @@ class CsvLog:
         self.close()
 
     def _begin(self) -> None:
-        self._end = 0
+        self._end, self._sum = 0, hashlib.sha256()
         self._write(self._header)
+
+    def _digest(self, end: int) -> Any:
+        """SHA-256 of the first bytes of the file."""
+        total = hashlib.sha256()
+        for start in range(0, end, PIECE):
+            total.update(os.pread(self._file, min(PIECE, end - start), start))
+        return total
 
     def _write(self, data: bytes) -> None:
         try:
@@ -119,9 +142,25 @@ class CsvLog:
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 done += written
         except OSError as problem:
-            os.ftruncate(self._file, self._end)  # no half row to glue the next one to
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._file, self._end)  # no half row to glue the next one to
             raise cannot_write(self.path, problem) from problem
         self._end += len(data)
+        self._sum.update(data)
+
+
+def prefix_digest(path: Path, size: int) -> str:
+    """SHA-256 of the first ``size`` bytes of a file; empty where it has fewer or cannot be read."""
+    try:
+        with path.open("rb") as file:
+            data, total = file.read(min(size, PIECE)), hashlib.sha256()
+            while data:
+                total.update(data)
+                size -= len(data)
+                data = file.read(min(size, PIECE))
+    except OSError:
+        return ""
+    return "" if size else total.hexdigest()
 
 
 def read(path: Path) -> dict[str, np.ndarray]:

@@ -23,7 +23,14 @@ from qflock.errors import UserError
 from qflock.parts.distillation import Verdict
 from qflock.runs import history, lock, memory_subject, tensors, torch_weights
 from qflock.runs.folder import RUNS, short_name
-from qflock.runs.storage import CannotWrite, DamagedFile, cannot_write, discard_partials
+from qflock.runs.storage import (
+    CannotWrite,
+    DamagedFile,
+    cannot_write,
+    discard_partials,
+    remove,
+    set_aside,
+)
 from qflock.types import Parameters
 
 WEIGHTS, TORCH, HISTORY = "best_model_weights.safetensors", "best_model_weights.pt", "training_history.json"
@@ -215,8 +222,8 @@ class Memory:
                 "score": float(score),
             }
             about = history.plain({**about, "step": run["steps"][-1]["step"] if run["steps"] else 0})
-            (self.folder / TORCH).unlink(missing_ok=True)  # of the old best; `close` writes the new one's
             with _advice():
+                remove(self.folder / TORCH)  # of the old best; `close` writes the new one's
                 tensors.save(self.folder / WEIGHTS, parameters, about)
             self.best = Best(parameters, float(score), run["id"], about)
         self._unsaved = True
@@ -269,15 +276,9 @@ class Memory:
         try:
             return read(path)
         except DamagedFile as problem:
-            number = 1
-            while os.path.lexists(aside := path.with_name(f"{path.stem}.damaged-{number}{path.suffix}")):
-                number += 1
-            try:
-                os.rename(path, aside)
-                if name == WEIGHTS:  # (what PyTorch would read is gone with it)
-                    (self.folder / TORCH).unlink(missing_ok=True)
-            except OSError as failed:
-                raise cannot_write(path, failed) from problem
+            aside = set_aside(path)
+            if name == WEIGHTS:  # (what PyTorch would read is gone with it)
+                remove(self.folder / TORCH)
             self.messages.append(f"{problem}; it is now {aside.name}, and {so}")
             return None
 

@@ -39,7 +39,7 @@ def weights_file(folder: RunFolder, checkpoint: str) -> Path:
     """
     name = {"final": "final_model", "best": "best_model_weights"}.get(checkpoint, checkpoint)
     path = folder.models / f"{name.removesuffix('.safetensors')}.safetensors"
-    if path.is_file():
+    if path.parent == folder.models and path.is_file():
         return path
     there = [p.stem for p in folder.models.glob("*.safetensors")]
     if not there:

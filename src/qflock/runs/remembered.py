@@ -16,18 +16,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from qflock import config
+from qflock import config, trust
 from qflock.config import Settings
 from qflock.parts import distillation
 from qflock.parts.distillation import Verdict
 from qflock.runs import folder, history, memory, program, runner
 from qflock.runs.folder import RunFolder
+from qflock.runs.hooks import NO_HOOKS, Hooks
 from qflock.runs.memory import Memory
-from qflock.runs.runner import NO_HOOKS, Hooks
 
 NOISY = 1.5
 """beta times the standard error of J from which on noise, and not J, decides what is accepted."""
-STEPS = ("best", "mean", "acceptance", "sigma", "beta")
 
 
 def train(settings: Settings, quiet: bool = False) -> dict[str, Any]:
@@ -36,13 +35,15 @@ def train(settings: Settings, quiet: bool = False) -> dict[str, Any]:
         return runner.train(settings, quiet, hooks)
 
 
-def resume(run: Path | str, total_steps: int | None = None, quiet: bool = False) -> dict[str, Any]:
+def resume(
+    run: Path | str, total_steps: int | None = None, quiet: bool = False, on_nan: str | None = None
+) -> dict[str, Any]:
     """As `runner.resume`; with memory and history where the learner has them.
 
     In a memory, a resumed run is a run of its own.
     """
     with _hooks(folder.open_run(run).settings(), quiet) as hooks:
-        return runner.resume(run, total_steps, quiet, hooks)
+        return runner.resume(run, total_steps, quiet, hooks, on_nan)
 
 
 @contextlib.contextmanager
@@ -57,7 +58,7 @@ def _hooks(settings: Settings, quiet: bool) -> Iterator[Hooks]:
             for line in keeper.store.messages if not quiet else ():
                 print(line)
             keeper.store.begin(config.to_mapping(settings), settings.run.seed)
-        yield Hooks(keeper.start, keeper.watch, keeper.end)
+        yield Hooks(keeper.start, keeper.watch, keeper.end, lambda: keeper.rows, keeper.go_on)
 
 
 class _Keeper:
@@ -85,6 +86,8 @@ class _Keeper:
         of: dict[str, Any] = {"environment": self.settings.run.env, "policy": network, "like": like}
         of["settings"] = {"env": env, "circuit": circuit}
         where = self.config.memory
+        if where != "auto":
+            trust.check(where, "a folder")
         place = memory.default_folder(**of) if where == "auto" else Path(where)
         return memory.opened(place, **of)
 
@@ -102,9 +105,7 @@ class _Keeper:
         """Note a row of the history; a line where noise decides what is accepted."""
         self.rows.append(row)
         if self.store is not None:
-            known = {name: row[name] for name in STEPS}
-            more = {name: x for name, x in row.items() if name not in (*STEPS, "seconds", "mcmc_step")}
-            self.store.record(step=int(row["mcmc_step"]), **known, seconds=row["seconds"], **more)  # type: ignore
+            self.store.record(**_step(row))
             self.store.save_history()
         if row["beta_sd"] > NOISY and not self.warned:
             self.warned = True
@@ -113,31 +114,30 @@ class _Keeper:
                 "decides what is accepted; take more episodes, a smaller beta, or estimator penalty"
             )
 
+    def go_on(self, rows: Any) -> None:
+        """Take back the rows that were saved with a state."""
+        self.rows = [dict(row) for row in rows or ()]
+
     def end(self, where: RunFolder, state: Any) -> dict[str, Any]:
         """Offer the run's policies to the memory, and write the history."""
         told: dict[str, Any] = {}
+        run: dict[str, Any] = {
+            "id": where.read_hparams()["id"],
+            "parent": None,
+            "started": where.read_hparams()["created"],
+            "seed": self.settings.run.seed,
+            "configuration_hash": history.digest(config.to_mapping(self.settings)),
+            "settings": config.to_mapping(self.settings),
+            "offers": [],
+        }
         if self.store is not None:
             for seed in range(self.settings.run.seeds):
                 self._offer(jax.tree.map(lambda x, seed=seed: x[seed], state), seed)
             assert self.store.best is not None
             told = {"memory": str(self.store.folder), "memory_best": self.store.best.score}
-            history.write(where.training_history, {"run": where.name}, self.store.runs[-1:])
-        else:
-            steps = [
-                {"step": int(r["mcmc_step"]), **{name: r[name] for name in (*STEPS, "seconds")}}
-                for r in self.rows
-            ]
-            run = {
-                "id": where.read_hparams()["id"],
-                "parent": None,
-                "started": where.read_hparams()["created"],
-                "seed": self.settings.run.seed,
-                "configuration_hash": history.digest(config.to_mapping(self.settings)),
-                "settings": config.to_mapping(self.settings),
-                "steps": steps,
-                "offers": [],
-            }
-            history.write(where.training_history, {"run": where.name}, [run])
+            run = self.store.runs[-1]
+        run = {**run, "steps": [_step(row) for row in self.rows]}  # also those before the run was stopped
+        history.write(where.training_history, {"run": where.name}, [run])
         return told
 
     def _offer(self, state: Any, seed: int) -> None:
@@ -178,3 +178,8 @@ class _Keeper:
             if old is not None:
                 verdict = distillation.accept_paired(returns, np.asarray(play(old).episode_return))
         self.store.offer(new, gained, verdict, {"source": source, "environment": self.settings.run.env})
+
+
+def _step(row: dict[str, float]) -> dict[str, Any]:
+    """A row of a run as a step of its history."""
+    return {"step": int(row["mcmc_step"]), **{name: x for name, x in row.items() if name != "mcmc_step"}}

@@ -17,6 +17,7 @@ ADVICE = {
     errno.EDQUOT: "free some of your quota, then go on with qflock resume",
     errno.EACCES: "choose a folder that you may write, with --run-dir",
     errno.EPERM: "choose a folder that you may write, with --run-dir",
+    errno.EFBIG: "files may not grow so large here (ulimit -f); then go on with qflock resume",
     errno.EROFS: "choose a folder that can be written, with --run-dir",
     errno.ENOENT: "the folder is not there (any more)",
 }
@@ -72,6 +73,34 @@ def write_text(path: Path, text: str) -> None:
     """
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a damaged file, so that it is neither used nor lost: ``log.csv`` to ``log.damaged-1.csv``.
+
+    Raises:
+        CannotWrite: it cannot be renamed.
+    """
+    number = 1
+    while os.path.lexists(aside := path.with_name(f"{path.stem}.damaged-{number}{path.suffix}")):
+        number += 1
+    try:
+        os.rename(path, aside)
+    except OSError as problem:
+        raise cannot_write(path, problem) from problem
+    return aside
+
+
+def remove(path: Path) -> None:
+    """Remove a file; one that is not there is no error.
+
+    Raises:
+        CannotWrite: it cannot be removed.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as problem:
+        raise cannot_write(path, problem) from problem
 
 
 def discard_partials(folder: Path) -> None:

@@ -1,0 +1,81 @@
+"""Weight files of a run: what execution needs, and apart from it everything that was trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from qflock import config
+from qflock.config import Settings
+from qflock.errors import UserError
+from qflock.runs import checkpoint, folder, tensors
+from qflock.runs.folder import RunFolder
+from qflock.runs.ledger import Position
+from qflock.types import Environment, Learner
+
+
+class Portable:
+    """Writes the weights of a run's seeds into its ``models/``."""
+
+    def __init__(
+        self, where: RunFolder, settings: Settings, env: Environment, learner: Learner, seeds: Sequence[int]
+    ) -> None:
+        self._where, self._settings, self._spec, self._learner = where, settings, env.spec, learner
+        self._seeds = list(seeds)
+
+    def policy(self, state: Any) -> Any:
+        """What execution needs of learner states with a leading seed axis."""
+        return jax.vmap(self._learner.policy)(state)
+
+    def of(self, state: Any) -> dict[str, Any]:
+        """What a weights file holds: ``policy`` and ``training``."""
+        return {"policy": self.policy(state), "training": jax.vmap(self._learner.weights)(state)}
+
+    def keep(self, name: str, weights: dict[str, Any], position: Position) -> None:
+        """Write ``models/<name>.safetensors``.
+
+        Raises:
+            CannotWrite: the disk is full ...; a file of that name that was there before is whole.
+        """
+        sizes = {n: getattr(self._spec, n) for n in ("agents", "actions", "observation", "state")}
+        about = {
+            "algorithm": self._settings.algorithm,
+            "environment": self._spec.name,
+            "sizes": sizes,
+            "seeds": self._seeds,
+            "env_steps": position.env_steps,
+            "episodes": position.episodes,
+            "settings": config.to_mapping(self._settings),
+        }
+        checkpoint.save_weights(self._where, name, weights, about)
+
+    def keep_best(self, state: Any, scores: Sequence[float], position: Position) -> None:
+        """Keep each seed's best weights so far, as the evaluations saw them; notes their scores."""
+        old = position.best
+        better = np.array([b is None or new > b for new, b in zip(scores, old, strict=True)])
+        if not better.any():
+            return
+        weights = self.of(state)
+        if not better.all():
+            before = tensors.load(self._where.best_model, weights)[0]
+            pick = lambda new, old: jnp.where(better.reshape(-1, *[1] * (new.ndim - 1)), new, old)
+            weights = jax.tree.map(pick, weights, before)
+        position.best = [new if b else was for new, was, b in zip(scores, old, better, strict=True)]
+        self.keep("best_model_weights", weights, position)
+
+
+def weights_of(source: Path, like: Any) -> Any:
+    """The trained weights of another run, or of a weights file, to start from.
+
+    Raises:
+        UserError: nothing there, or weights of another shape.
+    """
+    path = source if source.suffix == ".safetensors" else folder.open_run(source).final_model
+    if not path.is_file():
+        raise UserError(f"{source} has no final weights to start from; name a file in its models/")
+    return tensors.load(path, {"training": like}, part=True)[0]["training"]
