@@ -129,7 +129,7 @@ def build(settings: Settings) -> Program:
 
 def _strong(state: Any) -> Any:
     """Types as a saved state has them; a weak one would have every chunk compiled twice."""
-    return jax.tree.map(lambda x: jax.lax.stop_gradient(jnp.asarray(x, x.dtype)), state)
+    return jax.tree.map(lambda x: jnp.asarray(x, x.dtype), state)
 
 
 def evaluator(
