@@ -124,7 +124,7 @@ def test_killed_at_moments_of_many_sorts(learner: str, tried: int, tmp_path: Pat
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("learner", ["ippo", "qmix", pytest.param("qmarl", marks=pytest.mark.ci_slow)])
+@pytest.mark.parametrize("learner", LEARNERS)
 def test_killed_at_every_sort_of_moment(learner: str, tmp_path: Path) -> None:
     assert killed_everywhere(learner, tmp_path, False, 1000) >= 60
 

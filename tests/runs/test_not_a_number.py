@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,9 +18,10 @@ import pytest
 from qflock import config
 from qflock.config import Settings
 from qflock.errors import UserError
-from qflock.runs import checkpoint, health, log, programs, runner, tensors, work
+from qflock.runs import checkpoint, health, log, programs, runner, tensors
 from qflock.runs.folder import RunFolder, open_run
 from qflock.runs.health import Diverged
+from qflock.runs.work import Work
 from tests.runs.moments import Photographer, assert_same, compiled_once, watched
 
 BOMB = str(Path(__file__).parent / "bomb.py") + ":Bomb"
@@ -70,7 +72,7 @@ def test_stop_keeps_the_last_good_state_and_says_how_to_go_on(tmp_path: Path) ->
     line = str(caught.value)
     assert "\n" not in line
     assert "not finite" in line
-    saved = checkpoint.newest_state(RunFolder(folder), work.Work(settings(folder), True).shapes)
+    saved = checkpoint.newest_state(RunFolder(folder), Work(settings(folder), True).shapes)
     assert saved is not None
     kept = min(saved.position["env_steps"])
     assert f"the state of step {kept:,} is kept. Go on past it with: qflock resume {folder} --on_nan" in line
@@ -155,19 +157,36 @@ class Killed(BaseException):
     """Ends a run where it stands."""
 
 
-def test_weights_that_are_not_finite_are_named(tmp_path: Path) -> None:
-    made = settings(tmp_path / "run", **WILD)
+@pytest.fixture
+def poisoned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Training begins with a weight that is no number."""
+    begin = Work.begin
+
+    def spoilt(self: Work) -> Any:
+        state = begin(self)
+        first = lambda weights: jax.tree.leaves(weights.agents)[0]
+        spoil = lambda leaf: leaf.at[0].set(jnp.nan)
+        return state._replace(
+            learner=eqx.tree_at(lambda s: first(s.weights), state.learner, replace_fn=spoil)
+        )
+
+    monkeypatch.setattr(Work, "begin", spoilt)
+
+
+def test_weights_that_are_not_finite_are_named(poisoned: None, tmp_path: Path) -> None:
+    made = settings(tmp_path / "run")
     line = r"seed 0: weights agents\.\S+ and \d+ more not finite.*; nothing was saved before\. Go on past it"
     with pytest.raises(Diverged, match=line):
         runner.train(made, quiet=True)
 
 
-def test_rollback_gives_up_where_there_is_no_way_round(tmp_path: Path) -> None:
-    made = settings(tmp_path / "run", on_nan="rollback", **WILD)
+def test_rollback_gives_up_where_there_is_no_way_round(poisoned: None, tmp_path: Path) -> None:
+    made = settings(tmp_path / "run", on_nan="rollback")
     with pytest.raises(Diverged, match="also after 5 rollbacks"):
         runner.train(made, quiet=True)
 
 
+@pytest.mark.slow
 def test_skipping_everything_ends_and_says_so(tmp_path: Path) -> None:
     made = settings(tmp_path / "run", on_nan="skip", total_steps=400, **WILD)
     summary = runner.train(made, quiet=True)
@@ -176,9 +195,12 @@ def test_skipping_everything_ends_and_says_so(tmp_path: Path) -> None:
     assert_finite(tmp_path / "run")
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_a_mean_over_nothing_is_no_trouble(tmp_path: Path) -> None:
     """Long episodes: no chunk of the first ones has a return; replay is not full: no loss."""
     value = {"row_length": 4, "buffer_capacity": 1024, "min_buffer_size": 200, "batch_size": 16}
+    value |= {"train_frequency": 32}
     changes = {"total_steps": 600, "run_dir": tmp_path / "run", "env.chance": 0.0, "env.horizon": 40}
     runner.train(config.resolve("vdn", overrides={**RUN, **value, **changes}), quiet=True)
     rows = log.read(tmp_path / "run" / "training_log.csv")

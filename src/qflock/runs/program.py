@@ -92,7 +92,7 @@ def build(settings: Settings) -> Program:
 
     def init(seed: Array) -> RunState:
         root = named(jax.random.key(seed), "training")
-        state = learner.init(named(root, "learner"))
+        state = _strong(learner.init(named(root, "learner")))
         if learner.update is not None:
             return RunState(state, (), named(root, "updates"))
         flow = rollout.start(env, learner.memory(), named(root, "environment"), learner.copies)
@@ -125,6 +125,11 @@ def build(settings: Settings) -> Program:
         jax.jit(over_seeds(chunk, seeds), donate_argnums=0),
         evaluator(env, learner, settings.run.eval_episodes, "greedy", seeds),
     )
+
+
+def _strong(state: Any) -> Any:
+    """Types as a saved state has them; a weak one would have every chunk compiled twice."""
+    return jax.tree.map(lambda x: jnp.asarray(x, x.dtype), state)
 
 
 def evaluator(
