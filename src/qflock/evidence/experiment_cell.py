@@ -17,6 +17,7 @@ from qflock import config, device
 from qflock.config import Settings
 from qflock.errors import UserError
 from qflock.evidence import records
+from qflock.runs import summaries
 from qflock.runs.folder import RunFolder, open_run
 from qflock.runs.storage import write_text
 
@@ -172,7 +173,7 @@ def attempt(cell: Cell) -> str | None:
     Raises:
         Interrupted: asked to stop; the state is saved.
     """
-    from qflock.runs.runner import Interrupted
+    from qflock.runs.work import Interrupted
 
     try:
         work(cell)

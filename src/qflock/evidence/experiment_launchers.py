@@ -147,7 +147,7 @@ class _Processes:
         self.report.started(cell)
 
     def _end(self, process: subprocess.Popen[bytes]) -> None:
-        from qflock.runs.runner import Interrupted
+        from qflock.runs.work import Interrupted
 
         cell, code = self.alive.pop(process), process.returncode
         with contextlib.suppress(BrokenPipeError):

@@ -126,7 +126,7 @@ class Ledger:
         """Environment steps of the slowest seed."""
         return min(self.position.env_steps)
 
-    def chunk(self, told: Chunk, updates: int, bad: Sequence[bool]) -> float:
+    def chunk(self, told: Chunk, updates: int, bad: Sequence[bool] | np.ndarray) -> float:
         """Count a chunk and write its row for each seed, or those of its episodes.
 
         Args:
