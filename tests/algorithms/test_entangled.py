@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import qflock
-from qflock.algorithms.entangled import Config, build, joint, outcomes
+from qflock.algorithms.entangled import HABIT, Config, build, joint, outcomes
 from qflock.config import RunSettings, Settings
 from qflock.environments import chsh
 from qflock.errors import UserError
@@ -92,7 +92,7 @@ def test_actions_are_drawn_from_the_joint_chances():
     draw = lambda key: learner.act_jointly(parameters, (), asked, legal, key, "sample")[1]
     actions = jax.jit(jax.vmap(draw))(jax.random.split(KEY, 20_000))
     out = jax.vmap(lambda network, x: network(x))(parameters, asked)
-    expected = joint("bell", out[:, 0], jax.nn.softmax(out[:, 1:].reshape(2, 2, 2)))
+    expected = joint("bell", out[:, 0], jax.nn.softmax(out[:, 1:].reshape(2, 2, 2) + HABIT * jnp.eye(2)))
     found = np.bincount(actions @ np.array([2, 1]), minlength=4).reshape(2, 2) / 20_000
     np.testing.assert_allclose(found, expected, atol=0.015)
     for agent in (0, 1):
@@ -103,11 +103,12 @@ def test_actions_are_drawn_from_the_joint_chances():
 def trained(pair):
     """The exact share of games that a pair wins after training, playing greedily."""
     run = RunSettings(env="chsh", log_interval=50_000)
-    made = program.build(Settings("entangled", run, Config(pair=pair), None))
+    made = program.build(Settings("entangled", run, Config(pair=pair, lr_decay=50_000), None))
     state, _ = made.chunk(made.init(np.arange(1, dtype=np.uint32)))
     parameters = jax.tree.map(lambda x: x[0], made.learner.policy(state.learner))
     out = jax.vmap(lambda network: jax.vmap(network)(jnp.eye(2)))(parameters)  # agent, question
-    best = jax.nn.one_hot(out[..., 1:].reshape(2, 2, 2, 2).argmax(-1), 2)
+    logits = out[..., 1:].reshape(2, 2, 2, 2) + HABIT * jnp.eye(2)
+    best = jax.nn.one_hot(logits.argmax(-1), 2)
     return won(pair, out[..., 0], best)
 
 

@@ -27,6 +27,9 @@ from qflock.parts.advantages import masked_mean
 from qflock.types import Environment, Learner, Memory, Metrics, Mode, Parameters, Rows, TimeStep, team_reward
 
 AGENTS, OUTCOMES = 2, 2
+HABIT = 2.0
+"""Added to the logit of the action that has the outcome's number, so that agents begin by answering with
+what they measured. Without it, most pairs settle for actions that ignore the pair: a local optimum."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +150,8 @@ def build(config: Config, env: Environment) -> Learner:
 
     def split(out: Float[Array, "*X O"]) -> tuple[Float[Array, "*X"], Float[Array, "*X M U"]]:
         """An agent's angle, and its logits after each outcome."""
-        return out[..., 0], out[..., 1:].reshape(*out.shape[:-1], OUTCOMES, spec.actions)
+        logits = out[..., 1:].reshape(*out.shape[:-1], OUTCOMES, spec.actions)
+        return out[..., 0], logits + HABIT * jnp.eye(OUTCOMES, spec.actions)
 
     def draw(
         key: PRNGKeyArray, out: Float[Array, "A O"], legal: Bool[Array, "A U"], mode: Mode
