@@ -224,6 +224,10 @@ class Learner(NamedTuple):
             ``copies * steps`` is how many environment steps one update counts. None for all others.
         total_steps: environment steps that the learner's own settings ask for; a run ends there if that
             is before its own ``total_steps``. None where they ask for none.
+        act_jointly: ``(parameters, memory, observation, legal, key, mode) -> (memory, actions)`` of all
+            agents at once, leaves with a leading axis A, where actions are drawn together, as are those of
+            agents that measure entangled qubits. Each agent's own chances depend on its own observation
+            alone, and ``act`` draws from them. None where ``act`` says everything.
     """
 
     copies: int
@@ -239,3 +243,4 @@ class Learner(NamedTuple):
     start_from: Callable[[Any, Parameters], Any]
     update: Callable[[Any, PRNGKeyArray], tuple[Any, Metrics, Any]] | None = None
     total_steps: int | None = None
+    act_jointly: Callable[..., tuple[Memory, Int[Array, "A"]]] | None = None

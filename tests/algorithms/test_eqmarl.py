@@ -34,6 +34,20 @@ def test_published_numbers_of_parameters(critic, actor_size, critic_size):
     assert (size(weights.actor), size(weights.critic)) == (actor_size, critic_size)
 
 
+@pytest.mark.parametrize("critic", ["joint", "split"])
+def test_dense_networks_may_read_the_numbers_of_circuits(critic):
+    """Two observations with the same twelve numbers are one to them: nothing else comes through."""
+    env = coin_game.Environment()
+    learner = build(Config(critic=critic, hidden=(8,), encoding="planes"), env)
+    weights = jax.jit(learner.init)(KEY).weights
+    assert (size(weights.actor), size(weights.critic)) == (140, 209 if critic == "joint" else 225)
+    seen = jax.random.normal(KEY, (2, 36))
+    other = seen.at[:, 0].add(0.5).at[:, 1].add(-1.0)  # plane 0, x = 0: 1 and 1/2 for its first two cells
+    np.testing.assert_allclose(weights.critic(seen), weights.critic(other), atol=1e-5)
+    np.testing.assert_allclose(weights.actor(seen[0]), weights.actor(other[0]), atol=1e-5)
+    assert abs(weights.critic(seen) - weights.critic(seen + 1)) > 1e-3
+
+
 def test_features_of_planes_by_hand():
     """Agent 0 at (2, 1), agent 1 at (0, 2), a coin of agent 1's at (1, 0)."""
     _, now = coin_game.Environment().place([[2, 1], [0, 2]], [1, 0], 1)

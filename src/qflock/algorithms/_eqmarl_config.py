@@ -29,7 +29,8 @@ class EqmarlConfig:
     """Circuits keep their random angles and weights, the control; all else is trained."""
     encoding: Literal["auto", "planes", "linear"] = "auto"
     """How observations enter circuits: planes (four boards of 3 x 3, three numbers each) or a linear layer,
-    trained, with the weights of its numbers fixed; auto takes planes where they fit."""
+    trained, with the weights of its numbers fixed; auto takes planes where they fit. Dense networks see the
+    observation itself, and with planes, the control, the same twelve numbers as circuits."""
     qubits: int = 4
     """Qubits of the actor, and of each agent in the critic."""
     layers: int = 5

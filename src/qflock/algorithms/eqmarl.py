@@ -58,10 +58,12 @@ def build(config: EqmarlConfig, env: Environment) -> Learner:
     width = config.hidden[0]
     quantum = config.critic in ("entangled", "circuit")
     actor_kind = config.actor if config.actor != "auto" else "circuit" if quantum else "dense"
+    encoding = joint_critics.encoding_of(config.encoding, spec.observation, config.qubits)
+    dense = {"width": width, "reads_planes": config.encoding == "planes"}
     circuits = {
         "qubits": config.qubits,
         "layers": config.layers,
-        "encoding": joint_critics.encoding_of(config.encoding, spec.observation, config.qubits),
+        "encoding": encoding,
         "entanglement": config.entanglement,
     }
     adam = optax.scale_by_adam(eps=config.adam_eps)
@@ -71,7 +73,7 @@ def build(config: EqmarlConfig, env: Environment) -> Learner:
         if actor_kind == "circuit":
             actor = joint_critics.CircuitActor(spec.observation, spec.actions, key=k_actor, **circuits)
         else:
-            actor = joint_critics.DenseActor(spec.observation, spec.actions, key=k_actor, width=width)
+            actor = joint_critics.DenseActor(spec.observation, spec.actions, key=k_actor, **dense)
         weights = Weights(actor, make_critic(k_critic))
         return TrainState(weights, adam.init(weights))
 
@@ -84,7 +86,7 @@ def build(config: EqmarlConfig, env: Environment) -> Learner:
             )
         if config.critic == "circuit":
             return joint_critics.CircuitCritic(*sizes, key=key, partitions=1, start="plus", **circuits)
-        return joint_critics.DenseCritic(*sizes, key=key, width=width, split=config.critic == "split")
+        return joint_critics.DenseCritic(*sizes, key=key, split=config.critic == "split", **dense)
 
     def rates(weights: Weights) -> Any:
         """Adam's step size of each leaf; 0 for what is fixed."""
@@ -94,7 +96,7 @@ def build(config: EqmarlConfig, env: Environment) -> Learner:
             if name == "angles":
                 return 0.0 if config.frozen else config.lr_angles
             if name == "weights":
-                return 0.0 if config.frozen or circuits["encoding"] == "linear" else config.lr_scales
+                return 0.0 if config.frozen or encoding == "linear" else config.lr_scales
             return config.lr_scales if name == "scale" else config.lr
 
         return jax.tree_util.tree_map_with_path(of, weights)

@@ -64,6 +64,8 @@ def describe(loaded: Loaded, seed: int | None = None, checkpoint: str = "final")
     algorithm, spec, settings = loaded.settings.algorithm, loaded.env.spec, loaded.settings.learner
     parameters = jax.tree.map(lambda x: x[loaded.seeds.index(seed)], loaded.parameters)
     shared, stage = getattr(settings, "share_parameters", None), getattr(settings, "input_stage", None)
+    if loaded.learner.act_jointly is not None:
+        raise UserError(f"a policy of {algorithm} cannot be exported: its agents' actions are drawn together")
     if not jax.tree.leaves(parameters):
         raise UserError(f"a policy of {algorithm} cannot be exported: it has no weights")
     groups, last_action = tuple(getattr(settings, "groups", ())), getattr(settings, "last_action", False)

@@ -19,8 +19,10 @@ def under(learner: Learner, parameters: Parameters, conditions: Conditions) -> t
     Every call of ``act`` draws new errors and measurements from its key; ``values`` uses one key for ever.
 
     Raises:
-        UserError: no network of the policy is a circuit.
+        UserError: no network of the policy is a circuit, or actions are drawn together.
     """
+    if learner.act_jointly is not None:
+        raise UserError("shots, noise and devices are for agents that act by themselves")
     if not any(is_circuit(node) for node in jax.tree.leaves(parameters, is_leaf=is_circuit)):
         raise UserError("shots, noise and devices need a policy made of circuits; this one has none")
 

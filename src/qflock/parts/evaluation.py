@@ -34,9 +34,12 @@ class Scores(NamedTuple):
 
 
 def decentralised(learner: Learner, parameters: Parameters, mode: Mode = "greedy") -> Choose:
-    """A learnt policy: every agent by itself, from its own observation."""
+    """A learnt policy: every agent by itself, from its own observation; or all of them as one draw, where
+    a learner says that its agents' actions are drawn together."""
 
     def choose(memory: Memory, state: Any, now: TimeStep, key: PRNGKeyArray) -> tuple[Memory, Array]:
+        if learner.act_jointly is not None:
+            return learner.act_jointly(parameters, memory, now.observation, now.legal, key, mode)
         agents = now.legal.shape[0]
         act = lambda *x: learner.act(parameters, *x, mode)
         return jax.vmap(act)(

@@ -23,6 +23,7 @@ from qflock.quantum.circuit import Circuit
 Bell = Literal["phi+", "phi-", "psi+", "psi-", "none"]
 Encoding = Literal["planes", "linear"]
 PLANES = (4, 3, 3)  # of observations that `planes` reads: four boards of 3 x 3
+FEATURES = 12  # that it makes of them
 GLOROT = jax.nn.initializers.glorot_uniform()
 
 
@@ -141,30 +142,49 @@ class CircuitCritic(eqx.Module):
 
 
 class DenseActor(eqx.Module):
-    """One hidden layer of ReLU."""
+    """One hidden layer of ReLU, on the observation or (``reads_planes``) on the features of circuits."""
 
     hidden: Dense
     head: Dense
+    reads_planes: bool = eqx.field(static=True)
 
-    def __init__(self, observation: int, actions: int, *, key: PRNGKeyArray, width: int) -> None:
+    def __init__(
+        self, observation: int, actions: int, *, key: PRNGKeyArray, width: int, reads_planes: bool = False
+    ) -> None:
         k_hidden, k_head = jax.random.split(key)
-        self.hidden = Dense(observation, width, k_hidden)
+        self.reads_planes = reads_planes
+        self.hidden = Dense(FEATURES if reads_planes else observation, width, k_hidden)
         self.head = Dense(width, actions, k_head)
 
     def __call__(self, observation: Float[Array, "O"]) -> Float[Array, "U"]:
-        return self.head(jax.nn.relu(self.hidden(observation)))
+        features = planes(observation).reshape(-1) if self.reads_planes else observation
+        return self.head(jax.nn.relu(self.hidden(features)))
 
 
 class DenseCritic(eqx.Module):
-    """One hidden layer of ReLU on all observations together, or one for each agent's own (``split``)."""
+    """One hidden layer of ReLU on all observations together, or one for each agent's own (``split``).
+
+    It sees observations, or (``reads_planes``) the features of circuits.
+    """
 
     hidden: Dense  # leaves (A, ...) where split
     head: Dense
     split: bool = eqx.field(static=True)
+    reads_planes: bool = eqx.field(static=True)
 
-    def __init__(self, observation: int, agents: int, *, key: PRNGKeyArray, width: int, split: bool) -> None:
+    def __init__(
+        self,
+        observation: int,
+        agents: int,
+        *,
+        key: PRNGKeyArray,
+        width: int,
+        split: bool,
+        reads_planes: bool = False,
+    ) -> None:
         k_hidden, k_head = jax.random.split(key)
-        self.split = split
+        self.split, self.reads_planes = split, reads_planes
+        observation = FEATURES if reads_planes else observation
         if split:
             make = lambda k: Dense(observation, width, k)
             self.hidden = jax.vmap(make)(jax.random.split(k_hidden, agents))
@@ -173,6 +193,8 @@ class DenseCritic(eqx.Module):
         self.head = Dense(width * (agents if split else 1), 1, k_head)
 
     def __call__(self, observations: Float[Array, "A O"]) -> Float[Array, ""]:
+        if self.reads_planes:
+            observations = jax.vmap(planes)(observations).reshape(len(observations), -1)
         if self.split:
             hidden = jax.vmap(lambda layer, x: layer(x))(self.hidden, observations)
         else:

@@ -1,0 +1,262 @@
+"""Agents that share an entangled pair: each measures its own half, along an angle of its own choosing.
+
+An agent sees its own observation alone. From it, its network says along which angle to measure its half of
+the pair, and, for each of the two outcomes, what to do. The chance of a joint action is then
+
+    P(a | o) = sum_m |<m| R(angle_0) x R(angle_1) |pair>|^2  prod_i pi_i(a_i | o_i, m_i).
+
+Nothing passes between the agents: whatever one of them measures, the other's outcomes stay as likely. But
+outcomes depend on each other in ways that no shared dice can give, and so no agent can draw its own action
+by itself: they are drawn together (`Learner.act_jointly`). Trained by policy gradient on log P(a | o) with
+a critic of the state. Sources: Bell 1964; Clauser, Horne, Shimony & Holt 1969; Mnih et al. 2016 (A2C).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+
+from qflock.errors import UserError
+from qflock.parts import advantages, critics, networks, optimiser, policies
+from qflock.parts import agents as agents_of
+from qflock.parts.advantages import masked_mean
+from qflock.types import Environment, Learner, Memory, Metrics, Mode, Parameters, Rows, TimeStep, team_reward
+
+AGENTS, OUTCOMES = 2, 2
+HABIT = 2.0
+"""Added to the logit of the action that has the outcome's number, so that agents begin by answering with
+what they measured. Without it, most pairs settle for actions that ignore the pair: a local optimum."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """An actor-critic of two agents with a pair of qubits between them."""
+
+    pair: Literal["bell", "dice", "none"] = "bell"
+    """What the agents share: the state (|00> + |11>)/sqrt 2; the same after it lost its coherence, which is
+    shared dice; or nothing, |00>. Dice and none are the controls: nothing else changes."""
+    network: str = "mlp"
+    """The agents' networks, one each: mlp, gru, or a file and class, my.py:Net."""
+    hidden: tuple[int, ...] = (32,)
+    """Widths of hidden layers, the critic's too."""
+    lr: float = 1e-2
+    """Adam's step size."""
+    lr_final: float = 0.05
+    """Fraction of the step size left after lr_decay steps, reached in a straight line."""
+    lr_decay: int = 0
+    """Environment steps over which the step size falls; 0 keeps it."""
+    max_grad_norm: float = 1.0
+    """Gradients are clipped to this norm."""
+    gamma: float = 0.99
+    """Discount."""
+    gae_lambda: float = 0.95
+    """Lambda of the advantage estimates: 0 is one-step, 1 sums all rewards."""
+    entropy_weight: float = 0.01
+    """Weight of the entropy, in nats, of what agents do after each outcome."""
+    copies: int = 256
+    """Environments stepped side by side."""
+    steps: int = 4
+    """Ticks of each copy between two gradient steps."""
+
+    def __post_init__(self) -> None:
+        for name in ("copies", "steps"):
+            if getattr(self, name) < 1:
+                raise UserError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        for name in ("lr", "max_grad_norm"):
+            if not getattr(self, name) > 0:
+                raise UserError(f"{name} is {getattr(self, name)}; it must be above 0")
+        for name in ("gamma", "gae_lambda", "lr_final"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UserError(f"{name} is {getattr(self, name)}; it must lie in [0, 1]")
+        if self.entropy_weight < 0 or self.lr_decay < 0:
+            raise UserError("entropy_weight and lr_decay must not be negative")
+
+    @property
+    def weight_decay(self) -> float:
+        """None: `optimiser` asks for it."""
+        return 0.0
+
+
+class Weights(NamedTuple):
+    """Everything that is trained."""
+
+    agents: Parameters
+    critic: Parameters
+
+
+class TrainState(NamedTuple):
+    """Everything learning needs to go on."""
+
+    weights: Weights
+    optimiser: Any
+    env_steps: Int[Array, ""]
+
+
+def outcomes(pair: str, angles: Float[Array, "2"]) -> Float[Array, "2 2"]:
+    """Chances of the outcomes (agent 0's, agent 1's) where each measures its half along its angle.
+
+    Outcome m along an angle t is the direction (cos, sin)(t + m pi/2) in the plane of |0> and |1>.
+    """
+    turned = angles[:, None] + jnp.array([0.0, jnp.pi / 2])
+    zero, one = jnp.cos(turned), jnp.sin(turned)  # <m|0> and <m|1> of each agent
+    both_zero, both_one = jnp.outer(zero[0], zero[1]), jnp.outer(one[0], one[1])
+    if pair == "bell":
+        return jnp.square(both_zero + both_one) / 2
+    return jnp.square(both_zero) if pair == "none" else (jnp.square(both_zero) + jnp.square(both_one)) / 2
+
+
+def joint(pair: str, angles: Float[Array, "2"], answers: Float[Array, "2 M U"]) -> Float[Array, "U U"]:
+    """Chances of each pair of actions (agent 0's, agent 1's).
+
+    Args:
+        answers: each agent's chances of actions after each outcome.
+    """
+    return jnp.einsum("mn,mu,nv->uv", outcomes(pair, angles), answers[0], answers[1])
+
+
+def build(config: Config, env: Environment) -> Learner:
+    """Two agents and their pair, for an environment; see `Learner` for the functions.
+
+    Raises:
+        UserError: the environment has other than two agents.
+    """
+    spec = env.spec
+    if spec.agents != AGENTS:
+        raise UserError(
+            f"entangled needs two agents, one for each half of a pair; {spec.name} has {spec.agents}"
+        )
+    outputs = 1 + OUTCOMES * spec.actions
+
+    def make_network(features: int, key: PRNGKeyArray) -> Any:
+        return networks.make(
+            config.network, features, outputs, key, hidden=config.hidden, layer_norm=False, head_gain=1.0
+        )
+
+    def make_critic(features: int, values: int, key: PRNGKeyArray) -> Any:
+        return networks.MLP(features, values, key=key, hidden=config.hidden, layer_norm=False)
+
+    team = agents_of.build(spec, make_network, shared=False)
+    critic = critics.build(spec, make_critic, "state")
+    steps = optimiser.build(config)
+
+    def init(key: PRNGKeyArray) -> TrainState:
+        k_agents, k_critic = jax.random.split(key)
+        weights = Weights(team.init(k_agents), critic.init(k_critic))
+        return TrainState(weights, steps.init(weights), jnp.int32(0))
+
+    def split(out: Float[Array, "*X O"]) -> tuple[Float[Array, "*X"], Float[Array, "*X M U"]]:
+        """An agent's angle, and its logits after each outcome."""
+        logits = out[..., 1:].reshape(*out.shape[:-1], OUTCOMES, spec.actions)
+        return out[..., 0], logits + HABIT * jnp.eye(OUTCOMES, spec.actions)
+
+    def draw(
+        key: PRNGKeyArray, out: Float[Array, "A O"], legal: Bool[Array, "A U"], mode: Mode
+    ) -> Int[Array, "A"]:
+        """Measure, and act on what was measured. Outcomes are always drawn; ``greedy`` is about the rest.
+
+        Agent 0 measures first, agent 1 then as its half was left; the other order gives the same chances.
+        """
+        angles, logits = split(out)
+        chances = outcomes(config.pair, angles)
+        k_first, k_second, k_act = jax.random.split(key, 3)
+        first = jax.random.categorical(k_first, jnp.log(chances.sum(1) + 1e-12))
+        second = jax.random.categorical(k_second, jnp.log(chances[first] + 1e-12))
+        told = logits[jnp.arange(AGENTS), jnp.stack([first, second])]
+        each = jax.vmap(policies.choose, in_axes=(0, 0, 0, None))
+        return each(jax.random.split(k_act, AGENTS), told, legal, mode)
+
+    def joint_log_prob(out: Array, legal: Array, actions: Int[Array, "A"]) -> Float[Array, ""]:
+        angles, logits = split(out)
+        answers = jnp.exp(policies.log_probabilities(logits, legal[:, None]))
+        return jnp.log(joint(config.pair, angles, answers)[actions[0], actions[1]] + 1e-12)
+
+    def explore(
+        s: TrainState, memory: Memory, now: TimeStep, key: PRNGKeyArray
+    ) -> tuple[Memory, Int[Array, "B A"], tuple[()]]:
+        memory, out = team.step(s.weights.agents, memory, now.observation)
+        keys = jax.random.split(key, len(out))
+        return memory, jax.vmap(lambda *x: draw(*x, "sample"))(keys, out, now.legal), ()
+
+    def loss(weights: Weights, rows: Rows) -> tuple[Float[Array, ""], Metrics]:
+        later, legal = jax.tree.map(lambda x: x[1:], rows.timestep), rows.timestep.legal[:-1]
+        value = critic.values(weights.critic, rows).mean((-2, -1))
+        reward = team_reward(spec, later.reward)
+        given = (reward, jax.lax.stop_gradient(value), later.terminated, later.over)
+        gain = advantages.gae(*given, config.gamma, config.gae_lambda)
+        aim, weight = gain + given[1][:-1], rows.valid.astype(jnp.float32)
+        out = team.unroll(weights.agents, rows)[:-1]
+        logs = jax.vmap(jax.vmap(joint_log_prob))(out, legal, rows.actions)
+        gain = advantages.standardise(gain, weight)
+        entropy = policies.entropy(split(out)[1], jnp.broadcast_to(legal[..., None, :], split(out)[1].shape))
+        told = {
+            "policy_loss": -masked_mean(logs * gain, weight),
+            "value_loss": masked_mean(jnp.square(value[:-1] - aim), weight),
+            "entropy": masked_mean(entropy.mean((-2, -1)), weight),
+        }
+        cost = told["policy_loss"] + told["value_loss"] - config.entropy_weight * told["entropy"]
+        return cost, told
+
+    def learn(s: TrainState, rows: Rows, key: PRNGKeyArray) -> tuple[TrainState, Metrics]:
+        del key
+        env_steps = s.env_steps + rows.valid.sum()
+        gradient, told = jax.grad(loss, has_aux=True)(s.weights, rows)
+        weights, state = steps.step(gradient, s.optimiser, s.weights, env_steps)
+        return TrainState(weights, state, env_steps), told
+
+    def act_jointly(
+        parameters: Parameters,
+        memory: Memory,
+        observation: Array,
+        legal: Array,
+        key: PRNGKeyArray,
+        mode: Mode,
+    ) -> tuple[Memory, Int[Array, "A"]]:
+        memory, out = jax.vmap(team.one, in_axes=(None, 0, 0, 0))(
+            parameters, jnp.arange(AGENTS), memory, observation
+        )
+        return memory, draw(key, out, legal, mode)
+
+    def alone(out: Float[Array, "O"]) -> tuple[Float[Array, "M"], Float[Array, "M U"]]:
+        """The chances of an agent's outcomes, whatever the other one does, and its logits after each."""
+        angle, logits = split(out)
+        return outcomes(config.pair, jnp.full(AGENTS, angle)).sum(1), logits
+
+    def act(
+        parameters: Parameters,
+        agent: Int[Array, ""],
+        memory: Memory,
+        observation: Array,
+        legal: Array,
+        key: PRNGKeyArray,
+        mode: Mode = "greedy",
+    ) -> tuple[Memory, Int[Array, ""]]:
+        memory, out = team.one(parameters, agent, memory, observation)
+        chances, logits = alone(out)
+        k_measure, k_act = jax.random.split(key)
+        outcome = jax.random.categorical(k_measure, jnp.log(chances + 1e-12))
+        return memory, policies.choose(k_act, logits[outcome], legal, mode)
+
+    def values(
+        parameters: Parameters, agent: Int[Array, ""], memory: Memory, observation: Array
+    ) -> Float[Array, "U"]:
+        chances, logits = alone(team.one(parameters, agent, memory, observation)[1])
+        return jnp.log(chances @ jax.nn.softmax(logits))
+
+    return Learner(
+        copies=config.copies,
+        steps=config.steps,
+        init=init,
+        explore=explore,
+        learn=learn,
+        policy=lambda s: s.weights.agents,
+        act=act,
+        memory=team.memory,
+        values=values,
+        weights=lambda s: s.weights,
+        start_from=lambda s, w: TrainState(w, steps.init(w), s.env_steps),
+        act_jointly=act_jointly,
+    )

@@ -1,0 +1,133 @@
+"""Agents that share an entangled pair: what they may and may not do, and what they learn in CHSH."""
+
+from __future__ import annotations
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import qflock
+from qflock.algorithms.entangled import HABIT, Config, build, joint, outcomes
+from qflock.config import RunSettings, Settings
+from qflock.environments import chsh
+from qflock.errors import UserError
+from qflock.runs import program
+
+KEY = jax.random.key(0)
+PAIRS = ("bell", "dice", "none")
+ANGLES = st.floats(-4, 4, width=32)
+
+
+def measured(state, angles):
+    """Chances of the outcomes of measuring a density matrix of two qubits, by its projectors."""
+    found = np.zeros((2, 2))
+    for m in itertools.product((0, 1), repeat=2):
+        sides = [
+            np.array([np.cos(t + k * np.pi / 2), np.sin(t + k * np.pi / 2)])
+            for t, k in zip(angles, m, strict=True)
+        ]
+        both = np.kron(*sides)
+        found[m] = both @ state @ both
+    return found
+
+
+STATES = {
+    "bell": np.outer([1, 0, 0, 1], [1, 0, 0, 1]) / 2,
+    "dice": np.diag([1, 0, 0, 1]) / 2,
+    "none": np.diag([1, 0, 0, 0]),
+}
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+@settings(max_examples=20, deadline=None)
+@given(st.tuples(ANGLES, ANGLES, ANGLES))
+def test_outcomes_are_those_of_the_state_and_tell_nothing_of_the_other_angle(pair, angles):
+    first, second, other = angles
+    found = outcomes(pair, jnp.array([first, second]))
+    np.testing.assert_allclose(found, measured(STATES[pair], (first, second)), atol=1e-5)
+    elsewhere = outcomes(pair, jnp.array([first, other]))
+    np.testing.assert_allclose(found.sum(1), elsewhere.sum(1), atol=1e-5)
+    swapped = outcomes(pair, jnp.array([other, second]))
+    np.testing.assert_allclose(found.sum(0), swapped.sum(0), atol=1e-5)
+
+
+def won(pair, angles, answers):
+    """The share of CHSH games won: angles (agent, question), answers (agent, question, outcome, action)."""
+    table = [
+        [
+            joint(pair, jnp.array([angles[0][x], angles[1][y]]), jnp.stack([answers[0][x], answers[1][y]]))
+            for y in (0, 1)
+        ]
+        for x in (0, 1)
+    ]
+    return float(chsh.Environment().exact_joint_return(jnp.array(table)))
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.lists(ANGLES, min_size=4, max_size=4), st.lists(st.floats(0, 1, width=32), min_size=8, max_size=8))
+def test_no_agents_win_more_than_their_pair_allows(angles, chances):
+    angles = np.reshape(angles, (2, 2))
+    ones = jnp.array(chances).reshape(2, 2, 2)
+    for answers in (jnp.stack([1 - ones, ones], -1), jax.nn.one_hot((ones > 0.5).astype(int), 2)):
+        assert won("dice", angles, answers) <= chsh.CLASSICAL + 1e-5
+        assert won("none", angles, answers) <= chsh.CLASSICAL + 1e-5
+        assert won("bell", angles, answers) <= chsh.ENTANGLED + 1e-5
+
+
+def test_the_textbook_angles_win_what_can_be_won():
+    angles = np.array([[0, np.pi / 4], [np.pi / 8, -np.pi / 8]])
+    answers = jnp.broadcast_to(jnp.eye(2), (2, 2, 2, 2))
+    assert won("bell", angles, answers) == pytest.approx(chsh.ENTANGLED, abs=1e-5)
+
+
+def test_actions_are_drawn_from_the_joint_chances():
+    learner = build(Config(hidden=(4,)), chsh.Environment())
+    parameters = learner.policy(learner.init(KEY))
+    asked, legal = jnp.eye(2), jnp.ones((2, 2), bool)
+    draw = lambda key: learner.act_jointly(parameters, (), asked, legal, key, "sample")[1]
+    actions = jax.jit(jax.vmap(draw))(jax.random.split(KEY, 20_000))
+    out = jax.vmap(lambda network, x: network(x))(parameters, asked)
+    expected = joint("bell", out[:, 0], jax.nn.softmax(out[:, 1:].reshape(2, 2, 2) + HABIT * jnp.eye(2)))
+    found = np.bincount(actions @ np.array([2, 1]), minlength=4).reshape(2, 2) / 20_000
+    np.testing.assert_allclose(found, expected, atol=0.015)
+    for agent in (0, 1):
+        alone = jnp.exp(learner.values(parameters, jnp.int32(agent), (), asked[agent]))
+        np.testing.assert_allclose(alone, expected.sum(1 - agent), atol=1e-5)
+
+
+def trained(pair):
+    """The exact share of games that a pair wins after training, playing greedily."""
+    run = RunSettings(env="chsh", log_interval=50_000)
+    made = program.build(Settings("entangled", run, Config(pair=pair, lr_decay=50_000), None))
+    state, _ = made.chunk(made.init(np.arange(1, dtype=np.uint32)))
+    parameters = jax.tree.map(lambda x: x[0], made.learner.policy(state.learner))
+    out = jax.vmap(lambda network: jax.vmap(network)(jnp.eye(2)))(parameters)  # agent, question
+    logits = out[..., 1:].reshape(2, 2, 2, 2) + HABIT * jnp.eye(2)
+    best = jax.nn.one_hot(logits.argmax(-1), 2)
+    return won(pair, out[..., 0], best)
+
+
+@pytest.mark.slow
+@pytest.mark.ci_slow
+@pytest.mark.parametrize(("pair", "low", "high"), [("bell", 0.85, 0.8536), ("dice", 0.74, 0.75)])
+def test_an_entangled_pair_learns_what_no_other_can(pair, low, high):
+    assert low <= trained(pair) <= high + 1e-4
+
+
+def test_a_pair_is_for_two():
+    with pytest.raises(UserError, match=r"entangled needs two agents, .*; gridworld25 has 4"):
+        build(Config(), qflock.make("gridworld25"))
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [({"lr": 0.0}, "lr is 0.0"), ({"copies": 0}, "copies is 0"), ({"gamma": 2.0}, r"must lie in \[0, 1\]")],
+)
+def test_wrong_settings_are_one_clear_line(changed, message):
+    with pytest.raises(UserError, match=message):
+        Config(**changed)
