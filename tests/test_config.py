@@ -197,6 +197,8 @@ word = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size
 path = word.filter(
     lambda text: text not in ("", "none", "None", "null") and "\0" not in text and text[0] != "~"
 ).map(Path)
+LARGEST = 2**63 - 1
+wholes = st.integers(-LARGEST, LARGEST)
 learners = st.builds(
     Learner,
     lr=finite,
@@ -205,7 +207,7 @@ learners = st.builds(
     mixer=word,
     loss=st.sampled_from(["mse", "huber"]),
     clip=st.none() | finite,
-    hidden=st.lists(st.integers(), max_size=3).map(tuple),
+    hidden=st.lists(wholes, max_size=3).map(tuple),
     span=st.tuples(finite, finite),
     names=st.none() | st.lists(word, max_size=2),
     teacher=st.none() | path,
@@ -213,16 +215,16 @@ learners = st.builds(
 runs = st.builds(
     RunSettings,
     env=st.just("grid"),
-    total_steps=st.integers(1, 2**40),
+    total_steps=st.integers(1, config.MOST_STEPS),
     seeds=st.integers(1, 99),
     seed=st.integers(0, 2**30),
     device=st.sampled_from(["auto", "cpu", "gpu"]),
-    log_interval=st.integers(1),
-    eval_interval=st.integers(0),
+    log_interval=st.integers(1, LARGEST),
+    eval_interval=st.integers(0, LARGEST),
     state_interval=st.floats(0, allow_infinity=False),
     init_from=st.none() | path,
 )
-grids = st.builds(Grid, size=st.integers(2), layout=st.sampled_from(["random", "fixed"]))
+grids = st.builds(Grid, size=st.integers(2, LARGEST), layout=st.sampled_from(["random", "fixed"]))
 
 
 @given(runs, learners, grids)

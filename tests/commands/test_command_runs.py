@@ -60,13 +60,17 @@ def calls(entries: None, monkeypatch: pytest.MonkeyPatch) -> Calls:
 )
 def test_resume(typed: str, calls: Calls, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["resume", *typed.split()]) == 0
-    assert calls == [{"run": Path("runs/one"), "total_steps": 5_000_000, "quiet": False, "device": None}]
+    assert calls == [
+        {"run": Path("runs/one"), "total_steps": 5_000_000, "quiet": False, "device": None, "on_nan": None}
+    ]
     assert "qflock evaluate runs/one" in capsys.readouterr().out
 
 
 def test_resume_as_planned(calls: Calls, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["resume", "runs/one", "--quiet", "--json", "--device", "cpu"]) == 0
-    assert calls == [{"run": Path("runs/one"), "total_steps": None, "quiet": True, "device": "cpu"}]
+    assert calls == [
+        {"run": Path("runs/one"), "total_steps": None, "quiet": True, "device": "cpu", "on_nan": None}
+    ]
     assert json.loads(capsys.readouterr().out) == RESULT
 
 

@@ -55,7 +55,7 @@ more
 exit codes
   0 fine, 1 a cell of an experiment or a check failed, 2 bad input or a disk
   that cannot be written, 3 NaN or infinity in training (last good state kept),
-  130 stopped by Ctrl-C or SIGTERM (state saved), 70 internal error
+  130 interrupted by Ctrl-C or SIGTERM (state saved), 70 internal error
 """
 
 BAD_INPUT, INTERNAL, INTERRUPTED, BROKEN_PIPE = 2, 70, 130, 141
