@@ -1,7 +1,8 @@
 """Environment steps per second of QMIX's training on GridWorld25v0, compile time apart.
 
 Three schedules: the shipped settings; the published one, a gradient step on 64 transitions after every 4
-steps, as scripts/train_qmix.py has it; and the same ratio in blocks, with 50 environments side by side.
+steps, as scripts/train_qmix.py has it; and the same ratio in blocks, with 50 environments side by side. An
+accelerator gets a fourth, with 65,536.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from benchmarks.environment import MANY
 from qflock import config
 from qflock.config import Settings
 from qflock.runs import program
@@ -22,15 +24,28 @@ from scripts.train_qmix import Options, settings_of
 PUBLISHED_SCRIPT = 570
 """Steps per second of the published per-step PyTorch loop on 2 cores: as given, not measured here."""
 
+WIDE = {
+    "env": "gridworld25",
+    "copies": MANY,
+    "buffer_capacity": 32 * MANY,
+    "batch_size": MANY // 4,
+    "train_frequency": MANY,
+    "log_interval": 32 * MANY,
+}
+"""For accelerators: as many copies as fill one, with batches that do too."""
+
 
 def schedules() -> dict[str, Settings]:
     """The settings that are measured, by name; log intervals are a fraction of a second of work."""
     shipped = config.resolve("qmix", overrides={"env": "gridworld25", "log_interval": 20_000})
-    return {
+    found = {
         "shipped": shipped,
         "published": settings_of(Options(), Path("unused")),
         "published_in_blocks": settings_of(Options(copies=50), Path("unused")),
     }
+    if jax.default_backend() != "cpu":
+        found["many_copies"] = config.resolve("qmix", overrides=WIDE)
+    return found
 
 
 def measure(settings: Settings, chunks: int) -> dict[str, Any]:

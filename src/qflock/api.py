@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from qflock import config, trust
+from qflock import config, processes, trust
 from qflock.config import Settings
 from qflock.errors import UserError
 
@@ -44,6 +44,7 @@ def train(
         given = settings if env is None else {"env": env, **settings}
         file = None if config_file is None else Path(config_file)
         algorithm = config.resolve(algorithm, config=file, overrides=given)
+    processes.join()
     device.use(algorithm.run.device)
     return _illustrated(remembered.train(algorithm, quiet))
 
@@ -55,6 +56,7 @@ def resume(
     quiet: bool = False,
     device: str | None = None,
     on_nan: Literal["stop", "skip", "rollback"] | None = None,
+    devices: int | Literal["all"] | None = None,
 ) -> dict[str, Any]:
     """Go on with a run from its newest saved state, bit for bit as if it had never stopped. (On an
     environment of PettingZoo or Gymnasium, which is no pure function, episodes start anew.)
@@ -65,20 +67,24 @@ def resume(
         quiet: show no progress.
         device: auto, cpu or gpu; as the run was started if left out.
         on_nan: what to do about NaN or infinity from now on; as before if left out.
+        devices: how many share the work from now on; as before if left out.
 
     Returns:
         As `train`.
     """
-    from qflock import device as devices
+    from qflock import device as place
     from qflock.runs import folder, remembered
 
     settings = folder.open_run(run).settings()
-    devices.use(device or settings.run.device)  # type: ignore[arg-type]
-    return _illustrated(remembered.resume(run, total_steps, quiet, on_nan))
+    processes.join()
+    place.use(device or settings.run.device)  # type: ignore[arg-type]
+    return _illustrated(remembered.resume(run, total_steps, quiet, on_nan, devices))
 
 
 def _illustrated(summary: dict[str, Any]) -> dict[str, Any]:
     """Add the pictures to a finished run; one that cannot be drawn must not cost its result."""
+    if not processes.first():
+        return summary
     from qflock.evidence.illustrate import illustrate
 
     try:

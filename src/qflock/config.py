@@ -47,6 +47,8 @@ class RunSettings:
     """Folder of this run; by default runs/<algorithm>-<environment>-<time>-<suffix>."""
     device: Literal["auto", "cpu", "gpu"] = "auto"
     """Where to compute; auto takes a GPU if JAX sees one."""
+    devices: int | Literal["all"] = 1
+    """How many devices share the seeds and copies (of each process, where there are several), or all."""
     log_interval: int = 50_000
     """Environment steps between rows of training_log.csv (rounded to whole updates)."""
     log_episodes: bool = False
@@ -72,8 +74,8 @@ class RunSettings:
     """Feed these with the logs' numbers too: tensorboard, wandb (offline unless WANDB_MODE says online)."""
 
     def __post_init__(self) -> None:
-        for name in ("total_steps", "seeds", "log_interval", "eval_episodes", "final_episodes"):
-            if getattr(self, name) < 1:
+        for name in ("total_steps", "seeds", "devices", "log_interval", "eval_episodes", "final_episodes"):
+            if getattr(self, name) != "all" and getattr(self, name) < 1:
                 raise UserError(f"{name} is {getattr(self, name)}; it must be at least 1")
         counts = ("total_episodes", "eval_interval", "save_interval", "keep_checkpoints")
         for name in (*counts, "state_interval"):

@@ -60,17 +60,15 @@ def calls(entries: None, monkeypatch: pytest.MonkeyPatch) -> Calls:
 )
 def test_resume(typed: str, calls: Calls, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["resume", *typed.split()]) == 0
-    assert calls == [
-        {"run": Path("runs/one"), "total_steps": 5_000_000, "quiet": False, "device": None, "on_nan": None}
-    ]
+    told = {"quiet": False, "device": None, "on_nan": None, "devices": None}
+    assert calls == [{"run": Path("runs/one"), "total_steps": 5_000_000, **told}]
     assert "qflock evaluate runs/one" in capsys.readouterr().out
 
 
 def test_resume_as_planned(calls: Calls, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["resume", "runs/one", "--quiet", "--json", "--device", "cpu"]) == 0
-    assert calls == [
-        {"run": Path("runs/one"), "total_steps": None, "quiet": True, "device": "cpu", "on_nan": None}
-    ]
+    assert main(["resume", "runs/one", "--quiet", "--json", "--device", "cpu", "--devices", "all"]) == 0
+    told = {"quiet": True, "device": "cpu", "on_nan": None, "devices": "all"}
+    assert calls == [{"run": Path("runs/one"), "total_steps": None, **told}]
     assert json.loads(capsys.readouterr().out) == RESULT
 
 

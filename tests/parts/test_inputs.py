@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from qflock.parts import inputs
 from qflock.types import Entities
@@ -52,3 +53,33 @@ def test_steps_between_entities_and_what_they_are_worth():
     np.testing.assert_allclose(features[17:20], np.exp(-steps / 8), rtol=1e-5)
     many = Entities(0, tuple(range(3, 33, 3)), 2, 2, 24)
     assert inputs.relative(33, (many,), 1.0).size == 2 + 10 * 9  # no pairs among ten
+
+
+@pytest.mark.parametrize("present", [None, 3])
+@pytest.mark.parametrize("coordinates", [1, 2, 3])
+@pytest.mark.parametrize("others", [(13, 5), (5,), (9, 17, 1, 13)])
+def test_features_are_what_their_definition_says(others, coordinates, present):
+    """Number by number, also for numbers that are not whole."""
+    own, size, extent = 21, 26, 7.0
+    stage = inputs.relative(size, (Entities(own, others, coordinates, present, extent),), 3.0)
+    x = np.random.default_rng(len(others)).normal(0, 9, size).astype(np.float32)
+    if present is not None:
+        for start in others:
+            x[start + present] = start % 2 == 1 and start != 5
+    flags = [np.float32(1) if present is None else x[s + present] for s in others]
+    mine = x[own : own + coordinates]
+    place = [x[s : s + coordinates] for s in others]
+    offset = [p - mine for p in place]
+    pairs = [(i, j) for i in range(len(others)) for j in range(i + 1, len(others))]
+    manhattan = lambda d: np.float32(np.abs(d).sum())
+    steps = [manhattan(d) for d in offset] + [manhattan(place[i] - place[j]) for i, j in pairs]
+    there = flags + [flags[i] * flags[j] for i, j in pairs]
+    forms = (lambda d: d / extent, lambda d: np.clip(d / inputs.NEAR, -1, 1), np.sign)
+    wanted = [2 * mine / extent - 1]
+    wanted += [form(d) * f for form in forms for d, f in zip(offset, flags, strict=True)]
+    wanted += [[t * s / (coordinates * extent) for t, s in zip(there, steps, strict=True)]]
+    wanted += [[t * np.exp(-s / inputs.WORTH) for t, s in zip(there, steps, strict=True)], flags]
+    taken = {i for s in (own, *others) for i in range(s, s + coordinates)}
+    taken |= set() if present is None else {s + present for s in (own, *others)}
+    wanted += [[x[i] / 3 for i in range(size) if i not in taken]]
+    np.testing.assert_allclose(stage.apply(x), np.concatenate(wanted), rtol=1e-6, atol=1e-6)

@@ -15,7 +15,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Shaped
 
 from qflock.algorithms._q_config import QConfig
 from qflock.parts import agents as agents_of
-from qflock.parts import exploration, inputs, mixers, networks, targets
+from qflock.parts import exploration, inputs, mixers, networks, sharding, targets
 from qflock.types import Environment, Memory, Mode, Parameters, Rows, TimeStep, team_reward
 
 
@@ -129,8 +129,9 @@ def build(config: QConfig, env: Environment, n_step: int = 1) -> QLearning:
                 choice = choice._replace(observation=jax.vmap(seen.apply)(choice.observation))
             return mixer(choice.values, state, **{name: getattr(choice, name) for name in looks})
 
-        out = jax.vmap(one)(jax.tree.map(lambda x: x.reshape(times * rows, *x.shape[2:]), choice))
-        return out.reshape(times, rows, *out.shape[1:])
+        flat = jax.tree.map(lambda x: x.reshape(times * rows, *x.shape[2:]), choice)
+        out = jax.vmap(one)(sharding.over_copies(flat))
+        return sharding.whole(out.reshape(times, rows, *out.shape[1:]))
 
     def aims(
         choosing: Float[Array, "T+1 N A U"], believed: Float[Array, "T+1 N A U"], mixer: Any, rows: Rows

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from qflock import processes
+
 COLUMNS = {
     "return_mean": "return",
     "return_std": "std",
@@ -35,11 +37,13 @@ def deliver(
         as_json: print it as one JSON object; whatever the work itself prints goes to standard error.
         show: prints the result for people.
     """
-    if not as_json:
-        show(work())
-        return
-    with contextlib.redirect_stdout(sys.stderr):
+    with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
         result = work()
+    if not processes.first():  # of the processes of one run, one talks
+        return
+    if not as_json:
+        show(result)
+        return
     print(json.dumps(_jsonable(result), indent=2))
 
 

@@ -29,6 +29,8 @@ class Options:
     """Where to compute; none for where the run was started."""
     on_nan: Literal["stop", "skip", "rollback"] | None = None
     """What to do about NaN or infinity from now on; none for as before."""
+    devices: int | Literal["all"] | None = None
+    """How many devices share the work from now on; none for as before."""
     quiet: bool = False
     """No progress, only the result."""
     json: bool = False
@@ -37,6 +39,8 @@ class Options:
     def __post_init__(self) -> None:
         if self.total_steps is not None and self.total_steps < 1:
             raise UserError(f"total_steps is {self.total_steps}; it must be at least 1")
+        if isinstance(self.devices, int) and self.devices < 1:
+            raise UserError(f"devices is {self.devices}; it must be at least 1")
 
 
 def run(argv: list[str]) -> int:
@@ -55,6 +59,7 @@ def run(argv: list[str]) -> int:
             quiet=options.quiet,
             device=options.device,
             on_nan=options.on_nan,
+            devices=options.devices,
         )
 
     _output.deliver(work, options.json, _output.show_training)

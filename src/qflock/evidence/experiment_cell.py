@@ -22,7 +22,7 @@ from qflock.runs.folder import RunFolder, open_run
 from qflock.runs.storage import write_text
 
 State = Literal["waiting", "started", "running", "done", "failed"]
-NOT_COUNTED = ("device", "save_interval", "keep_checkpoints", "state_interval")
+NOT_COUNTED = ("device", "devices", "save_interval", "keep_checkpoints", "state_interval")
 """Settings that may change between two starts of an experiment, as no score depends on them."""
 TAIL = 4096  # bytes at the end of a log, in which the last row stands
 

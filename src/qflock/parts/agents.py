@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray, Shaped
 
 from qflock.errors import UserError
-from qflock.parts import inputs, rollout
+from qflock.parts import inputs, rollout, sharding
 from qflock.types import Memory, Parameters, Rows, Spec
 
 
@@ -109,6 +109,7 @@ def build(
         parameters: Parameters, memory: Memory, observation: Shaped[Array, "B A O"]
     ) -> tuple[Memory, Float[Array, "B A U"]]:
         copies = observation.shape[0]
+        memory, observation = sharding.over_copies((memory, observation))
         if network_of:
             own = parameters if alone else jax.tree.map(lambda x: x[jnp.array(network_of)], parameters)
             copies_of_one = jax.vmap(run, in_axes=(None, None, 0, 0))
@@ -133,7 +134,7 @@ def build(
         if not remembers:
             flat = lambda x: x.reshape(-1, *x.shape[2:])
             out = step(parameters, Acted((), flat(taken)) if last_action else (), flat(observation))[1]
-            return out.reshape(times, copies, *out.shape[1:])
+            return sharding.whole(out.reshape(times, copies, *out.shape[1:]))
         fresh = rollout.spread(memory(), copies, spec.agents)
 
         def tick(memory: Memory, x: tuple[Array, Array, Array]) -> tuple[Memory, Array]:
@@ -142,6 +143,6 @@ def build(
             return step(parameters, memory, now)
 
         taken = jnp.broadcast_to(taken, (times, copies, spec.agents))
-        return jax.lax.scan(tick, rows.memory, (observation, first, taken))[1]
+        return sharding.whole(jax.lax.scan(tick, rows.memory, (observation, first, taken))[1])
 
     return Agents(init, memory, one, step, acted, unroll)

@@ -9,7 +9,7 @@ import jax
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from qflock.parts import agents as agents_of
-from qflock.parts import inputs
+from qflock.parts import inputs, sharding
 from qflock.types import Parameters, Rows, Spec
 
 Sees = Literal["observation", "state", "both"]
@@ -58,9 +58,9 @@ def build(
             parts.append(local.unroll(parameters["local"], rows))
         if "state" in parameters:
             state = rows.timestep.state
-            flat = jax.vmap(whole.apply)(state.reshape(-1, state.shape[-1]))
+            flat = jax.vmap(whole.apply)(sharding.over_copies(state.reshape(-1, state.shape[-1])))
             out = jax.vmap(parameters["state"])(flat)
-            parts.append(out.reshape(*state.shape[:-1], spec.agents, outputs))
+            parts.append(sharding.whole(out.reshape(*state.shape[:-1], spec.agents, outputs)))
         return sum(parts[1:], parts[0])
 
     return Critic(init, values)

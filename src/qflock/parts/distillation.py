@@ -19,7 +19,6 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jaxtyping import Array, Float, PRNGKeyArray
-from scipy.special import stdtrit
 
 from qflock.types import Parameters
 
@@ -74,6 +73,8 @@ def lower_bounds(returns: Float[Array, "K E"], confidence: float = CONFIDENCE) -
     Raises:
         ValueError: fewer than two episodes.
     """
+    from scipy.special import stdtrit  # takes a tenth of a second to import
+
     episodes = returns.shape[-1]
     if episodes < 2:
         raise ValueError("a confidence bound needs two episodes or more")
@@ -203,6 +204,8 @@ def accept_paired(
         ValueError: other lengths, or fewer than two episodes.
     """
     first, second = np.asarray(candidate, np.float64), np.asarray(incumbent, np.float64)
+    from scipy.special import stdtrit  # takes a tenth of a second to import
+
     if first.shape != second.shape or first.ndim != 1:
         raise ValueError(f"returns of shapes {first.shape} and {second.shape}: give pairs, (E,) each")
     if len(first) < 2:

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from qflock.parts import sharding
 from qflock.parts.rollout import spread
 from qflock.types import (
     Environment,
@@ -62,7 +63,7 @@ def play(env: Environment, choose: Choose, memory: Memory, key: PRNGKeyArray, ep
         memory: one agent's memory at the start.
     """
     k_reset, k_play = jax.random.split(key)
-    state, now = jax.vmap(env.reset)(jax.random.split(k_reset, episodes))
+    state, now = sharding.over_copies(jax.vmap(env.reset)(jax.random.split(k_reset, episodes)))
     zeros = jnp.zeros(episodes)
     scores = Scores(zeros, zeros, jnp.zeros(episodes, jnp.int32), now.measures)
     memories = spread(memory, episodes, env.spec.agents)

@@ -18,6 +18,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from qflock import registry
 from qflock.errors import UserError, unknown
+from qflock.parts.normalise import layer_norm
 
 
 def linear(
@@ -46,7 +47,7 @@ def through(
     """Hidden layers, each with its LayerNorm, if there are any, and ReLU."""
     for i, layer in enumerate(layers):
         x = layer(x)
-        x = jax.nn.relu(norms[i](x) if norms else x)
+        x = jax.nn.relu(layer_norm(norms[i], x) if norms else x)
     return x
 
 

@@ -11,6 +11,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int, PRNGKeyArray
 
+from qflock.parts import sharding
+
 
 class Replay(NamedTuple):
     """Attributes: ``data`` leaves (capacity, ...); ``at`` next place to write; ``filled`` items held."""
@@ -36,11 +38,11 @@ def add(replay: Replay, items: Any) -> Replay:
     if capacity % n:
         raise ValueError(f"capacity {capacity} is no multiple of the block of {n}")
     write = lambda data, block: jax.lax.dynamic_update_slice_in_dim(data, block, replay.at, 0)
-    data = jax.tree.map(write, replay.data, items)
+    data = sharding.whole(jax.tree.map(write, replay.data, items))
     return Replay(data, (replay.at + n) % capacity, jnp.minimum(replay.filled + n, capacity))
 
 
 def sample(replay: Replay, key: PRNGKeyArray, n: int) -> Any:
     """``n`` items drawn uniformly with replacement from those held; leaves ``(n, ...)``."""
     places = jax.random.randint(key, (n,), 0, jnp.maximum(replay.filled, 1))
-    return jax.tree.map(lambda data: data[places], replay.data)
+    return sharding.whole(jax.tree.map(lambda data: data[places], replay.data))

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
+from qflock.parts import sharding
 from qflock.types import Environment, Memory, Rows, TimeStep, team_reward
 
 Act = Callable[[Memory, TimeStep, PRNGKeyArray], tuple[Memory, Int[Array, "B A"], Any]]
@@ -121,7 +122,7 @@ def collect(
         over = flow.timestep.over
         state, timestep = where(over, restarted, stepped)
         running, tally = _count(env, over, flow.running, timestep)
-        return Flow(state, timestep, over, after, running), (
+        return sharding.over_copies(Flow(state, timestep, over, after, running)), (
             (flow.timestep, actions, flow.first, extras),
             tally,
         )
@@ -136,14 +137,15 @@ def collect(
         (flow.timestep, flow.first),
     )
     tally = jax.tree.map(lambda x: x.sum(0), tallies)
-    return flow, Rows(timesteps, actions, first, memory_at_start, extras), tally
+    # Learning cuts and mixes rows in ways of its own: devices that share the copies gather them here, once.
+    return flow, sharding.whole(Rows(timesteps, actions, first, memory_at_start, extras)), tally
 
 
 def of_copies(rows: Rows, which: Int[Array, "N"]) -> Rows:
     """The rows of some copies, whole in time."""
     pick = lambda tree: jax.tree.map(lambda x: x[:, which], tree)
     memory = jax.tree.map(lambda x: x[which], rows.memory)
-    return pick(rows._replace(memory=()))._replace(memory=memory)
+    return sharding.whole(pick(rows._replace(memory=()))._replace(memory=memory))
 
 
 def episodes(env: Environment, before: Running, rows: Rows) -> Episodes:

@@ -19,6 +19,7 @@ from qflock.errors import UserError
 from qflock.parts import evaluation, host_rollout
 from qflock.parts.host_workers import HostEnvironment, Workers
 from qflock.parts.rollout import Episodes, Tally, spread, where
+from qflock.runs import sharing
 from qflock.runs.program import Chunk, RunState, learner_of, named, over_seeds
 from qflock.types import Environment, Learner, Memory, Mode, Parameters, Rows, TimeStep
 
@@ -38,6 +39,7 @@ class HostProgram:
                 f"{settings.algorithm} plays by itself, inside one compiled program; {env.spec.name} cannot"
             )
         self._run = settings.run
+        self.sharing = sharing.alone(settings.run.devices, env.spec.name)
         self.updates = max(1, round(settings.run.log_interval / (learner.copies * learner.steps)))
         seeds = settings.run.seeds
         self.init = jax.jit(over_seeds(self._init, seeds))

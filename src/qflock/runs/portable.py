@@ -13,7 +13,7 @@ import numpy as np
 from qflock import config
 from qflock.config import Settings
 from qflock.errors import UserError
-from qflock.runs import checkpoint, folder, tensors
+from qflock.runs import checkpoint, folder, sharing, tensors
 from qflock.runs.folder import RunFolder
 from qflock.runs.ledger import Position
 from qflock.types import Environment, Learner
@@ -34,7 +34,8 @@ class Portable:
 
     def of(self, state: Any) -> dict[str, Any]:
         """What a weights file holds: ``policy`` and ``training``."""
-        return {"policy": self.policy(state), "training": jax.vmap(self._learner.weights)(state)}
+        found = {"policy": self.policy(state), "training": jax.vmap(self._learner.weights)(state)}
+        return sharing.gathered(found)
 
     def keep(self, name: str, weights: dict[str, Any], position: Position) -> None:
         """Write ``models/<name>.safetensors``.

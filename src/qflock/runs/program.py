@@ -20,6 +20,8 @@ from qflock.config import Settings
 from qflock.errors import UserError
 from qflock.parts import evaluation, rollout
 from qflock.parts.rollout import Episodes, Flow, Tally
+from qflock.runs import sharing
+from qflock.runs.sharing import COPIES, EVERYWHERE, SEEDS, Sharing
 from qflock.types import Environment, Learner, Metrics, Mode, Parameters
 
 
@@ -29,6 +31,10 @@ class RunState(NamedTuple):
     learner: Any
     flow: Flow | Any  # empty where the learner plays by itself
     key: PRNGKeyArray
+
+
+LAYOUT = RunState(SEEDS, COPIES, SEEDS)
+"""Of a run's state on several devices."""
 
 
 class Chunk(NamedTuple):
@@ -46,6 +52,7 @@ class Program(NamedTuple):
     init: ``seeds -> RunState``.
     chunk: ``RunState -> (RunState, Chunk)``; the state given is donated.
     evaluate: ``(Parameters, keys) -> Scores`` of greedy episodes, per seed.
+    sharing: the devices that they are compiled for.
     """
 
     env: Environment
@@ -54,6 +61,7 @@ class Program(NamedTuple):
     init: Callable[[Array], RunState]
     chunk: Callable[[RunState], tuple[RunState, Chunk]]
     evaluate: Callable[[Parameters, PRNGKeyArray], evaluation.Scores]
+    sharing: Sharing
 
 
 def named(key: PRNGKeyArray, name: str) -> PRNGKeyArray:
@@ -84,7 +92,7 @@ def build(settings: Settings) -> Program:
     """Compile-ready functions for the settings of a run. Nothing is computed yet."""
     env = config.make_environment(settings.run.env, settings.environment)
     learner = learner_of(settings, env)
-    seeds = settings.run.seeds
+    share = sharing.plan(settings.run.devices, settings.run.seeds, learner)
     interval = min(settings.run.log_interval, learner.total_steps or settings.run.log_interval)
     updates = max(1, round(interval / (learner.copies * learner.steps)))
     if learner.update is not None and settings.run.log_episodes:
@@ -121,9 +129,10 @@ def build(settings: Settings) -> Program:
         env,
         learner,
         updates,
-        jax.jit(over_seeds(init, seeds)),
-        jax.jit(over_seeds(chunk, seeds), donate_argnums=0),
-        evaluator(env, learner, settings.run.eval_episodes, "greedy", seeds),
+        share.compiled(partial(over_seeds, init), (SEEDS,), LAYOUT),
+        share.compiled(partial(over_seeds, chunk), (LAYOUT,), (LAYOUT, EVERYWHERE), donate=(0,)),
+        evaluator(env, learner, settings.run.eval_episodes, "greedy", settings.run.seeds, share),
+        share,
     )
 
 
@@ -133,7 +142,7 @@ def _strong(state: Any) -> Any:
 
 
 def evaluator(
-    env: Environment, learner: Learner, episodes: int, mode: Mode, seeds: int
+    env: Environment, learner: Learner, episodes: int, mode: Mode, seeds: int, share: Sharing | None = None
 ) -> Callable[[Parameters, PRNGKeyArray], evaluation.Scores]:
     """A compiled ``(parameters, key) -> Scores``; every seed plays the same fresh boards.
 
@@ -141,13 +150,17 @@ def evaluator(
         episodes: episodes of each seed.
         mode: "greedy", or "sample" for the policy with its own randomness.
         seeds: length of the leading axis of the parameters.
+        share: the devices to play on; one by default.
     """
+    share = share or Sharing(None, seeds)
 
     def one(parameters: Parameters, key: PRNGKeyArray) -> evaluation.Scores:
         choose = evaluation.decentralised(learner, parameters, mode)
         return evaluation.play(env, choose, learner.memory(), key, episodes)
 
-    def every(parameters: Parameters, key: PRNGKeyArray) -> evaluation.Scores:
-        return over_seeds(one, seeds)(parameters, jnp.broadcast_to(key, (seeds,)))
+    played = share.compiled(partial(over_seeds, one), (SEEDS, SEEDS), EVERYWHERE)
 
-    return jax.jit(every)
+    def every(parameters: Parameters, key: PRNGKeyArray) -> evaluation.Scores:
+        return played(*share.place((parameters, jnp.broadcast_to(key, (seeds,))), SEEDS))
+
+    return every

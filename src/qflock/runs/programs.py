@@ -12,6 +12,7 @@ from qflock.config import Settings
 from qflock.parts.evaluation import Scores
 from qflock.parts.host_workers import HostEnvironment
 from qflock.runs import host_program, program
+from qflock.runs.sharing import Sharing
 from qflock.types import Environment, Learner, Mode, Parameters
 
 RESTARTED = "episodes start anew: this environment is no pure function, so resuming is not exact"
@@ -26,11 +27,12 @@ def build(settings: Settings) -> program.Program | host_program.HostProgram:
 
 
 def evaluator(
-    env: Environment, learner: Learner, episodes: int, mode: Mode, seeds: int
+    env: Environment, learner: Learner, episodes: int, mode: Mode, seeds: int, share: Sharing | None = None
 ) -> Callable[[Parameters, PRNGKeyArray], Scores]:
     """As `program.evaluator`, for any environment."""
-    make = host_program.evaluator if isinstance(env, HostEnvironment) else program.evaluator
-    return make(env, learner, episodes, mode, seeds)
+    if isinstance(env, HostEnvironment):
+        return host_program.evaluator(env, learner, episodes, mode, seeds)
+    return program.evaluator(env, learner, episodes, mode, seeds, share)
 
 
 def outline(made: program.Program | host_program.HostProgram) -> Callable[..., Any]:

@@ -16,8 +16,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from qflock import config, trust
+from qflock import config, processes, trust
 from qflock.config import Settings
+from qflock.errors import UserError
 from qflock.parts import distillation
 from qflock.parts.distillation import Verdict
 from qflock.runs import folder, history, memory, program, runner
@@ -36,14 +37,18 @@ def train(settings: Settings, quiet: bool = False) -> dict[str, Any]:
 
 
 def resume(
-    run: Path | str, total_steps: int | None = None, quiet: bool = False, on_nan: str | None = None
+    run: Path | str,
+    total_steps: int | None = None,
+    quiet: bool = False,
+    on_nan: str | None = None,
+    devices: int | str | None = None,
 ) -> dict[str, Any]:
     """As `runner.resume`; with memory and history where the learner has them.
 
     In a memory, a resumed run is a run of its own.
     """
     with _hooks(folder.open_run(run).settings(), quiet) as hooks:
-        return runner.resume(run, total_steps, quiet, hooks, on_nan)
+        return runner.resume(run, total_steps, quiet, hooks, on_nan, devices)
 
 
 @contextlib.contextmanager
@@ -51,6 +56,8 @@ def _hooks(settings: Settings, quiet: bool) -> Iterator[Hooks]:
     if not hasattr(settings.learner, "memory"):
         yield NO_HOOKS
         return
+    if processes.several():
+        raise UserError(f"{settings.algorithm} keeps one memory and one history: train it in one process")
     with contextlib.ExitStack() as stack:
         keeper = _Keeper(settings)
         if settings.learner.memory != "none":

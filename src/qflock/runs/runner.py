@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from qflock.config import Settings
-from qflock.runs import checkpoint, folder
+from qflock.runs import checkpoint, folder, together
 from qflock.runs.hooks import NO_HOOKS, Hooks
 from qflock.runs.work import Work
 
@@ -30,8 +30,7 @@ def train(settings: Settings, quiet: bool = False, hooks: Hooks = NO_HOOKS) -> d
         Diverged: NaN or infinity, with ``on_nan`` "stop"; the last good state is kept.
     """
     work = Work(settings, quiet, hooks)  # before the folder: bad settings leave nothing behind
-    where = folder.create(settings, settings.run.run_dir, now=datetime.now())
-    with where.lock():
+    with together.created(settings) as where:
         return work.go(where, None)
 
 
@@ -41,6 +40,7 @@ def resume(
     quiet: bool = False,
     hooks: Hooks = NO_HOOKS,
     on_nan: str | None = None,
+    devices: int | str | None = None,
 ) -> dict[str, Any]:
     """Go on with a run from its newest whole state; from the start where none was saved yet.
 
@@ -50,6 +50,7 @@ def resume(
         quiet: show no progress.
         hooks: what else to do.
         on_nan: "stop", "skip" or "rollback" from now on; as before if left out.
+        devices: how many share the work from now on, or "all"; as before if left out.
 
     Returns:
         As `train`.
@@ -57,11 +58,12 @@ def resume(
     Raises:
         UserError: no such run, a damaged one, another process writing it ...
     """
-    where = folder.open_run(run)
-    with where.lock():
+    with together.opened(folder.open_run(run)) as where:
         before = settings = where.settings()
         if on_nan is not None:
             settings = replace(settings, run=replace(settings.run, on_nan=on_nan))  # type: ignore[arg-type]
+        if devices is not None:
+            settings = replace(settings, run=replace(settings.run, devices=devices))  # type: ignore[arg-type]
         if total_steps is not None and total_steps != settings.run.total_steps:
             settings = replace(settings, run=replace(settings.run, total_steps=total_steps, total_episodes=0))
             if hasattr(settings.learner, "n_mcmc_steps"):  # another limit that gives way

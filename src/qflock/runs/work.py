@@ -17,17 +17,20 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from qflock import processes
 from qflock.config import Settings
 from qflock.errors import UserError
 from qflock.runs import (
     checkpoint,
     evaluation,
+    footprint,
     health,
     ledger,
     loggers,
     program,
     programs,
     provenance,
+    sharing,
     stop,
     summaries,
 )
@@ -66,7 +69,11 @@ class Work:
         self.seeds = range(settings.run.seed, settings.run.seed + settings.run.seeds)
         self.shapes = jax.eval_shape(self.program.init, self._seed_array())
         self.look = health.inspector(self.program.learner)
+        quiet = quiet or not processes.first()
         self.progress = Progress(f"{settings.algorithm} on {settings.run.env}", quiet=quiet)
+        self.memory = footprint.tell(footprint.of_seed(self.program, self.shapes), self.program.sharing)
+        if processes.several() and settings.run.on_nan == "rollback":
+            raise UserError("on_nan rollback is for runs of a single process; choose stop or skip")
 
     def _seed_array(self) -> jax.Array:
         return jnp.array(self.seeds, dtype=jnp.uint32)
@@ -82,18 +89,19 @@ class Work:
         self.files = Portable(where, self.settings, made.env, made.learner, self.seeds)
         with Stopper(f"qflock resume {where.path}") as self.stopper, self.progress, programs.Closing(made):
             self._open(Position.read(saved.position, len(self.seeds)) if saved else None)
-            for warning in [*saved.warnings, *self._warnings()] if saved else ():
-                self.progress.message(f"warning: {warning}")
+            passed = [*saved.warnings, *self._warnings()] if saved else []
+            for line in [*self.memory, *(f"warning: {warning}" for warning in passed)]:
+                self.progress.message(line)
             self.progress.start(self.total, self.ledger.done)
             try:
-                state = saved.state if saved else self.begin()
+                state = self._placed(saved.state if saved else self.begin())
                 while not self._finished():
                     state = self._chunk(state)
-                    if self.stopper.asked:
+                    asked, late = processes.agreed(self.stopper.asked, self.clock.due())
+                    if asked or late:
                         self._save(state)
+                    if asked:
                         raise Interrupted(where.path)
-                    if self.clock.due():
-                        self._save(state)
                 self._save(state)
                 summary = self._finish(state)
             except KeyboardInterrupt as again:
@@ -125,7 +133,7 @@ class Work:
 
     def begin(self) -> program.RunState:
         """The state before the first update."""
-        state = self.program.init(self._seed_array())
+        state = self.program.init(self.program.sharing.place(self._seed_array(), sharing.SEEDS))
         source = self.settings.run.init_from
         if source is None:
             return state._replace(learner=_apart(self.hooks.start(state.learner)))
@@ -143,13 +151,14 @@ class Work:
             self._save(state)
         before = _apart(state) if on_nan == "skip" else None  # a chunk donates what it is given
         state, told = self.program.chunk(state)
-        told, found = jax.device_get((told, self.look(state, told._replace(episodes=None))))
+        seen = sharing.gathered(self.look(state, told._replace(episodes=None)))
+        told, found = jax.device_get((told, seen))
         trouble = health.judge(found, self.seeds)
         if trouble is not None:
             if before is None:
                 return self._roll_back(trouble)
             self.progress.message(f"warning: {trouble}; these updates are taken back, {self._at()}")
-            state = health.without(trouble, state, before)
+            state = self._placed(health.without(trouble, state, before))
         bad = [False] * len(self.seeds) if trouble is None else trouble.seeds
         mean = self.ledger.chunk(told, self.program.updates, bad)
         self.progress.update(self.ledger.done, mean)
@@ -182,7 +191,10 @@ class Work:
         checkpoint.save_state(self.where, state, dataclasses.asdict(again), again.anchors)
         self._open(again)
         self.progress.message(f"warning: {trouble}; rolled back, {self._at()}")
-        return state
+        return self._placed(state)
+
+    def _placed(self, state: program.RunState) -> program.RunState:
+        return self.program.sharing.place(state, program.LAYOUT)
 
     def _row(self, told: program.Chunk) -> dict[str, float]:
         """What hooks see of a chunk."""
@@ -220,7 +232,9 @@ class Work:
             p.seconds += self.clock.spent()
             p.more = self.hooks.keep()
             self.ledger.offsets()
-            checkpoint.save_state(self.where, state, dataclasses.asdict(p), p.anchors)
+            state = sharing.gathered(state)
+            if processes.first():
+                checkpoint.save_state(self.where, state, dataclasses.asdict(p), p.anchors)
             self.clock.saved(began)
 
     def _finish(self, state: program.RunState) -> dict[str, Any]:
@@ -230,7 +244,8 @@ class Work:
         self.files.keep("final_model", weights, p)
         self.progress.message(f"final evaluation: {run.final_episodes} greedy episodes for each seed")
         key = evaluation.evaluation_key(run.seed)
-        play = programs.evaluator(env, learner, run.final_episodes, "greedy", run.seeds)
+        share = self.program.sharing
+        play = programs.evaluator(env, learner, run.final_episodes, "greedy", run.seeds, share)
         each = evaluation.rows(play(weights["policy"], key), self.seeds)
         scores = {"per_seed": each, "over_seeds": evaluation.over_seeds(each)}
         summary = {
@@ -256,7 +271,7 @@ class Work:
 
 def _apart(tree: Any) -> Any:
     """Every array in a buffer of its own: a chunk donates them, and none can be given twice."""
-    return jax.tree.map(jnp.copy, tree)
+    return jax.jit(lambda x: jax.tree.map(jnp.copy, x))(tree)  # one program, not one for each shape
 
 
 def _count(tree: Any) -> int:
