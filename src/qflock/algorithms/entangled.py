@@ -179,7 +179,7 @@ def build(config: Config, env: Environment) -> Learner:
     ) -> tuple[Memory, Int[Array, "B A"], tuple[()]]:
         memory, out = team.step(s.weights.agents, memory, now.observation)
         keys = jax.random.split(key, len(out))
-        return memory, jax.vmap(lambda *x: draw(*x, "sample"))(keys, out, now.legal), ()
+        return memory, jax.vmap(draw, in_axes=(0, 0, 0, None))(keys, out, now.legal, "sample"), ()
 
     def loss(weights: Weights, rows: Rows) -> tuple[Float[Array, ""], Metrics]:
         later, legal = jax.tree.map(lambda x: x[1:], rows.timestep), rows.timestep.legal[:-1]

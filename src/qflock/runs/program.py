@@ -33,7 +33,7 @@ class RunState(NamedTuple):
     key: PRNGKeyArray
 
 
-LAYOUT = RunState(SEEDS, COPIES, SEEDS)
+LAYOUT: Any = RunState(SEEDS, COPIES, SEEDS)  # type: ignore[arg-type]
 """Of a run's state on several devices."""
 
 
