@@ -50,7 +50,7 @@ def dueling(seed, agents=3, actions=4, state=5):
     mixer = mixers.make("dueling", agents, state, jax.random.key(seed), actions=actions, hyper=8)
     leaves, tree = jax.tree.flatten(mixer)
     keys = jax.random.split(jax.random.key(seed + 1000), len(leaves))
-    drawn = [jax.random.normal(k, x.shape) for k, x in zip(keys, leaves, strict=True)]
+    drawn = [jax.random.normal(k, x.shape) / 2 for k, x in zip(keys, leaves, strict=True)]
     mixer = jax.tree.unflatten(tree, drawn)
     q = jax.random.normal(jax.random.key(seed), (agents, actions))
     joint = np.array(list(itertools.product(range(actions), repeat=agents)))
@@ -64,18 +64,20 @@ def total(mixer, q, joint, state):
     return mixer(chosen, state, best=q.max(-1), actions=joint)
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(3))
 def test_dueling_is_the_best_joint_value_less_something_for_each_other_choice(seed):
     mixer, q, joint, state = dueling(seed)
-    totals = jax.vmap(lambda a: total(mixer, q, a, state))(joint)
-    best = np.asarray(q.argmax(-1))
-    assert (joint[totals.argmax()] == best).all()
-    own = total(mixer, q, jnp.array(best), state)
-    lost = np.asarray(own - totals)
-    assert (lost[(joint != best).any(-1)] > 0).all()
-    # more than the sum of what single changes cost, or less: no sum of parts
-    parts = sum(lost[((joint != best) == np.eye(3, dtype=bool)[i]).all(-1)].min() for i in range(3))
-    assert not np.isclose(lost[(joint != best).all(-1)], parts).all()
+    totals = np.asarray(jax.jit(jax.vmap(lambda a: total(mixer, q, a, state)))(joint))
+    other = joint != np.asarray(q.argmax(-1))
+    lost = totals[~other.any(-1)] - totals
+    assert (lost[other.any(-1)] > 0).all()
+    # What all three lose together is not what they would lose one by one: it is no sum of parts.
+    alone = [
+        {joint[j, i]: lost[j] for j in np.flatnonzero((other == np.eye(3)[i]).all(-1))} for i in range(3)
+    ]
+    together = np.flatnonzero(other.all(-1))
+    parts = [sum(alone[i][joint[j, i]] for i in range(3)) for j in together]
+    assert (np.abs(lost[together] - parts) > 0.01).any()
 
 
 @pytest.mark.parametrize("payoff", ["qtran", "climbing", "three"])
@@ -101,8 +103,8 @@ def test_dueling_can_say_any_game_whose_best_cell_the_agents_choose(payoff):
         change, state = optimiser.update(jax.grad(loss)(carry[0]), carry[1])
         return (optax.apply_updates(carry[0], change), state), None
 
-    fit = lambda mixer: jax.lax.scan(step, (mixer, optimiser.init(mixer)), None, 3000)[0][0]
-    assert loss(jax.jit(fit)(mixer)) < 0.05
+    fit = lambda mixer: loss(jax.lax.scan(step, (mixer, optimiser.init(mixer)), None, 3000)[0][0])
+    assert jax.jit(fit)(mixer) < 0.05
 
 
 def test_the_state_changes_the_mixing_and_none_leaves_values_alone():
