@@ -93,7 +93,7 @@ def test_dueling_can_say_any_game_whose_best_cell_the_agents_choose(payoff):
     q[np.arange(table.ndim), np.unravel_index(table.argmax(), table.shape)] += 1
     joint = np.array(list(np.ndindex(table.shape)))
     mixer = mixers.make("dueling", table.ndim, 1, jax.random.key(0), actions=table.shape[0])
-    optimiser = optax.adam(1e-2)
+    optimiser = optax.adam(optax.linear_schedule(5e-3, 0.0, 3000))
 
     def loss(mixer):
         totals = jax.vmap(lambda a: total(mixer, jnp.array(q), a, jnp.ones(1)))(joint)
