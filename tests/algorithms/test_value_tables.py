@@ -63,8 +63,12 @@ def agents_values(learner, weights, seen, agents=2):
 def joint_values(learner, weights, seen, counts):
     """Q_tot of every joint action, an axis for each agent; the mixer sees what the agents see."""
     each = agents_values(learner, weights, seen, len(counts))
-    chosen = np.stack([each[np.arange(len(counts)), joint] for joint in np.ndindex(*counts)])
-    return np.asarray(jax.vmap(weights.mixer, (0, None))(chosen, seen)).reshape(counts)
+    joint = np.array(list(np.ndindex(*counts)))
+    chosen = each[np.arange(len(counts)), joint]
+    told = {"actions": joint, "best": np.broadcast_to(each.max(-1), joint.shape)}
+    told = {name: told[name] for name in getattr(weights.mixer, "looks", ())}
+    mix = lambda values, told: weights.mixer(values, seen, **told)
+    return np.asarray(jax.vmap(mix)(chosen, told)).reshape(counts)
 
 
 def greedy_return(made, weights):
@@ -210,3 +214,14 @@ def test_weighted_qmix_finds_the_best_cell_of_qtrans_game(weighting):
     assert picked.count(8) >= 19
     switched_off = fitted("wqmix", "qtran", seeds=2, updates=60, **{**more, "weight": 1.0})[1]
     assert all(table.ravel()[tables[-1].argmax()] == 0 for tables in switched_off)
+
+
+@pytest.mark.slow
+@pytest.mark.ci_slow
+def test_qplex_finds_the_best_cell_of_qtrans_game_and_learns_the_game():
+    more = {"lr": 2e-3, "lr_final": 0.1, "mixer_hyper": 64}
+    table, seeds = fitted("qplex", "qtran", seeds=20, updates=200, **more)
+    picked = [table.ravel()[tables[-1].argmax()] for tables in seeds]
+    assert picked.count(8) >= 19
+    errors = [np.abs(tables[-1] - table).max() for tables in seeds]
+    assert np.median(errors) < 0.1

@@ -14,7 +14,7 @@ class QConfig(CircuitConfig):
     """Settings shared by all Q-learners. Frequencies count environment steps summed over copies."""
 
     mixer: str = "monotone"
-    """How agents' values make the team's: none, sum, monotone, attention, or my.py:Mixer."""
+    """How agents' values make the team's: none, sum, monotone, dueling, attention, or my.py:Mixer."""
     mixer_embed: int = 32
     """Width of the mixing layer."""
     mixer_hyper: int = 64

@@ -31,7 +31,7 @@ class Config(ValueConfig):
     """A value learner without a mixer, its agents apart, and a central value network."""
 
     mixer: str = "none"
-    """How agents' values make the team's: none, sum, monotone, attention, or my.py:Mixer."""
+    """How agents' values make the team's: none, sum, monotone, dueling, attention, or my.py:Mixer."""
     share_parameters: bool = False
     """One network for all agents, told apart by a one-hot id; else one network each."""
     dueling: bool = True

@@ -13,4 +13,4 @@ class Config(PQNConfig):
     """Q-learning without replay, with the sum of values (VDN)."""
 
     mixer: str = "sum"
-    """How agents' values make the team's: none, sum, monotone, attention, or my.py:Mixer."""
+    """How agents' values make the team's: none, sum, monotone, dueling, attention, or my.py:Mixer."""

@@ -13,4 +13,4 @@ class Config(ValueConfig):
     """A value learner with the sum as its mixer."""
 
     mixer: str = "sum"
-    """How agents' values make the team's: none, sum, monotone, attention, or my.py:Mixer."""
+    """How agents' values make the team's: none, sum, monotone, dueling, attention, or my.py:Mixer."""

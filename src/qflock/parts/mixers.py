@@ -14,11 +14,11 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from qflock import registry
 from qflock.errors import UserError
-from qflock.parts.networks import build_own, linear
+from qflock.parts.networks import build_own, linear, through
 
 
 class Independent(eqx.Module):
@@ -69,6 +69,55 @@ class Monotone(eqx.Module):
     def __call__(self, values: Float[Array, "A"], state: Float[Array, "S"]) -> Float[Array, ""]:
         w1, b1, w2, b2 = self.weights(values.shape[0], state)
         return jax.nn.elu(values @ w1 + b1) @ w2 + b2
+
+
+NEAR = 0.01
+"""Where an agent's value is so close to its best, half of a deduction counts."""
+
+
+class Dueling(eqx.Module):
+    """The state's value, less something for each agent that does not do what it thinks best
+    (QPLEX, Wang et al. 2021, equations 7 to 11).
+
+    Q_tot = V + sum of weight x advantage, every advantage ``q - best`` with a positive weight of its own that
+    depends on the state and the joint action: any function whose best joint action is the agents' best.
+    The weight is ``deduction / (NEAR - advantage)``, so that what is learnt is the deduction itself: a weight
+    that is learnt must grow without bound where an agent is about to change its mind, and it then never does.
+    """
+
+    looks = ("best", "actions")
+
+    state_value: list[eqx.nn.Linear]
+    deduction: list[eqx.nn.Linear]
+    actions: int = eqx.field(static=True)
+
+    def __init__(self, agents: int, state: int, *, key: PRNGKeyArray, actions: int, hyper: int = 64) -> None:
+        keys = jax.random.split(key, 5)
+        self.state_value = [linear(state, hyper, keys[0], 2**0.5), linear(hyper, 1, keys[1], 0.01)]
+        sizes = (state + agents * actions, hyper, hyper)
+        self.deduction = [
+            linear(a, b, k, 2**0.5) for a, b, k in zip(sizes, sizes[1:], keys[2:], strict=False)
+        ]
+        self.deduction.append(linear(hyper, agents, keys[4], 0.01))
+        self.actions = actions
+
+    def __call__(
+        self,
+        values: Float[Array, "A"],
+        state: Float[Array, "S"],
+        *,
+        best: Float[Array, "A"],
+        actions: Int[Array, "A"],
+    ) -> Float[Array, ""]:
+        taken = jax.nn.one_hot(actions, self.actions).reshape(-1)
+        *hidden, last = self.deduction
+        deduction = jax.nn.softplus(last(through(hidden, (), jnp.concatenate([state, taken]))))
+        advantage = jax.lax.stop_gradient(values - best)
+        weight = deduction / (NEAR - advantage)
+        # Equal to V + sum of weight x advantage, written so that agents' values learn as in a plain sum:
+        # through the weights, an agent whose weight is small would not learn that an action is worth more.
+        *hidden, last = self.state_value
+        return values.sum() + last(through(hidden, (), state))[0] + ((weight - 1) * advantage).sum()
 
 
 class Attention(eqx.Module):
@@ -123,6 +172,7 @@ MIXERS: dict[str, Any] = {
     "none": Independent,
     "sum": Sum,
     "monotone": Monotone,
+    "dueling": Dueling,
     "attention": Attention,
 }
 

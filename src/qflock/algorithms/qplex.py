@@ -1,0 +1,16 @@
+"""QPLEX: any team value whose best joint action is the agents' best (Wang et al. 2021); see `_value`."""
+
+from dataclasses import dataclass
+
+from qflock.algorithms._value import build
+from qflock.algorithms._value_config import ValueConfig
+
+__all__ = ["Config", "build"]
+
+
+@dataclass(frozen=True)
+class Config(ValueConfig):
+    """A value learner with the dueling mixer."""
+
+    mixer: str = "dueling"
+    """How agents' values make the team's: none, sum, monotone, dueling, attention, or my.py:Mixer."""
