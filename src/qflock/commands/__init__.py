@@ -49,7 +49,7 @@ more
   qflock COMMAND --help                      what a command takes
   qflock train ALGORITHM --help              every setting with its default
   --debug, or QFLOCK_DEBUG=1                 show the traceback of an error
-  --trust                                    use Python code that a run or a file names
+  --trust                                    use code that a run or a file names
   --version                                  the version
 
 exit codes
