@@ -31,13 +31,9 @@ def test_some_results_are_checked_and_each_states_its_origin() -> None:
         assert config.from_mapping(result["settings"]).run.seeds == len(result["scores"])
 
 
-def _again(result: dict[str, Any]) -> Any:
-    """One of them by default, the others among the slow tests."""
-    slow = [pytest.mark.slow, pytest.mark.ci_slow]
-    return pytest.param(result, id=result["name"], marks=[] if result["name"] == "qmix-two_step" else slow)
-
-
-@pytest.mark.parametrize("result", map(_again, CHECKED))
+@pytest.mark.slow
+@pytest.mark.ci_slow
+@pytest.mark.parametrize("result", CHECKED, ids=lambda result: result["name"])
 def test_a_checked_result_can_be_had_again(result: dict[str, Any], tmp_path: Path) -> None:
     settings = config.from_mapping(result["settings"])
     quick = replace(

@@ -33,6 +33,8 @@ def test_agents_are_environments_and_last_observations_are_kept() -> None:
     assert not np.array_equal(last, seen), "a copy has restarted, and its last observation was kept"
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_ppo_learns_on_gridworld25() -> None:
     learner, agents = train(600, copies=4, grid_size=4, max_steps=20)
     assert learner.num_timesteps >= 600 * 4

@@ -70,6 +70,8 @@ def test_json_and_help(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert max(map(len, out.splitlines())) <= 80
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_the_template_keeps_its_promises_and_is_learnt_in_seconds(here: Path) -> None:
     """The very steps that are printed: nearly every game is solved then."""
     main(["new", "environment", "my_env.py"])

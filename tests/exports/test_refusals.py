@@ -26,6 +26,8 @@ class Net(eqx.Module):
 """
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_a_network_of_ones_own(run_of, tmp_path):
     (tmp_path / "own.py").write_text(NET)
     path, loaded = run_of("qmix", "gridworld25", network=f"{tmp_path}/own.py:Net")

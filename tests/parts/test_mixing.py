@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from qflock.parts import mixing
 from qflock.parts.mixing import Window
@@ -33,6 +34,8 @@ def test_one_stuck_probability_is_enough_to_tell():
     assert told.ess_policy < 40
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_slow_chains_have_few_effective_draws():
     noise = 0.1 * jax.random.normal(jax.random.key(0), (80, 8, 2))
     told = mixing.judge(filled(jnp.cumsum(noise, 0)))

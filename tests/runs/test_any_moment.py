@@ -76,6 +76,9 @@ def settings(learner: str, folder: Path, **changes: Any) -> Settings:
     return config.resolve(learner, overrides={**RUN, **LEARNERS[learner], "run_dir": folder, **changes})
 
 
+SLOW = (pytest.mark.slow, pytest.mark.ci_slow)
+
+
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(os, "fsync", lambda handle: None)  # a kill loses nothing that was written
@@ -118,7 +121,9 @@ def is_run(folder: Path) -> bool:
     return (folder / "configs" / "hparams.json").is_file()
 
 
-@pytest.mark.parametrize(("learner", "tried"), [("ippo", 20), ("qmix", 6), ("qmarl", 6)])
+@pytest.mark.parametrize(
+    ("learner", "tried"), [("ippo", 20), ("qmix", 6), pytest.param("qmarl", 6, marks=SLOW)]
+)
 def test_killed_at_moments_of_many_sorts(learner: str, tried: int, tmp_path: Path) -> None:
     assert killed_everywhere(learner, tmp_path, False, tried) == tried
 

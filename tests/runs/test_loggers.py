@@ -16,7 +16,7 @@ from qflock import config
 from qflock.errors import UserError
 from qflock.parts.rollout import Tally
 from qflock.runs import folder, log, loggers
-from qflock.runs.ledger import Ledger
+from qflock.runs.ledger import Ledger, Position
 from qflock.runs.program import Chunk
 
 SEEDS = (3, 4)
@@ -51,9 +51,9 @@ def scores(number):
 
 def written(where, chunks, position=None, saved_after=None):
     """Write chunks into a run's logs; returns the position that was saved, as JSON gives it back."""
-    ledger, saved = Ledger(where, SEEDS, chunk(0), position), None
+    ledger, saved = Ledger(where, SEEDS, chunk(0), position or Position.begin(len(SEEDS))), None
     for number in chunks:
-        ledger.chunk(chunk(number), 1)
+        ledger.chunk(chunk(number), 1, [False] * len(SEEDS))
         ledger.evaluation(scores(number))
         if number == saved_after:
             ledger.offsets()
@@ -190,7 +190,7 @@ def test_a_missing_package_is_one_line(name, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, loggers.PACKAGES[name], None)
     where = make(tmp_path / "run", [name])
     with pytest.raises(UserError, match=rf"pip install 'qflock\[{name}\]'") as told:
-        Ledger(where, SEEDS, chunk(0), None)
+        Ledger(where, SEEDS, chunk(0), Position.begin(len(SEEDS)))
     assert "\n" not in str(told.value)
 
 
@@ -242,4 +242,4 @@ def test_a_logger_that_cannot_begin_is_told(tmp_path):
     where = make(tmp_path / "run", ["tensorboard"])
     Path(where.tensorboard).write_text("in the way")
     with pytest.raises(UserError, match="logger tensorboard cannot begin"):
-        Ledger(where, SEEDS, chunk(0), None)
+        Ledger(where, SEEDS, chunk(0), Position.begin(len(SEEDS)))

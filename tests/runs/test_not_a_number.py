@@ -48,6 +48,9 @@ def settings(folder: Path, **changes: Any) -> Settings:
     return config.resolve("ippo", overrides={**RUN, "minibatches": 2, "run_dir": folder, **changes})
 
 
+SLOW = (pytest.mark.slow, pytest.mark.ci_slow)
+
+
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch, shared: None) -> None:
     monkeypatch.setattr(os, "fsync", lambda handle: None)
@@ -86,6 +89,8 @@ def test_stop_keeps_the_last_good_state_and_says_how_to_go_on(tmp_path: Path) ->
     assert_finite(folder)
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_skip_takes_back_the_updates_of_the_seed_in_trouble_alone(tmp_path: Path) -> None:
     rows = []
     for first in (0, 1):  # seed 1 beside seed 0, and beside seed 2
@@ -105,7 +110,7 @@ def test_skip_takes_back_the_updates_of_the_seed_in_trouble_alone(tmp_path: Path
 
 
 @pytest.mark.parametrize("tried", [4, pytest.param(1000, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("on_nan", ["skip", "rollback"])
+@pytest.mark.parametrize("on_nan", [pytest.param("skip", marks=SLOW), "rollback"])
 def test_killed_runs_come_to_the_same_end(on_nan: str, tried: int, tmp_path: Path) -> None:
     whole = tmp_path / "whole"
     whole.mkdir()
