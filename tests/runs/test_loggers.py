@@ -142,7 +142,7 @@ def test_tensorboard_goes_on_where_the_state_was_saved(tmp_path):
     where = make(tmp_path / "run", ["tensorboard"])
     position = written(where, [1, 2, 7], saved_after=2)  # killed after a third chunk
     assert events_of(where)[3, 300, "training_log/loss"] == 7.5
-    written(where, [3, 4], position)
+    written(where, [3, 4], Position.read(position, len(SEEDS)))
     shown = events_of(where)
     assert shown[3, 300, "training_log/loss"] == 3.5
     assert_same(where, shown)
