@@ -7,6 +7,7 @@ Keys are the names on the command line: ``total_steps``, ``lr``, ``env``, ``env.
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,7 +142,7 @@ def resolve(
             f"{place}: an algorithm is needed; there are: {', '.join(registry.names('algorithms'))}"
         )
     preset = PRESETS / f"{algorithm}-{_environment(given)}.yaml".replace(":", ".")
-    if not registry.is_path(algorithm) and preset.is_file():
+    if not registry.is_path(algorithm) and os.path.isfile(preset):  # also of names too long for a file
         given.insert(0, _layer(settings_file.read(preset), f"{preset}: "))
     return _build(algorithm, given)
 

@@ -13,6 +13,7 @@ import functools
 import importlib
 import importlib.metadata
 import importlib.util
+import os
 import pkgutil
 import sys
 import zlib
@@ -110,7 +111,7 @@ def from_file(name: str) -> Any:
     """
     file, _, attribute = name.partition(":")
     path = file_of(name)
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise UserError(f"no file {shown(file)} (from {shown(name)}); give a path like my_file.py:MyClass")
     trust.check(path, "Python code")
     loaded = _imported(path, path.stat().st_mtime_ns)

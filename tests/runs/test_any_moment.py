@@ -206,7 +206,6 @@ def run_and_kill(command: list[str], seconds: float) -> bool:
 @pytest.mark.parametrize(
     ("learner", "kills"),
     [
-        pytest.param("qmix", 6, marks=pytest.mark.ci_slow),
         ("qmix", 20),
         ("ippo", 20),
         ("qmarl", 20),

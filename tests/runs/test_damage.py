@@ -20,6 +20,7 @@ from qflock import config
 from qflock.errors import UserError
 from qflock.evidence import records
 from qflock.runs import checkpoint, folder, history, ledger, log, memory, summaries, tensors
+from qflock.runs import policy as policy_file
 from qflock.runs.folder import RunFolder
 from qflock.runs.ledger import Position
 from qflock.runs.log import CsvLog
@@ -67,9 +68,10 @@ def kinds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Kind]:
     )
     history.write(past, OF, runs)
     best = place / "memory"
-    with memory.opened(best, environment="chsh", policy="mlp", like=WEIGHTS) as held:
+    kept = {"layer": np.arange(5.0)}  # of another shape than the run's: a swapped file is then found by it
+    with memory.opened(best, environment="chsh", policy="mlp", like=kept) as held:
         held.begin({"lr": 1}, 3, NOW)
-        held.offer(WEIGHTS, 0.5)
+        held.offer(kept, 0.5)
     results = {"cells": [{"folder": "cells/a", "state": "done"}], "file": "x.yaml"}
     cells.write_text(json.dumps(results))
 
@@ -78,7 +80,7 @@ def kinds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Kind]:
         return found, vars(Position.read(metadata["position"], 2))
 
     def remembered() -> Any:
-        with memory.opened(best, environment="chsh", policy="mlp", like=WEIGHTS) as held:
+        with memory.opened(best, environment="chsh", policy="mlp", like=kept) as held:
             (best / memory.HISTORY).with_suffix(".damaged-1.json").unlink(missing_ok=True)
             return held.best and held.best.parameters
 
@@ -86,7 +88,7 @@ def kinds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Kind]:
         "state": Kind(state, position_of),
         "weights": Kind(weights, lambda: tensors.load(weights, WEIGHTS)),
         "part of weights": Kind(weights, lambda: tensors.load(weights, policy, part=True)),
-        "metadata": Kind(weights, lambda: tensors.load_metadata(weights)),
+        "metadata": Kind(weights, lambda: policy_file.seeds_of(weights)),
         "hparams": Kind(run.hparams, lambda: folder.open_run(run.path).settings()),
         "summary": Kind(run.summary, lambda: summaries.read(run)),
         "record": Kind(run.summary, lambda: records.read(run.path).final),

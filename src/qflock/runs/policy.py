@@ -17,6 +17,7 @@ from qflock.parts.evaluation import decentralised
 from qflock.parts.rollout import spread
 from qflock.runs import program, tensors
 from qflock.runs.folder import RunFolder, open_run
+from qflock.runs.storage import DamagedFile
 from qflock.types import Environment, Learner, Mode, Parameters, TimeStep
 
 
@@ -47,6 +48,18 @@ def weights_file(folder: RunFolder, checkpoint: str) -> Path:
     raise unknown(f"checkpoint in {folder.models}", checkpoint, there)
 
 
+def seeds_of(path: Path) -> list[int]:
+    """Whose weights a file holds.
+
+    Raises:
+        DamagedFile: changed, or no weights of a run.
+    """
+    try:
+        return [int(seed) for seed in tensors.load_metadata(path)["seeds"]]
+    except (KeyError, TypeError, ValueError) as problem:
+        raise DamagedFile(f"{path} is damaged: it holds no weights of a run") from problem
+
+
 def load(
     run: Path | str, checkpoint: str = "final", environment_overrides: Mapping[str, Any] | None = None
 ) -> Loaded:
@@ -68,7 +81,7 @@ def load(
     path = weights_file(folder, checkpoint)
     env = config.make_environment(settings.run.env, settings.environment)
     learner = program.learner_of(settings, env)
-    seeds = [int(s) for s in tensors.load_metadata(path)["seeds"]]
+    seeds = seeds_of(path)
     one = jax.eval_shape(lambda: learner.policy(learner.init(jax.random.key(0))))
     like = jax.tree.map(lambda x: jax.ShapeDtypeStruct((len(seeds), *x.shape), x.dtype), one)
     parameters = tensors.load(path, {"policy": like}, part=True)[0]["policy"]
