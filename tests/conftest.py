@@ -12,9 +12,10 @@ def pytest_configure(config):
     """Workers of one run share a folder; it goes when the run ends.
 
     The default tests compile hundreds of small programs that run for milliseconds: two fifths of their time
-    went into optimising them. Slow tests, which train, are compiled as users' runs are.
+    went into optimising them. Slow tests, which train, are compiled as users' runs are. JAX reads the variable
+    when it is imported, which here may have happened: it is for workers and for the processes that they start.
     """
-    if config.getoption("markexpr") == "not slow":
+    if config.getoption("markexpr") == "not slow" and config.getoption("numprocesses", None):
         os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
     os.environ["QFLOCK_TRUST"] = "1"  # tests name their own files in settings of every sort
     if "QFLOCK_CACHE" not in os.environ:
