@@ -17,6 +17,8 @@ from qflock.parts.evaluation import decentralised, play
 from qflock.runs import program
 from qflock.types import Rows
 
+pytestmark = [pytest.mark.slow, pytest.mark.ci_slow]
+
 RANDOM = {"epsilon_end": 1.0, "gamma": 0.99, "td_lambda": 0.0, "row_length": 1, "hidden": (32,)}
 """Random actions for ever, and one-step targets: values of uniform data."""
 MIXER = {"mixer_embed": 8, "mixer_hyper": 16}

@@ -182,6 +182,8 @@ def test_seeds_side_by_side_and_rows_for_episodes(tmp_path: Path) -> None:
     assert len(rows) > 5
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_ctrl_c_saves_and_leaves_no_process(tmp_path: Path) -> None:
     """A run in a process of its own, with worker processes, is told to stop in the middle."""
     run = tmp_path / "run"
