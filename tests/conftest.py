@@ -12,8 +12,8 @@ def pytest_configure(config):
     """Workers of one run share a folder; it goes when the run ends.
 
     The default tests compile hundreds of small programs that run for milliseconds: two fifths of their time
-    went into optimising them. Slow tests, which train, are compiled as users' runs are. JAX reads the variable
-    when it is imported, and here it may be: the variable is for workers, and for processes that they start.
+    went into optimising them. Slow tests, which train, are compiled as users' runs are. JAX reads it when it
+    is imported, and here it may be already: the variable is for workers, and processes that they start.
     """
     if config.getoption("markexpr") == "not slow" and config.getoption("numprocesses", None):
         os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")

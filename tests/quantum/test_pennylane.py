@@ -14,8 +14,6 @@ from qflock.quantum.circuit import Circuit, products, whole
 from qflock.quantum.noise import Noise
 from tests.quantum.test_simulate import drawn
 
-pytestmark = [pytest.mark.slow, pytest.mark.ci_slow]
-
 pytest.importorskip("pennylane")
 bridge = pytest.importorskip("qflock.quantum.pennylane")
 
