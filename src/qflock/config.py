@@ -138,9 +138,8 @@ def resolve(
         given.insert(0, _layer(read, f"{config}: "))
     if not isinstance(algorithm, str):
         place = f"{config} names none" if config is not None else "none is named"
-        raise UserError(
-            f"{place}: an algorithm is needed; there are: {', '.join(registry.names('algorithms'))}"
-        )
+        known = ", ".join(registry.names("algorithms"))
+        raise UserError(f"{place}: an algorithm is needed; there are: {known}")
     preset = PRESETS / f"{algorithm}-{_environment(given)}.yaml".replace(":", ".")
     if not registry.is_path(algorithm) and os.path.isfile(preset):  # also of names too long for a file
         given.insert(0, _layer(settings_file.read(preset), f"{preset}: "))
