@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from qflock.errors import UserError
-from qflock.runs.program import Chunk, RunState, named
+from qflock.runs.program import Chunk, RunState, by_seed, named
 from qflock.types import Learner
 
 LOSSES = ("loss", "td_error", "q_value")
@@ -103,9 +103,7 @@ def judge(found: dict[str, Any], seeds: Any) -> Trouble | None:
 
 def without(trouble: Trouble, after: RunState, before: RunState) -> RunState:
     """The state after a chunk, but for the seeds in trouble the one before it, with another key."""
-    bad = jnp.asarray(trouble.seeds)
-    pick = lambda new, old: jnp.where(bad.reshape(-1, *[1] * (new.ndim - 1)), old, new)
-    return jax.tree.map(pick, after, other_keys(trouble, before))
+    return by_seed(trouble.seeds, other_keys(trouble, before), after)
 
 
 def other_keys(trouble: Trouble, state: RunState) -> RunState:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from qflock import config
@@ -16,6 +15,7 @@ from qflock.errors import UserError
 from qflock.runs import checkpoint, folder, sharing, tensors
 from qflock.runs.folder import RunFolder
 from qflock.runs.ledger import Position
+from qflock.runs.program import by_seed
 from qflock.types import Environment, Learner
 
 
@@ -63,9 +63,7 @@ class Portable:
             return
         weights = self.of(state)
         if not better.all():
-            before = tensors.load(self._where.best_model, weights)[0]
-            pick = lambda new, old: jnp.where(better.reshape(-1, *[1] * (new.ndim - 1)), new, old)
-            weights = jax.tree.map(pick, weights, before)
+            weights = by_seed(better, weights, tensors.load(self._where.best_model, weights)[0])
         position.best = [new if b else was for new, was, b in zip(scores, old, better, strict=True)]
         self.keep("best_model_weights", weights, position)
 

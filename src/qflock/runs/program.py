@@ -74,6 +74,13 @@ def learner_of(settings: Settings, env: Environment) -> Learner:
     return registry.algorithm(settings.algorithm).build(settings.learner, env)
 
 
+def by_seed(which: Any, these: Any, others: Any) -> Any:
+    """Of two trees with a leading seed axis: ``these`` for the seeds of a mask, ``others`` for the rest."""
+    which = jnp.asarray(which)
+    pick = lambda a, b: jnp.where(which.reshape(-1, *[1] * (a.ndim - 1)), a, b)
+    return jax.tree.map(pick, these, others)
+
+
 def over_seeds(function: Callable[..., Any], seeds: int) -> Callable[..., Any]:
     """``function`` for every seed of a leading axis.
 

@@ -269,9 +269,10 @@ class Work:
         return summary
 
 
+@jax.jit  # one program, not one for each array's shape, and one for all chunks
 def _apart(tree: Any) -> Any:
     """Every array in a buffer of its own: a chunk donates them, and none can be given twice."""
-    return jax.jit(lambda x: jax.tree.map(jnp.copy, x))(tree)  # one program, not one for each shape
+    return jax.tree.map(jnp.copy, tree)
 
 
 def _count(tree: Any) -> int:
