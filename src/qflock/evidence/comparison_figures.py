@@ -6,6 +6,7 @@ They follow Agarwal et al. 2021 (figures 4 to 8 there); see ``statistics`` for w
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,7 @@ class _Looks:
         made, axes = _grid(1, len(names), 2.7, 1.0 + 0.3 * len(table.rows), labels=list(self.looks))
         for i, (name, panel) in enumerate(zip(names, axes, strict=True)):
             intervals = {row.method: getattr(row, name) for row in table.rows}
-            _raised_heading(panel, ESTIMATES[name])
+            _heading(panel, ESTIMATES[name])
             self._bars(panel, intervals, names=i == 0)
             if name == "optimality_gap":
                 panel.set_xlabel("0: oracle, 1: random play", fontsize=style.LABEL)
@@ -98,7 +99,7 @@ class _Looks:
         made, axes = _grid(rows, columns, 2.7, height, labels=list(self.looks))
         for i, (table, panel) in enumerate(zip(tables, axes, strict=False)):
             intervals = {row.method: row.score for row in table.rows}
-            _raised_heading(panel, table.name)
+            _heading(panel, table.name)
             self._bars(panel, intervals, names=i % columns == 0 or list(intervals) != list(self.looks))
             panel.set_xlabel(self._score(table), fontsize=style.LABEL)
             _verticals(panel, _near(table.references, intervals))
@@ -110,7 +111,7 @@ class _Looks:
         columns = min(3, len(tables))
         made, axes = _grid(math.ceil(len(tables) / columns), columns, 5.4 if columns == 1 else 3.9, 3.5)
         for table, panel in zip(tables, axes, strict=False):
-            _raised_heading(panel, table.name)
+            _heading(panel, table.name)
             for method, profile in table.profiles.items():
                 self._band(panel, method, table.thresholds, profile, steps=True)
             than = "less than" if table.less_is_better else "more than"
@@ -130,7 +131,7 @@ class _Looks:
         columns = min(3, len(tables))
         made, axes = _grid(math.ceil(len(tables) / columns), columns, 5.9 if columns == 1 else 4.2, 3.5)
         for i, (table, panel) in enumerate(zip(tables, axes, strict=False)):
-            style.heading(panel, table.name)
+            _heading(panel, table.name, pad=9)
             for method, curve in table.curves.items():
                 self._band(panel, method, curve.steps, curve.score)
             panel.margins(x=0.02)
@@ -160,7 +161,7 @@ class _Looks:
             labels=list(self.looks),
         )
         for (name, intervals), panel in zip(shown.items(), axes, strict=False):
-            style.heading(panel, name)
+            _heading(panel, name, pad=9)
             panel.axvline(0.5, color=style.GREY, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1.5)
             self._bars(panel, intervals, names=True)
             panel.set_xlim(-0.03, 1.03)
@@ -201,6 +202,9 @@ class _Looks:
 
     def _finish(self, made: Figure, title: str, legend: bool = False) -> Figure:
         """Title above, and where wanted one legend of all methods below all panels."""
+        lines = max(axes.get_title("left").count("\n") for axes in made.axes)
+        rows = {axes.get_position().y0 for axes in made.axes}
+        made.set_figheight(made.get_figheight() + lines * len(rows) * 1.2 * style.TITLE / 72)
         made.suptitle(title, x=0.01, ha="left", fontsize=style.LABEL, color=style.GREY, parse_math=False)
         if legend:
             entry = 0.55 + 0.068 * max(map(len, self.looks))  # inches
@@ -242,10 +246,13 @@ def _near(references: Sequence[Reference], intervals: dict[str, Interval]) -> li
     return [reference for reference in references if low - room <= reference.score <= high + room]
 
 
-def _raised_heading(axes: Axes, text: str) -> None:
-    """A panel's title with room below it for the names of reference lines."""
+def _heading(axes: Axes, text: str, pad: float = 18) -> None:
+    """A panel's title, in as many lines as its width asks for, with room below for names of reference lines."""
+    inches = axes.get_window_extent().width / axes.figure.dpi
+    letters = int(inches * 72 / (0.62 * style.TITLE))
+    lines = textwrap.fill(text, letters, break_on_hyphens=False)
     title = axes.set_title(
-        text, loc="left", fontsize=style.TITLE, fontweight="bold", color=style.BLACK, pad=18
+        lines, loc="left", fontsize=style.TITLE, fontweight="bold", color=style.BLACK, pad=pad
     )
     title.set_parse_math(False)
 

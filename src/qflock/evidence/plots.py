@@ -180,13 +180,15 @@ def _draw_panel(axes: Axes, clock: Clock, panel: Panel, trained: Columns) -> Non
     if panel.logarithmic and _spans_decades(trained, panel.left[0][0]):
         axes.set_yscale("log")
     axes.set_ylabel(", ".join(label for _, label in panel.left), fontsize=style.LABEL, parse_math=False)
+    twins = []
     if panel.right:
         twin = style.right_axis(axes, style.CYCLE[0], style.CYCLE[len(panel.left)])
         for name, label in panel.right:
             _draw_column(twin, clock, trained, name, next(colours), label)
         twin.set_ylabel(", ".join(label for _, label in panel.right), fontsize=style.LABEL, parse_math=False)
-    if len(panel.left) > 1:
-        style.legend(axes)
+        twins.append(twin)
+    if max(len(panel.left), len(panel.right)) > 1:
+        style.legend(axes, *twins)
     style.steps_axis(axes, clock.end, clock.word)
 
 
