@@ -148,6 +148,27 @@ def test_a_start_reaches_every_cell_that_it_may():
     assert reached(states.agents) == square(1, 8)
 
 
+def test_agents_that_start_in_line_push_a_heavy_box_towards_its_goal():
+    config = Config(n_light=0, start_lined=1.0)
+    environment = Environment(config)
+    states = drawn(config)
+    steps = jax.vmap(lambda s: environment.step(jax.random.key(0), s, jnp.full(2, 3))[0])
+    after = jax.device_get(steps(states))
+    nearer = np.abs(states.goals - states.boxes).sum((1, 2)) - np.abs(after.goals - after.boxes).sum((1, 2))
+    assert (nearer == 1).mean() > 0.9, "the rest: an agent stood where the other should"
+    assert (nearer >= 0).all()
+    fronts = np.abs(states.agents - states.boxes).sum(-1).argmin(1)
+    assert 0.4 < fronts.mean() < 0.6, "either agent in front"
+
+
+def test_each_agent_starts_in_line_with_the_stated_probability():
+    config, usual = Config(n_light=0, start_lined=0.5), Config(n_light=0)
+    moved = (drawn(config).agents != drawn(usual).agents).any(-1)
+    assert (np.abs(moved.mean(0) - 0.5) < 0.1).all()
+    assert abs((moved[:, 0] & moved[:, 1]).mean() - 0.25) < 0.1
+    assert (drawn(config).boxes == drawn(usual).boxes).all()
+
+
 def test_a_pick_gives_every_free_cell_once():
     """Numbers 0 to free - 1 give each free cell of the rectangle once: equal draws make equal chances."""
     low, high = jnp.array([2, 3]), jnp.array([5, 5])

@@ -62,6 +62,36 @@ def board(
     return jnp.stack(agents), directions, jnp.stack([placed[k] for k in range(boxes)]), jnp.stack(goals)
 
 
+def line_up(
+    key: PRNGKeyArray,
+    grid_size: int,
+    share: float,
+    agents: Int[Array, "A 2"],
+    directions: Int[Array, "A"],
+    boxes: Int[Array, "B 2"],
+    goals: Int[Array, "B 2"],
+) -> tuple[Int[Array, "A 2"], Int[Array, "A"]]:
+    """Agents and directions, the first two agents moved to the line that can push the last box.
+
+    The line stands behind the box, along an axis on which its goal is off; who is in front is drawn. Each
+    of the two takes its place with probability ``share``, if nothing stands there.
+    """
+    axis, front, *takes = jax.random.split(key, 4)
+    off = goals[-1] - boxes[-1]
+    across = jnp.where((off != 0).all(), jax.random.bernoulli(axis), off[0] == 0)  # or along x
+    sign = jnp.sign(jnp.where(across, off[1], off[0]))
+    way = jnp.where(across, jnp.stack([0 * sign, sign]), jnp.stack([sign, 0 * sign]))
+    facing = jnp.where(across, 2 - sign, 1 - sign)
+    first = jax.random.bernoulli(front).astype(jnp.int32)  # the agent in front
+    for agent, take in enumerate(takes):
+        place = boxes[-1] - way * jnp.where(agent == first, 1, 2)
+        free = ~(jnp.concatenate([boxes, agents]) == place).all(-1).any() & (place >= 1).all()
+        moves = free & (place <= grid_size - 2).all() & jax.random.bernoulli(take, share)
+        agents = agents.at[agent].set(jnp.where(moves, place, agents[agent]))
+        directions = directions.at[agent].set(jnp.where(moves, facing, directions[agent]))
+    return agents, directions
+
+
 def _square(low: int, high: int) -> tuple[Array, Array]:
     return jnp.full(2, low, jnp.int32), jnp.full(2, high, jnp.int32)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
@@ -51,6 +52,9 @@ class Config:
     start_near: int = 0
     """For a curriculum: boxes start at most so many cells, along each axis, from a goal, and agents at most
     one more from the last box. 0 draws them all over the board: the task itself."""
+    start_lined: float = 0.0
+    """For a curriculum: the probability with which each of the first two agents starts at its place in the
+    line that can push the last box (a heavy one if there is any) towards its goal."""
     shaped_reward: float = 0.0
     """For a curriculum: paid for every cell that a box comes nearer to the nearest open goal, and taken back
     when it moves away. 0 is the task itself."""
@@ -74,6 +78,8 @@ class Config:
             raise UserError(f"max_steps is {self.max_steps}; choose 1 or more")
         if self.start_near < 0:
             raise UserError(f"start_near is {self.start_near}; choose 0 or more")
+        if not 0 <= self.start_lined <= 1:
+            raise UserError(f"start_lined is {self.start_lined}; choose a probability, 0 to 1")
         if not 0 <= self.shaped_reward < float("inf"):
             raise UserError(f"shaped_reward is {self.shaped_reward}; choose 0 or more")
 
@@ -139,7 +145,13 @@ class Environment:
     def reset(self, key: PRNGKeyArray) -> tuple[State, TimeStep]:
         """A board that can be solved, drawn at random (see `_box_push_boards`)."""
         c = self.config
-        return self._start(*boards.board(key, c.grid_size, c.n_agents, c.n_light, c.n_heavy, c.start_near))
+        agents, directions, *rest = boards.board(
+            key, c.grid_size, c.n_agents, c.n_light, c.n_heavy, c.start_near
+        )
+        if c.start_lined:
+            line = jax.random.fold_in(key, 1)  # beside the draws of the board itself
+            agents, directions = boards.line_up(line, c.grid_size, c.start_lined, agents, directions, *rest)
+        return self._start(agents, directions, *rest)
 
     def place(self, agents: Any, directions: Any, boxes: Any, goals: Any) -> tuple[State, TimeStep]:
         """Start from given cells, solvable or not.
