@@ -10,6 +10,7 @@ import pytest
 
 from qflock.errors import UserError
 from qflock.parts import estimators, metropolis
+from qflock.parts.metropolis import Proposal
 
 D, BETA = 8, 60.0
 RADIUS = np.linspace(1e-6, 12, 200_001)
@@ -39,9 +40,9 @@ def run(name, episodes=1, *, beta=BETA, powers=1, chains=192, steps=1200, scenar
 
     def move(position, key):
         def one(k, p):
-            propose = lambda k, theta: theta + 0.35 * jax.random.normal(k, theta.shape)
+            walk = Proposal(lambda k, at: at.theta + 0.35 * jax.random.normal(k, at.theta.shape))
             weigh = lambda old, theta, k: estimator.weigh(old, theta, k, stage, beta)
-            return metropolis.step(k, p, propose, weigh, lambda t: -0.5 * jnp.square(t).sum(), beta)
+            return metropolis.step(k, p, walk, weigh, lambda t: -0.5 * jnp.square(t).sum(), beta)
 
         position, _ = jax.vmap(one)(jax.random.split(key, chains), position)
         return position, (jax.vmap(mean_reward)(position.theta).mean(), position.score.mean())

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qflock.parts import blocks, metropolis
-from qflock.parts.metropolis import Position, Scales
+from qflock.parts.metropolis import Position, Proposal, Scales
 
 
 class Net(NamedTuple):
@@ -74,13 +74,13 @@ def exactly(value):
 def sample(value, theta, steps, sigma, beta=1.0, shape=None, log_prior=lambda _: jnp.zeros(())):
     """Draws ``(steps, chains, D)`` of many chains."""
 
-    def propose(key, theta):
+    def walk(key, at):
         if shape is None:
-            return theta + sigma * jax.random.normal(key, theta.shape)
-        return blocks.propose(shape, key, theta, jnp.full(1, sigma), jnp.int32(0))
+            return at.theta + sigma * jax.random.normal(key, at.theta.shape)
+        return blocks.propose(shape, key, at.theta, jnp.full(1, sigma), jnp.int32(0))
 
     def move(position, key):
-        one = lambda k, p: metropolis.step(k, p, propose, exactly(value), log_prior, jnp.float32(beta))
+        one = lambda k, p: metropolis.step(k, p, Proposal(walk), exactly(value), log_prior, jnp.float32(beta))
         position, rate = jax.vmap(one)(jax.random.split(key, len(theta)), position)
         return position, (position.theta, rate.mean())
 
@@ -130,9 +130,9 @@ def test_scales_find_the_wanted_acceptance_and_then_stay():
         position, scales = carry
         turn, key = x
         block = turn % 2
-        propose = lambda k, theta: blocks.propose(shape, k, theta, jnp.exp(scales.log_sigma), block)
+        walk = lambda k, at: blocks.propose(shape, k, at.theta, jnp.exp(scales.log_sigma), block)
         one = lambda k, p: metropolis.step(
-            k, p, propose, exactly(value), lambda _: jnp.zeros(()), jnp.float32(1)
+            k, p, Proposal(walk), exactly(value), lambda _: jnp.zeros(()), jnp.float32(1)
         )
         position, rate = jax.vmap(one)(jax.random.split(key, chains), position)
         return (position, scales.adapt(rate.mean(), block, turn < 1000)), (rate.mean(), scales.log_sigma)

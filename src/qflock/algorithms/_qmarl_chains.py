@@ -9,8 +9,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from qflock.algorithms._qmarl_problem import Problem, Sampler
-from qflock.parts import blocks, metropolis, tempering
-from qflock.parts.metropolis import Position, Scales
+from qflock.parts import blocks, langevin, metropolis, tempering
+from qflock.parts.metropolis import Position, Proposal, Scales
 from qflock.types import Metrics
 
 USUAL_RATES = (0.1, 0.5)
@@ -73,9 +73,14 @@ def build(problem: Problem) -> Sampler:
         beta, block = betas(s), s.turn % count
 
         def one(key: Array, old: Position, log_sigma: Array, beta: Array) -> tuple[Position, Array]:
-            propose = lambda k, theta: blocks.propose(shape, k, theta, jnp.exp(log_sigma), block)
+            sigma = jnp.exp(log_sigma)
+            if config.proposal == "langevin":
+                moves = jnp.where(shape.block == block, sigma[shape.block], 0.0)
+                proposal = langevin.proposal(moves, problem.log_prior, beta)
+            else:
+                proposal = Proposal(lambda k, p: blocks.propose(shape, k, p.theta, sigma, block))
             weigh = lambda old, theta, k: estimator.weigh(old, theta, k, s.key, beta)
-            return metropolis.step(key, old, propose, weigh, problem.log_prior, beta)
+            return metropolis.step(key, old, proposal, weigh, problem.log_prior, beta)
 
         each = over_grid(one, ((0, 0, None, None), (0, 0, 0, 0)))
         keys = jax.random.split(k_step, (rungs, chains))

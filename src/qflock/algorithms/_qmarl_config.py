@@ -47,6 +47,8 @@ class QmarlConfig(CircuitConfig):
     """Fresh episodes on which a candidate must beat the best, where there is no exact score."""
     beta: float = 200.0
     """Inverse temperature: the target is p0 exp(beta J), J being the mean return in [0, 1]."""
+    proposal: Literal["walk", "langevin"] = "walk"
+    """How chains propose: Gaussian steps, or steps that follow the gradient of J besides (estimator exact)."""
     sigma_proposal: float = 0.1
     """Scale of proposals at the start, in radians for angles; warm-up adapts it for each block."""
     prior_sigma: float = 3.0
@@ -108,6 +110,10 @@ class QmarlConfig(CircuitConfig):
         need(
             self.estimator != "penalty" or self.episodes >= 2,
             "estimator penalty needs at least 2 episodes, to know its own noise",
+        )
+        need(
+            self.proposal == "walk" or (self.estimator == "exact" and self.sampler == "metropolis"),
+            "proposal langevin follows the gradient of J, which estimator exact alone knows, in sampler metropolis",
         )
         frozen = self.estimator in ("exact", "fixed")
         need(

@@ -72,6 +72,7 @@ def pose(config: QmarlConfig, shape: blocks.Layout, scoring: Scoring) -> Problem
         config.episodes,
         None if solved is None else exact,
         max(1, round(config.beta)) if config.estimator == "same" else 1,
+        slopes=config.proposal == "langevin",
     )
     return Problem(shape, lambda theta: blocks.log_prior(shape, theta, config.prior_sigma), estimator, config)
 

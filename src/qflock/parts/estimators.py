@@ -73,6 +73,7 @@ def build(
     episodes: int,
     exact: Callable[[Float[Array, "D"]], Float[Array, ""]] | None = None,
     powers: int = 1,
+    slopes: bool = False,
 ) -> Estimator:
     """The estimator of a name.
 
@@ -81,6 +82,7 @@ def build(
         episodes: N of an estimate; of each of the independent ones, for ``same``.
         exact: J without playing, in [0, 1]; None where the environment offers no way.
         powers: nu of the estimator ``same``.
+        slopes: positions carry the gradient of J; for ``exact`` alone.
 
     Raises:
         UserError: no such estimator, or ``exact`` where there is no dynamic programme.
@@ -93,7 +95,7 @@ def build(
         )
     nothing = jnp.zeros(())
 
-    def by(value: Callable[..., tuple[Array, Array]]) -> Callable[..., Position]:
+    def by(value: Callable[..., tuple[Array, ...]]) -> Callable[..., Position]:
         return lambda theta, key, stage: Position(theta, *value(theta, key, stage))
 
     def mean(theta: Array, key: PRNGKeyArray) -> tuple[Array, Array]:
@@ -104,8 +106,11 @@ def build(
         each = returns(theta, key, powers * episodes).reshape(powers, episodes).mean(1)
         return jnp.log(jnp.maximum(each, LEAST)).mean(), each.mean()
 
-    def solved(theta: Array) -> tuple[Array, Array]:
+    def solved(theta: Array) -> tuple[Array, ...]:
         assert exact is not None
+        if slopes:
+            score, slope = jax.value_and_grad(exact)(theta)
+            return score, score, slope
         score = exact(theta)
         return score, score
 

@@ -77,15 +77,19 @@ def build(env: Environment, team: Agents, alike: bool = False) -> Scoring:
 
         return evaluation.play(env, choose, team.memory(), key, episodes)
 
-    @jax.custom_batching.custom_vmap
-    def solve(probabilities: Float[Array, "*B A N U"]) -> Float[Array, "*B"]:
+    def returns(probabilities: Float[Array, "*B A N U"]) -> Float[Array, "*B"]:
         assert isinstance(env, Exact)
         return env.exact_return(probabilities)
 
-    @solve.def_vmap
-    def _(size: int, batched: list[bool], probabilities: Array) -> tuple[Array, bool]:
-        """Many policies are solved as one batch, which is many times faster than one after the other."""
-        return solve(probabilities), True
+    def sloped(
+        probabilities: Float[Array, "*B A N U"],
+    ) -> tuple[Float[Array, "*B"], Float[Array, "*B A N U"]]:
+        total = lambda p: ((each := returns(p)).sum(), each)
+        slope, each = jax.grad(total, has_aux=True)(probabilities)
+        return each, slope
+
+    solve, solve_sloped = jax.custom_vjp(_as_one_batch(returns)), _as_one_batch(sloped)
+    solve.defvjp(solve_sloped, lambda slope, change: (change[..., None, None, None] * slope,))
 
     def exact(parameters: Parameters, mode: Mode) -> Float[Array, ""]:
         assert table is not None
@@ -138,3 +142,11 @@ def build(env: Environment, team: Agents, alike: bool = False) -> Scoring:
         calls,
         lambda x: (x - low) / (high - low),
     )
+
+
+def _as_one_batch(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Under ``vmap`` the function gets all at once: many policies are solved together many times faster than
+    one after the other."""
+    batched = jax.custom_batching.custom_vmap(function)
+    batched.def_vmap(lambda size, axes, given: (out := batched(given), jax.tree.map(lambda _: True, out)))
+    return batched
