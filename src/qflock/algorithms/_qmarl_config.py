@@ -48,7 +48,7 @@ class QmarlConfig(CircuitConfig):
     beta: float = 200.0
     """Inverse temperature: the target is p0 exp(beta J), J being the mean return in [0, 1]."""
     proposal: Literal["walk", "langevin"] = "walk"
-    """How chains propose: Gaussian steps, or steps that follow the gradient of J besides (estimator exact)."""
+    """How chains propose: Gaussian steps, or steps that also follow the gradient of J (estimator exact)."""
     sigma_proposal: float = 0.1
     """Scale of proposals at the start, in radians for angles; warm-up adapts it for each block."""
     prior_sigma: float = 3.0
@@ -113,7 +113,7 @@ class QmarlConfig(CircuitConfig):
         )
         need(
             self.proposal == "walk" or (self.estimator == "exact" and self.sampler == "metropolis"),
-            "proposal langevin follows the gradient of J, which estimator exact alone knows, in sampler metropolis",
+            "proposal langevin follows the gradient of J: give estimator exact, and sampler metropolis",
         )
         frozen = self.estimator in ("exact", "fixed")
         need(

@@ -247,7 +247,7 @@ def _near(references: Sequence[Reference], intervals: dict[str, Interval]) -> li
 
 
 def _heading(axes: Axes, text: str, pad: float = 18) -> None:
-    """A panel's title, in as many lines as its width asks for, with room below for names of reference lines."""
+    """A panel's title, in as many lines as it needs, with room below for the names of reference lines."""
     inches = axes.get_window_extent().width / axes.figure.dpi
     letters = int(inches * 72 / (0.62 * style.TITLE))
     lines = textwrap.fill(text, letters, break_on_hyphens=False)
