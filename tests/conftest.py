@@ -1,5 +1,6 @@
 """One compile cache for the whole test run, and quick compiles for the tests that are not slow."""
 
+import gc
 import os
 import shutil
 import tempfile
@@ -17,6 +18,7 @@ def pytest_configure(config):
     """
     if config.getoption("markexpr") == "not slow" and config.getoption("numprocesses", None):
         os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+    gc.set_threshold(100_000, 20, 20)  # traced programs are millions of objects that stay
     os.environ["QFLOCK_TRUST"] = "1"  # tests name their own files in settings of every sort
     if "QFLOCK_CACHE" not in os.environ:
         folder = Path(tempfile.mkdtemp(prefix="qflock-tests-"))

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from benchmarks import updates
 from qflock import config
@@ -42,6 +43,8 @@ def test_the_bound_runs_each_product_as_often_as_the_update():
     assert work(found_in(run, matrices)) == work(found)
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_a_learner_is_measured():
     small = {"batch_size": 64, "train_frequency": 64, "min_buffer_size": 128, "buffer_capacity": 1024}
     given = {"env": "gridworld25", "copies": 8, "hidden": (8,), "target_update_interval": 64, **small}

@@ -12,7 +12,12 @@ from qflock.parts.evaluation import decentralised, play
 from qflock.runs import program
 from tests.tiny import Echo
 
-NAMES = registry.names("algorithms")
+DEAR = {"a2c", "eqmarl", "iql", "madqn", "pqn_qmix", "qio", "qplex", "wqmix"}
+"""Relatives of learners that the default tests try, or half a minute of compiling: tried in CI."""
+NAMES = [
+    pytest.param(name, marks=[pytest.mark.slow, pytest.mark.ci_slow] if name in DEAR else [])
+    for name in registry.names("algorithms")
+]
 SMALL = {
     "copies": 16,
     "steps": 8,

@@ -12,9 +12,15 @@ from qflock.parts.exploration import uniform
 from qflock.types import Drawable, Environment, Referenced
 
 NAMES = registry.names("environments")
+DEAR = {"box_push", "forest_uav"}
+"""Half a minute of compiling: tried in CI."""
+PARAMETERS = [
+    pytest.param(name, marks=[pytest.mark.slow, pytest.mark.ci_slow] if name in DEAR else [])
+    for name in NAMES
+]
 
 
-@pytest.fixture(scope="module", params=NAMES)
+@pytest.fixture(scope="module", params=PARAMETERS)
 def env(request):
     return config.make_environment(request.param)
 

@@ -55,6 +55,8 @@ def pieces(name, env, **changes):
 ENV = Masked()
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_extras_hold_the_log_probability_of_what_was_done():
     made, state, rows = pieces("qio", ENV)
     assert np.take_along_axis(np.asarray(rows.timestep.legal[:-1]), rows.actions[..., None], -1).all()

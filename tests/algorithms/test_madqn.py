@@ -43,6 +43,8 @@ def beside():
     return trained("madqn", madqn.Config(**SMALL, central_hidden=(32, 16)), chunks=6)
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_agents_learn_as_if_nothing_were_beside_them(beside):
     weights = beside[1][0]
     alone = trained("iql", iql.Config(**SMALL, share_parameters=False, dueling=True), chunks=6)[1][0]

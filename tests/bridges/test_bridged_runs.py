@@ -38,7 +38,12 @@ def summary(folder: Path, algorithm: str, settings: dict[str, Any]) -> dict[str,
     [
         pytest.param(library, algorithm, settings, marks=marks, id=f"{algorithm}-{settings['env']}")
         for library, algorithm, settings, marks in [
-            ("jaxmarl", "pqn_qmix", {"env": "jaxmarl:switch_riddle", **ROLLOUT, **RECURRENT}, []),
+            (
+                "jaxmarl",
+                "pqn_qmix",
+                {"env": "jaxmarl:switch_riddle", **ROLLOUT, **RECURRENT},
+                [pytest.mark.slow, pytest.mark.ci_slow],
+            ),
             (
                 "jaxmarl",
                 "mappo",

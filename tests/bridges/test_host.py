@@ -157,6 +157,8 @@ def settings(folder: Path, **changes: Any) -> Any:
     return config.resolve("qmix", overrides=values)
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_a_run_logs_evaluates_and_resumes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     summary = runner.train(settings(tmp_path / "run", total_steps=200, eval_interval=100), quiet=True)
     run = Path(summary["run"])

@@ -227,6 +227,8 @@ class TestJumanji:
         other = now.observation[0][eyes.others[-1] :]
         np.testing.assert_array_equal(other[:2], state.inner.agents.position[1])
 
+    @pytest.mark.slow
+    @pytest.mark.ci_slow
     def test_the_warehouse_ends_truncated_though_jumanji_calls_it_a_termination(self) -> None:
         env = qflock.make("jumanji:RobotWarehouse-v0", time_limit=2, num_agents=2, column_height=3)
         shown = steps(env, 0, [[0, 0]] * 2)

@@ -246,6 +246,8 @@ def test_boards_that_cannot_be(board, word):
         Environment(LIGHT).place(*board)
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_greedy_solves_most_boards():
     environment = Environment()
     policy = environment.references()["greedy"]

@@ -126,6 +126,8 @@ def test_greedy_play_takes_the_best_of_the_values_shown(played: watching.Show) -
         np.testing.assert_array_equal(one.values.argmax(-1), one.actions)
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_mixer_weights_are_the_derivatives_of_the_teams_value(run: Path) -> None:
     """Against small differences of Q_tot, with the mixer taken from a fresh read of the weights."""
     loaded = policy.load(run)

@@ -32,6 +32,8 @@ def collected(team, env, key, steps=8, copies=4):
     return weights, rollout.collect(env, act, team.memory(), flow, jax.random.key(9), steps)[1]
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 @pytest.mark.parametrize("network", ["gru", "mlp"])
 @pytest.mark.parametrize("last_action", [False, True])
 @pytest.mark.parametrize("env", [Echo(), Count()], ids=["echo", "count"])

@@ -90,6 +90,8 @@ def test_settings_out_of_range_are_one_line(wrong):
         Config(**wrong)
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_pennylane_computes_the_same():
     pytest.importorskip("pennylane")
     ours, theirs = make(qubits=2, layers=1), make(qubits=2, layers=1, simulator="pennylane")

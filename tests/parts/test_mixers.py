@@ -80,6 +80,8 @@ def test_dueling_is_the_best_joint_value_less_something_for_each_other_choice(se
     assert (np.abs(lost[together] - parts) > 0.01).any()
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 @pytest.mark.parametrize("payoff", ["qtran", "climbing", "three"])
 def test_dueling_can_say_any_game_whose_best_cell_the_agents_choose(payoff):
     """Only the mixer is fitted; the agents' values are random, but for whose are the best."""

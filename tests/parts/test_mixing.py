@@ -16,6 +16,8 @@ def filled(draws):
     return jax.lax.scan(add, window, draws)[0]
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_independent_draws_have_mixed():
     draws = jax.random.normal(jax.random.key(0), (80, 8, 3))
     told = mixing.judge(filled(draws))

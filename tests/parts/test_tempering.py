@@ -83,6 +83,8 @@ def test_tempering_crosses_where_one_temperature_does_not():
     assert walk(1) < 0.1
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_tempered_smc_ends_at_the_target():
     """Prior N(0, 1) and log-likelihood -2 (x - 2)^2: the end is N(8/5, 1/5) in each of two dimensions."""
     particles = 2000

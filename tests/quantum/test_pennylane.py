@@ -46,6 +46,8 @@ def test_values_and_gradients(qubits, encoding, entanglement):
     compare(Circuit(qubits, 2, encoding, entanglement=entanglement, readout=BOTH(qubits)), False)
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 @pytest.mark.parametrize(
     "circuit",
     [

@@ -31,6 +31,8 @@ def test_the_matrix_is_unitary_and_short_features_are_padded():
     np.testing.assert_allclose(unitary.expectations(circuit, parameters, short), wanted, atol=2e-6)
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_gradients_agree():
     circuit = Circuit(3, 2, "amplitude")
     parameters = simulate.init(circuit, jax.random.key(0))

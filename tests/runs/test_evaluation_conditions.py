@@ -8,6 +8,8 @@ from qflock.parts.circuits import Conditions
 from qflock.quantum.noise import Noise
 from qflock.runs import evaluation
 
+pytestmark = [pytest.mark.slow, pytest.mark.ci_slow]
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):

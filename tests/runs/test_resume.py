@@ -117,6 +117,8 @@ def test_ctrl_c_saves_and_tells_how_to_go_on(whole, tmp_path):
     assert_equal_runs(whole, folder)
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_a_longer_run_equals_one_planned_long(tmp_path):
     short, long = tmp_path / "short", tmp_path / "long"
     runner.train(settings(short, total_steps=1_500), quiet=True)

@@ -82,6 +82,8 @@ def test_a_run_is_an_ordinary_run(run):
     assert folder.open_run(run).settings().run.total_episodes == 6
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_it_can_be_resumed_for_longer(run, tmp_path):
     longer = Path(shutil.copytree(run, tmp_path / "longer"))
     before = rows_of(longer)
