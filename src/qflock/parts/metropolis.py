@@ -47,8 +47,8 @@ Weigh = Callable[[Position, Float[Array, "D"], PRNGKeyArray], tuple[Position, Po
 class Proposal(NamedTuple):
     """Attributes:
     draw: ``(key, Position) -> theta (D,)``.
-    log_density: ``(from, to) -> log-density`` of proposing one position at another, up to a constant; None where
-        it is the same in both directions.
+    log_density: ``(from, to) -> log-density`` of proposing one position at another, up to a constant;
+        None where it is the same in both directions.
     """
 
     draw: Callable[[PRNGKeyArray, Position], Float[Array, "D"]]
