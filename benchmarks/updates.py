@@ -22,6 +22,7 @@ import numpy as np
 from qflock import config
 from qflock.config import Settings
 from qflock.parts import rollout
+from qflock.quantum.counting import equations
 from qflock.runs import program
 
 GRIDWORLD = ("iql", "vdn", "qmix", "madqn", "wqmix", "pqn_vdn", "pqn_qmix", "a2c", "ippo", "mappo")
@@ -35,20 +36,14 @@ SHIPPED: dict[str, dict[str, Any]] = {
 Product = tuple[Any, ...]  # shapes, types and axes of a matrix product
 
 
-def products(jaxpr: Any, times: int = 1) -> Counter[Product]:
+def products(jaxpr: Any) -> Counter[Product]:
     """How often each matrix product runs in a jaxpr, loops counted as often as they go round."""
     found: Counter[Product] = Counter()
-    for eqn in jaxpr.eqns:
+    for eqn, times in equations(jaxpr):
         if eqn.primitive.name == "dot_general":
             left, right = (v.aval for v in eqn.invars)
             axes = eqn.params["dimension_numbers"]
             found[left.shape, right.shape, str(left.dtype), str(right.dtype), axes] += times
-        inner = times * eqn.params["length"] if eqn.primitive.name == "scan" else times
-        for value in eqn.params.values():
-            for part in value if isinstance(value, (tuple, list)) else (value,):
-                body = getattr(part, "jaxpr", part)
-                if hasattr(body, "eqns"):
-                    found.update(products(body, inner))
     return found
 
 

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from qflock.errors import UserError
 from qflock.parts.networks import linear
 from qflock.quantum import circuit as describe
-from qflock.quantum import noise, simulate, unitary
+from qflock.quantum import counting, noise, simulate, unitary
 from qflock.quantum.circuit import Circuit as Description
 from qflock.quantum.noise import NONE, Noise
 
@@ -152,7 +152,7 @@ class Circuit(eqx.Module):
     def expectations(self, x: Float[Array, "I"]) -> Float[Array, "K"]:
         """The circuit's expectation values, each in [-1, 1]."""
         if self.simulator == "pennylane" or self.conditions is not None:
-            return self._measured(x)
+            return counting.marked(self._measured(x))
         if unitary.fits(self.description):  # which needs no zeros behind the features
             x = x if self.compression == "none" else self.compressed(x)
             return unitary.expectations(self.description, self.parameters, x)

@@ -14,6 +14,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from qflock.quantum import rotations, statevector
 from qflock.quantum.circuit import Circuit
+from qflock.quantum.counting import marked
 from qflock.quantum.rotations import Gates
 
 
@@ -41,14 +42,14 @@ def expectations(circuit: Circuit, parameters: Parameters, inputs: Float[Array, 
     Args:
         inputs: features of one example, of shape ``circuit.inputs``; amplitudes need not be normalised.
     """
-    return statevector.run(circuit, *prepared(circuit, parameters, inputs))
+    return marked(statevector.run(circuit, *prepared(circuit, parameters, inputs)))
 
 
 def probabilities(
     circuit: Circuit, parameters: Parameters, inputs: Float[Array, "*I"]
 ) -> Float[Array, "2^n"]:
     """The probability of each basis state when all qubits are measured."""
-    return statevector.run(circuit, *prepared(circuit, parameters, inputs), "chances")
+    return marked(statevector.run(circuit, *prepared(circuit, parameters, inputs), "chances"))
 
 
 def prepared(

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 
 from qflock.quantum import rotations
 from qflock.quantum.circuit import Circuit
+from qflock.quantum.counting import marked
 from qflock.quantum.rotations import Gates
 from qflock.quantum.simulate import Parameters, normalised
 
@@ -49,7 +50,7 @@ def expectations(
     """
     matrix = columns(circuit, parameters, amplitudes.shape[0])
     state = matrix @ normalised(amplitudes)
-    return jnp.asarray(circuit.signs, jnp.float32) @ jnp.square(state).sum(0)
+    return marked(jnp.asarray(circuit.signs, jnp.float32) @ jnp.square(state).sum(0))
 
 
 def _whole(gates: Gates) -> Float[Array, "2N 2N"]:

@@ -22,6 +22,7 @@ from qflock.config import Settings
 from qflock.errors import UserError
 from qflock.runs import (
     checkpoint,
+    circuit_evaluations,
     evaluation,
     footprint,
     health,
@@ -257,6 +258,7 @@ class Work:
             "seconds_per_seed": p.seconds / run.seeds,
             "parameters": _count(weights["policy"]) // run.seeds,
             "parameters_trained": _count(weights["training"]) // run.seeds,
+            **circuit_evaluations.of_run(self.program, self.shapes, p.update, self.where.training_log),
             "discarded_chunks": p.discarded,
             "rollbacks": p.rollbacks,
             **scores,

@@ -1,0 +1,45 @@
+"""How many circuits a run has evaluated, for the tables that set it beside classical learners."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from qflock.quantum import counting
+from qflock.quantum.circuit import Circuit
+from qflock.runs import log
+from qflock.runs.host_program import HostProgram
+from qflock.runs.program import Program, RunState
+
+
+def of_run(
+    program: Program | HostProgram, state: RunState, updates: int, training_log: Path
+) -> dict[str, int]:
+    """What the summary says of a run's circuit evaluations, of one seed: nothing where it has no circuits, on
+    several devices, and on host environments, whose updates are no single program.
+
+    Updates are all alike, so one is counted. Learning that a replay's minimum delays counts from the start.
+    A learner that plays by itself logs its own count.
+
+    Args:
+        state: of the run, or its shapes.
+        updates: that were done.
+    """
+    if not _has_circuits(jax.eval_shape(jax.vmap(program.learner.weights), state.learner)):
+        return {}
+    if program.learner.update is not None:
+        return {"circuit_evaluations": int(np.max(log.read(training_log)["network_calls"]))}
+    if program.sharing.mesh is not None or isinstance(program, HostProgram):
+        return {}
+    shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), state)
+    in_chunk = counting.evaluations(jax.make_jaxpr(program.chunk)(shapes).jaxpr)
+    seeds = jax.tree.leaves(state)[0].shape[0]
+    return {"circuit_evaluations": in_chunk // seeds * updates // program.updates}
+
+
+def _has_circuits(weights: Any) -> bool:
+    described = lambda node: isinstance(getattr(node, "description", None), Circuit)
+    return any(map(described, jax.tree.leaves(weights, is_leaf=described)))
