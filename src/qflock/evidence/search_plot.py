@@ -1,14 +1,17 @@
-"""The reward of a search over its steps: best, mean and band over chains, run after run on one memory."""
+"""Pictures of searches for policies: the reward of one over its steps, run after run, and several in a race."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from qflock.evidence import style
-from qflock.runs import history
+from qflock.runs import history, log, summaries
+from qflock.runs.folder import RunFolder
 
 
 def reward_plot(source: Path, target: Path) -> Path:
@@ -50,6 +53,54 @@ def reward_plot(source: Path, target: Path) -> Path:
         style.steps_axis(axes, offset, "MCMC steps of each chain, all runs")
     figure.tight_layout()
     return style.save(figure, target)
+
+
+def race_plot(runs: Mapping[str, Path], target: Path) -> Path:
+    """Draw the best greedy return that each run had found, over its seconds and its circuit evaluations.
+
+    A search logs its best after each sweep; of other learners the best evaluation so far counts, and seconds and
+    circuit evaluations are taken to rise evenly with their steps. Seeds are averaged.
+
+    Args:
+        runs: run folders by the name to show. Runs without circuits are missing from the second panel.
+        target: the picture, PNG.
+
+    Returns:
+        ``target``.
+
+    Raises:
+        DamagedFile, UserError: a run cannot be read.
+        CannotWrite: the picture cannot be written.
+    """
+    figure, panels = style.figure(1, 2, (12.0, 4.6))
+    for axes, cost, title in zip(
+        panels, ("seconds_per_seed", "circuit_evaluations"), ("Seconds", "Circuit evaluations"), strict=True
+    ):
+        style.heading(axes, f"Best policy found, by {title.lower()}")
+        for (name, path), colour in zip(runs.items(), cycle(style.CYCLE)):  # noqa: B905 (endless)
+            run = RunFolder(path)
+            spent = summaries.read(run).get(cost)
+            if spent is None:
+                continue
+            share, best = _best_so_far(run)
+            axes.plot(share * spent, best, color=colour, linewidth=1.8, label=name)
+        axes.set_xscale("log")
+        axes.set_xlabel(title.lower(), fontsize=style.LABEL)
+        axes.set_ylabel("undiscounted return, greedy", fontsize=style.LABEL)
+    panels[0].legend(fontsize=style.SMALL, frameon=False, loc="lower right")
+    figure.tight_layout()
+    return style.save(figure, target)
+
+
+def _best_so_far(run: RunFolder) -> tuple[np.ndarray, np.ndarray]:
+    """Shares of the run's length, and the best score until then, averaged over seeds."""
+    trained = log.read(run.training_log)
+    columns, name = (trained, "best") if "best" in trained else (log.read(run.evaluation), "return_mean")
+    seeds = [columns["seed"] == seed for seed in np.unique(columns["seed"])]
+    end = columns["env_step"].max()
+    share = columns["env_step"][seeds[0]] / end
+    best = [np.maximum.accumulate(np.interp(share, columns["env_step"][s] / end, columns[name][s])) for s in seeds]
+    return share, np.mean(best, 0)
 
 
 def _number(value: Any) -> float:
