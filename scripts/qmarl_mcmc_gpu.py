@@ -27,9 +27,9 @@ class Options:
 
     n_gs: int = 2
     """Number of agents; CoinGame-2 has two."""
-    n_mcmc_steps: int = 40_000
+    n_mcmc_steps: int = 6_000
     """MCMC steps of each chain."""
-    sigma_proposal: float = 0.1
+    sigma_proposal: float = 0.01
     """Scale of proposals at the start; it adapts."""
     beta: float = 50_000.0
     """Selection pressure: the inverse temperature of the mean return, scaled to [0, 1]."""
@@ -37,11 +37,13 @@ class Options:
     """Chains side by side."""
     network: str = "circuit"
     """circuit, mlp, or a file and class, my.py:Net."""
+    proposal: Literal["walk", "langevin"] = "langevin"
+    """How chains propose: Gaussian steps, or steps that also follow the gradient (estimator exact)."""
     estimator: Literal["exact", "fixed", "penalty", "same", "kept", "redraw"] = "exact"
     """How returns are known: by dynamic programming (exact), or by playing."""
     sweep: int = 100
     """MCMC steps between looks at the best."""
-    warmup: int = 2000
+    warmup: int = 1000
     """First steps of a stage, in which proposals adapt."""
     seed: int = 0
     """Random seed."""

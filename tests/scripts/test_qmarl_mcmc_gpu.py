@@ -96,6 +96,7 @@ def test_published_names_and_the_presets_values():
         "n_chains",
         "network",
         "estimator",
+        "proposal",
         "sweep",
         "warmup",
     ):

@@ -113,7 +113,8 @@ class QmarlConfig(CircuitConfig):
         )
         need(
             self.proposal == "walk" or (self.estimator == "exact" and self.sampler == "metropolis"),
-            "proposal langevin follows the gradient of J: give estimator exact, and sampler metropolis",
+            "proposal langevin needs estimator exact, whose gradient it follows, and sampler metropolis; else "
+            "take proposal walk",
         )
         frozen = self.estimator in ("exact", "fixed")
         need(
