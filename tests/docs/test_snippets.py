@@ -171,6 +171,7 @@ def test_page_reads(page, here, capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.ci_slow
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_page_runs(page, here):
     names = {"__name__": "page", "observations": np.zeros((4, 18))}

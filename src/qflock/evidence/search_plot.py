@@ -99,7 +99,9 @@ def _best_so_far(run: RunFolder) -> tuple[np.ndarray, np.ndarray]:
     seeds = [columns["seed"] == seed for seed in np.unique(columns["seed"])]
     end = columns["env_step"].max()
     share = columns["env_step"][seeds[0]] / end
-    best = [np.maximum.accumulate(np.interp(share, columns["env_step"][s] / end, columns[name][s])) for s in seeds]
+    best = [
+        np.maximum.accumulate(np.interp(share, columns["env_step"][s] / end, columns[name][s])) for s in seeds
+    ]
     return share, np.mean(best, 0)
 
 
