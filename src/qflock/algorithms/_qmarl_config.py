@@ -113,7 +113,7 @@ class QmarlConfig(CircuitConfig):
         )
         need(
             self.proposal == "walk" or (self.estimator == "exact" and self.sampler == "metropolis"),
-            "proposal langevin needs estimator exact, whose gradient it follows, and sampler metropolis; else "
+            "proposal langevin needs sampler metropolis and estimator exact, whose gradient it follows; else "
             "take proposal walk",
         )
         frozen = self.estimator in ("exact", "fixed")

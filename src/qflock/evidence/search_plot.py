@@ -1,4 +1,4 @@
-"""Pictures of searches for policies: the reward of one over its steps, run after run, and several in a race."""
+"""Pictures of searches: the reward of one over its steps, run after run, and the race of several."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ def reward_plot(source: Path, target: Path) -> Path:
 def race_plot(runs: Mapping[str, Path], target: Path) -> Path:
     """Draw the best greedy return that each run had found, over its seconds and its circuit evaluations.
 
-    A search logs its best after each sweep; of other learners the best evaluation so far counts, and seconds and
-    circuit evaluations are taken to rise evenly with their steps. Seeds are averaged.
+    A search logs its best after each sweep; of other learners the best evaluation so far counts. Seconds and
+    circuit evaluations are taken to rise evenly with the steps. Seeds are averaged.
 
     Args:
         runs: run folders by the name to show. Runs without circuits are missing from the second panel.
@@ -77,7 +77,7 @@ def race_plot(runs: Mapping[str, Path], target: Path) -> Path:
         panels, ("seconds_per_seed", "circuit_evaluations"), ("Seconds", "Circuit evaluations"), strict=True
     ):
         style.heading(axes, f"Best policy found, by {title.lower()}")
-        for (name, path), colour in zip(runs.items(), cycle(style.CYCLE)):  # noqa: B905 (endless)
+        for (name, path), colour in zip(runs.items(), cycle(style.CYCLE)):
             run = RunFolder(path)
             spent = summaries.read(run).get(cost)
             if spent is None:
@@ -96,12 +96,10 @@ def _best_so_far(run: RunFolder) -> tuple[np.ndarray, np.ndarray]:
     """Shares of the run's length, and the best score until then, averaged over seeds."""
     trained = log.read(run.training_log)
     columns, name = (trained, "best") if "best" in trained else (log.read(run.evaluation), "return_mean")
-    seeds = [columns["seed"] == seed for seed in np.unique(columns["seed"])]
-    end = columns["env_step"].max()
-    share = columns["env_step"][seeds[0]] / end
-    best = [
-        np.maximum.accumulate(np.interp(share, columns["env_step"][s] / end, columns[name][s])) for s in seeds
-    ]
+    each = [columns["seed"] == seed for seed in np.unique(columns["seed"])]
+    step, score = columns["env_step"], columns[name]
+    share = step[each[0]] / step.max()
+    best = [np.maximum.accumulate(np.interp(share, step[s] / step.max(), score[s])) for s in each]
     return share, np.mean(best, 0)
 
 
