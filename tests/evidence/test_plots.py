@@ -97,7 +97,7 @@ def test_a_value_learner_has_its_four_panels(tmp_path: Path, drawn: Any) -> None
 def test_other_families_have_panels_of_their_own(tmp_path: Path, drawn: Any) -> None:
     columns = ("seed", "env_step", "episode_return", "kl", "policy_loss", "entropy")
     write(tmp_path, columns, [[0, i, i, 0.1, -0.2, 1.0] for i in range(5)])
-    assert titles(drawn()) == ["Return", "Policy loss", "Policy entropy", "Kl"]
+    assert titles(drawn()) == ["Return", "Policy loss", "Entropy", "Kl"]
 
 
 def test_missing_panels_leave_room(tmp_path: Path, drawn: Any) -> None:

@@ -250,7 +250,7 @@ def _heading(axes: Axes, text: str, pad: float = 18) -> None:
     """A panel's title, in as many lines as it needs, with room below for the names of reference lines."""
     inches = axes.get_window_extent().width / axes.figure.dpi
     letters = int(inches * 72 / (0.62 * style.TITLE))
-    lines = textwrap.fill(text, letters, break_on_hyphens=False)
+    lines = textwrap.fill(text, letters, break_long_words=False, break_on_hyphens=False)
     title = axes.set_title(
         lines, loc="left", fontsize=style.TITLE, fontweight="bold", color=style.BLACK, pad=pad
     )

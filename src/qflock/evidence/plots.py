@@ -53,7 +53,7 @@ PANELS = (
     Panel("Policy loss", (("policy_loss", "policy loss"),)),
     Panel("Value loss", (("value_loss", "value loss"),), logarithmic=True),
     Panel(
-        "Policy entropy",
+        "Entropy",
         (("entropy", "entropy, normalised"), ("entropy_floor", "its floor")),
         (("alpha", "entropy weight"), ("floor_share", "share of states at the floor")),
     ),
