@@ -6,7 +6,7 @@ comment that names a file (``# my_env.py``) is written to that file instead. HTM
 - ``<!-- not run: REASON -->``: it is not run;
 - ``<!-- needs: torch, onnxruntime -->``: it is run where these packages are.
 
-The slow tests run everything, with budgets cut: trainings end after a few thousand steps,
+The slow tests run everything (CI those of the pages that are read first), with budgets cut: trainings end after a few thousand steps,
 most draw no pictures, evaluations play few episodes, and experiments of ``experiments/`` list their cells. In
 the others trainings and experiments are dry runs, commands on runs must know their options, and Python must
 compile.
@@ -40,6 +40,14 @@ BLOCK = re.compile(r"((?:^<!--[^\n]*-->\n)*)^```(\w+)\n(.*?)^```$", re.MULTILINE
 LANGUAGES = ("sh", "bash", "python", "yaml")
 NAMED = re.compile(r"# ([\w./-]+\.(?:py|yaml|yml|json))\n")
 STEPS, EPISODES = 2048, 8
+FIRST_READ = (
+    "README.md",
+    "first_ten_minutes.md",
+    "own_environment.md",
+    "fair_comparison.md",
+    "taking_home.md",
+)
+"""The pages that CI runs in full."""
 
 
 class Block(NamedTuple):
@@ -171,8 +179,11 @@ def test_page_reads(page, here, capsys):
 
 
 @pytest.mark.slow
-@pytest.mark.ci_slow
-@pytest.mark.parametrize("page", PAGES, ids=page_id)
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=[pytest.mark.ci_slow] if page.name in FIRST_READ else []) for page in PAGES],
+    ids=page_id,
+)
 def test_page_runs(page, here):
     names = {"__name__": "page", "observations": np.zeros((4, 18))}
     for block in steps_of(page):
