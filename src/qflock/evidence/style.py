@@ -87,7 +87,8 @@ def legend(axes: Axes, *twins: Axes) -> None:
     handles, labels = ([item for part in parts for item in part[k]] for k in (0, 1))
     if handles:
         axes.legend(
-            handles, labels, loc="lower right", bbox_to_anchor=(1.02, 1.01), ncols=len(handles) if len(handles) < 4 else 2,
+            handles, labels, loc="lower right", bbox_to_anchor=(1.02, 1.01),
+            ncols=len(handles) if len(handles) < 4 else 2,
             frameon=False, fontsize=SMALL, handlelength=1.4, handletextpad=0.5, columnspacing=1.3,
             borderaxespad=0.3,
         )  # fmt: skip
