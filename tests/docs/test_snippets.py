@@ -7,9 +7,9 @@ comment that names a file (``# my_env.py``) is written to that file instead. HTM
 - ``<!-- needs: torch, onnxruntime -->``: it is run where these packages are.
 
 The slow tests run everything (in CI, the pages that are read first), with budgets cut: trainings end after a
-few thousand steps, most draw no pictures, evaluations play few episodes, and experiments of ``experiments/`` list their cells. In
-the others trainings and experiments are dry runs, commands on runs must know their options, and Python must
-compile.
+few thousand steps, most draw no pictures, evaluations play few episodes, and experiments of ``experiments/``
+list their cells. In the others trainings and experiments are dry runs, commands on runs must know their
+options, and Python must compile.
 """
 
 from __future__ import annotations

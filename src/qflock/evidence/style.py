@@ -83,8 +83,10 @@ def steps_axis(axes: Axes, largest: float, what: str = "environment steps") -> N
 
 def legend(axes: Axes, *twins: Axes) -> None:
     """A legend on the title's line, of all curves, where it hides none; nothing where nothing is labelled."""
-    parts = [one.get_legend_handles_labels() for one in (axes, *twins)]
-    handles, labels = ([item for part in parts for item in part[k]] for k in (0, 1))
+    handles, labels = axes.get_legend_handles_labels()
+    for twin in twins:
+        more, names = twin.get_legend_handles_labels()
+        handles, labels = [*handles, *more], [*labels, *names]
     if handles:
         axes.legend(
             handles, labels, loc="lower right", bbox_to_anchor=(1.02, 1.01),
