@@ -17,7 +17,7 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
-    "sphinx.ext.mathjax",
+    "mathml",
     "qflock_pages",
 ]
 myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "deflist"]
@@ -25,6 +25,7 @@ myst_heading_anchors = 3
 exclude_patterns = ["_build", "_ext"]
 suppress_warnings = ["toc.not_included", "autodoc.mocked_object"]
 
+html_math_renderer = "mathml"
 html_theme = "furo"
 html_title = f"qflock {version}"
 html_show_sourcelink = False

@@ -1,6 +1,7 @@
 """The documentation site builds without a warning, and its tables come from the code and from results/."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    for name in ("sphinx", "myst_parser", "furo"):
+    for name in ("sphinx", "myst_parser", "furo", "latex2mathml"):
         pytest.importorskip(name)
     out = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", "docs", str(out)]
@@ -39,3 +40,11 @@ def test_settings_on_the_pages_are_those_of_the_code(site):
     assert "--td_lambda" in text
     assert str(Config().buffer_capacity) in text
     assert "Width of the mixing layer." in text
+
+
+def test_pages_need_no_network(site):
+    """Formulas are drawn by the browser; no script or style comes from elsewhere."""
+    loads = re.compile(r"<(?:script|link|img|iframe)\b[^>]*?(?:src|href)=\"(https?:)?//", re.IGNORECASE)
+    pages = list(site.rglob("*.html"))
+    assert [page.name for page in pages if loads.search(page.read_text())] == []
+    assert (site / "algorithms" / "qmix.html").read_text().count("<math") >= 5
