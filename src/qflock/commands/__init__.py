@@ -7,6 +7,7 @@ imports JAX: help comes at once.
 from __future__ import annotations
 
 import importlib
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -58,6 +59,8 @@ exit codes
   130 interrupted by Ctrl-C or SIGTERM (state saved), 70 internal error
 """
 
+FEW_COLLECTIONS = (100_000, 50, 50)
+"""Tracing makes millions of objects that stay; looking for garbage among them took a seventh of the start."""
 BAD_INPUT, INTERNAL, INTERRUPTED, BROKEN_PIPE = 2, 70, 130, 141
 
 
@@ -70,6 +73,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit status, see `HELP`.
     """
+    if argv is None:  # the process is ours
+        gc.set_threshold(*FEW_COLLECTIONS)
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments or os.environ.get("QFLOCK_DEBUG", "") not in ("", "0")
     if "--trust" in arguments:
