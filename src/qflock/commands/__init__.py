@@ -6,8 +6,8 @@ imports JAX: help comes at once.
 
 from __future__ import annotations
 
-import importlib
 import gc
+import importlib
 import os
 import sys
 from collections.abc import Sequence
