@@ -87,7 +87,7 @@ def race_plot(runs: Mapping[str, Path], target: Path) -> Path:
         axes.set_xscale("log")
         axes.set_xlabel(title.lower(), fontsize=style.LABEL)
         axes.set_ylabel("undiscounted return, greedy", fontsize=style.LABEL)
-    panels[0].legend(fontsize=style.SMALL, frameon=False, loc="lower right")
+    panels[0].legend(fontsize=style.SMALL, frameon=False, loc="upper left")
     figure.tight_layout()
     return style.save(figure, target)
 
