@@ -83,6 +83,8 @@ def test_scores_stand_beside_the_references(trained):
     assert trained["over_seeds"]["episodes"] == 32
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_evaluating_again_gives_the_same_scores(trained):
     again = qflock.evaluate(trained["run"], episodes=16)
     assert again["per_seed"] == trained["per_seed"]

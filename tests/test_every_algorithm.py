@@ -12,7 +12,7 @@ from qflock.parts.evaluation import decentralised, play
 from qflock.runs import program
 from tests.tiny import Echo
 
-DEAR = {"a2c", "eqmarl", "iql", "madqn", "pqn_qmix", "qio", "qplex", "wqmix"}
+DEAR = {"a2c", "entangled", "eqmarl", "ippo", "iql", "madqn", "pqn_qmix", "qio", "qmarl", "qplex", "wqmix"}
 """Relatives of learners that the default tests try, or half a minute of compiling: tried in CI."""
 NAMES = [
     pytest.param(name, marks=[pytest.mark.slow, pytest.mark.ci_slow] if name in DEAR else [])

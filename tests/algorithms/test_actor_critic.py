@@ -328,6 +328,8 @@ class Net(eqx.Module):
 """
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_a_network_with_a_memory_learns_from_the_sequences_it_saw(tmp_path):
     """With the weights that acted, unrolling the rows gives the probabilities of acting: the ratio is 1."""
     file = tmp_path / "gru.py"

@@ -53,6 +53,8 @@ def test_agents_learn_as_if_nothing_were_beside_them(beside):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)  # other programs, so other rounding
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_every_agent_has_a_dueling_network_of_its_own(beside):
     agents = beside[1][0].agents
     assert agents.value is not None
@@ -60,6 +62,8 @@ def test_every_agent_has_a_dueling_network_of_its_own(beside):
     assert not np.allclose(agents.hidden[0].weight[0], agents.hidden[0].weight[1])
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_the_central_value_learns_the_worth_of_playing_on(beside):
     """What all see tells nothing of the time, so that a row's next one is terminal in 1 of 4 cases. A random
     joint action is paid 1/3; an agent expects 1/2 of its best action and 1/6 of the other's, and so on."""

@@ -175,6 +175,8 @@ def test_a_run_logs_evaluates_and_resumes(tmp_path: Path, capsys: pytest.Capture
     assert qflock.load(run).act(np.zeros((1, 4), np.float32)).shape == (1,)
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_seeds_side_by_side_and_rows_for_episodes(tmp_path: Path) -> None:
     summary = runner.train(
         settings(tmp_path / "run", total_steps=120, eval_interval=0, seeds=2, log_episodes=True), quiet=True

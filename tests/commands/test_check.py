@@ -148,6 +148,8 @@ def test_pictures_and_references_are_checked(tmp_path: Path, capsys: pytest.Capt
     assert "reference 'oracle': chooses [0, 7]" in out
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_settings_json_and_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "gridworld25", "--env.grid_size", "5", "--env.max_steps", "4", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"environment": "gridworld25", "fine": True, "findings": []}

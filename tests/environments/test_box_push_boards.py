@@ -148,6 +148,8 @@ def test_a_start_reaches_every_cell_that_it_may():
     assert reached(states.agents) == square(1, 8)
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_agents_that_start_in_line_push_a_heavy_box_towards_its_goal():
     config = Config(n_light=0, start_lined=1.0)
     environment = Environment(config)

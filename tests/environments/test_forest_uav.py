@@ -189,6 +189,8 @@ def test_start_cells_are_distinct_uniform_and_not_visited():
     assert ((state.vegetation >= 0) & (state.vegetation < 1)).all()
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 @pytest.mark.parametrize("config", [Config(), Config(7, 3, 1, 60), Config(5, 1, 1, 60)])
 def test_the_lawn_mower_covers_everything_soon(config):
     env = Environment(config)

@@ -50,6 +50,8 @@ def test_published_tables(name, table):
     np.testing.assert_array_equal(now.measures["solved"].reshape(env.table.shape), table == np.max(table))
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 @settings(max_examples=10, deadline=None)
 @given(TABLES)
 def test_any_table_is_played_as_it_is_written(table):

@@ -90,6 +90,8 @@ def test_one_group_is_the_shared_network():
     np.testing.assert_allclose(grouped.step(stacked, (), seen)[1], shared.step(one, (), seen)[1], atol=1e-6)
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_rows_of_some_copies_keep_their_memories():
     team = team_of("gru", last_action=True)
     weights, rows = collected(team, Echo(), jax.random.key(3))

@@ -181,6 +181,8 @@ def test_the_floors_gradient_is_the_implicit_one(seed):
     np.testing.assert_allclose(jacobian, np.transpose(numeric), atol=2e-3)
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_clamped_actions_have_the_gradient_of_log_p():
     """Of five actions, the three least likely are clamped: the plain map would give them no gradient."""
     logits, legal = jnp.array([4.0, 3.5, -3.0, -3.5, -4.0]), jnp.ones(5, bool)

@@ -27,6 +27,8 @@ def test_independent_draws_have_mixed():
     assert told.ess_policy > 200
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_one_stuck_probability_is_enough_to_tell():
     draws = jax.random.normal(jax.random.key(0), (80, 8, 4))
     draws = draws.at[:, :4, 2].add(6.0)  # half of the chains play otherwise at one probe
@@ -51,6 +53,8 @@ def test_the_window_holds_the_newest_draws_in_order():
     np.testing.assert_array_equal(rolled, np.arange(20, 70))
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_nothing_is_said_too_early_or_where_nothing_moves():
     early = filled(jax.random.normal(jax.random.key(0), (30, 8, 2)))
     still = filled(jnp.ones((80, 8, 2)))

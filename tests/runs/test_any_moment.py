@@ -122,7 +122,8 @@ def is_run(folder: Path) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("learner", "tried"), [("ippo", 20), ("qmix", 6), pytest.param("qmarl", 6, marks=SLOW)]
+    ("learner", "tried"),
+    [("ippo", 20), pytest.param("qmix", 6, marks=SLOW), pytest.param("qmarl", 6, marks=SLOW)],
 )
 def test_killed_at_moments_of_many_sorts(learner: str, tried: int, tmp_path: Path) -> None:
     assert killed_everywhere(learner, tmp_path, False, tried) == tried

@@ -67,6 +67,8 @@ def assert_finite(run: Path) -> None:
         assert np.isfinite(array).all(), name
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_stop_keeps_the_last_good_state_and_says_how_to_go_on(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     with pytest.raises(Diverged) as caught:
@@ -110,7 +112,7 @@ def test_skip_takes_back_the_updates_of_the_seed_in_trouble_alone(tmp_path: Path
 
 
 @pytest.mark.parametrize("tried", [4, pytest.param(1000, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("on_nan", [pytest.param("skip", marks=SLOW), "rollback"])
+@pytest.mark.parametrize("on_nan", [pytest.param("skip", marks=SLOW), pytest.param("rollback", marks=SLOW)])
 def test_killed_runs_come_to_the_same_end(on_nan: str, tried: int, tmp_path: Path) -> None:
     whole = tmp_path / "whole"
     whole.mkdir()

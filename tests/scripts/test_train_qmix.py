@@ -42,6 +42,8 @@ def rows_of(run):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_a_run_leaves_the_published_files(run):
     for file in ("configs/hparams.json", "training_log.csv", "training_plots.png"):
         assert (run / file).stat().st_size > 0
@@ -49,6 +51,8 @@ def test_a_run_leaves_the_published_files(run):
     assert {"checkpoint_ep3", "checkpoint_ep6", "final_model"} <= names
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_the_log_has_a_row_for_each_episode_and_the_published_columns_first(run):
     rows = rows_of(run)
     assert list(rows[0])[: len(COLUMNS)] == COLUMNS
@@ -59,6 +63,8 @@ def test_the_log_has_a_row_for_each_episode_and_the_published_columns_first(run)
     assert float(rows[0]["epsilon"]) <= 1
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_rows_are_the_episodes_that_were_played(run):
     """Leftovers are paid at the end of an unsolved episode, so that its discounted return follows."""
     for row in rows_of(run):
@@ -69,6 +75,8 @@ def test_rows_are_the_episodes_that_were_played(run):
             assert float(row["episode_return"]) == pytest.approx(0.95**11 * paid, rel=1e-5)
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_hyperparameters_are_written_down(run):
     settings = json.loads((run / "configs" / "hparams.json").read_text())["settings"]
     assert settings["env"]["max_steps"] == 12
@@ -76,6 +84,8 @@ def test_hyperparameters_are_written_down(run):
     assert settings["td_lambda"] == 0
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_a_run_is_an_ordinary_run(run):
     scores = evaluation.evaluate_run(run, episodes=4)
     assert scores["algorithm"] == "qmix"
@@ -176,6 +186,8 @@ def test_help_shows_the_published_defaults_without_jax():
         assert f"(default: {default})" in " ".join(after.replace("│", " ").split())[:250]
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_weights_for_pytorch_where_it_is_installed(run, tmp_path, monkeypatch):
     """With a stand-in for PyTorch, for it need not be installed."""
     saved = {}
@@ -198,6 +210,8 @@ def test_weights_for_pytorch_where_it_is_installed(run, tmp_path, monkeypatch):
     assert any(name.startswith("w1") for name in contents["mixer"])
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_without_pytorch_safetensors_are_enough(run, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)  # importing it fails
     train_qmix.write_torch(run / "models")
