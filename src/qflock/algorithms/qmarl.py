@@ -145,13 +145,10 @@ def build(config: QmarlConfig, env: Environment) -> Learner:
     def judge(s: TrainState, theta: Array, top: Array, key: PRNGKeyArray) -> TrainState:
         """Let the chains' policies challenge the best, on scenarios that no chain was scored on."""
         if score.exact is not None:
+            theta = jnp.concatenate([s.best[None], theta])  # the best too: a run may start from one
             gained = jax.vmap(lambda t: score.exact(shape.unravel(t), "greedy"))(theta)  # type: ignore[misc]
             first = gained.argmax()
-            better = gained[first] > s.best_return
-            best = jnp.where(better, theta[first], s.best)
-            return s._replace(
-                best=best, best_return=jnp.maximum(gained[first], s.best_return), judged=jnp.bool_(True)
-            )
+            return s._replace(best=theta[first], best_return=gained[first], judged=jnp.bool_(True))
         of = lambda t: score.play(shape.unravel(t), key, config.held_out, "greedy").episode_return
         old, new = jax.vmap(of)(jnp.stack([s.best, top]))
         gain = new - old
