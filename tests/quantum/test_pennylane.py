@@ -19,7 +19,7 @@ bridge = pytest.importorskip("qflock.quantum.pennylane")
 
 BOTH = lambda qubits: products(qubits, qubits + 1) + whole(qubits)
 """Both read-outs at once: every qubit's Z (and the first pair's), and the product of all."""
-MORE = [pytest.mark.slow]
+MORE = [pytest.mark.slow, pytest.mark.ci_slow]
 SIZES = [4, pytest.param(6, marks=MORE), pytest.param(8, marks=MORE)]
 
 
