@@ -16,7 +16,7 @@ from qflock.runs.program import Program, RunState
 
 
 def of_run(
-    program: Program | HostProgram, state: RunState, updates: int, training_log: Path
+    program: Program | HostProgram, shapes: RunState, weights: Any, updates: int, training_log: Path
 ) -> dict[str, int]:
     """What the summary says of a run's circuit evaluations, of one seed: nothing where it has no circuits, on
     several devices, and on host environments, whose updates are no single program.
@@ -25,19 +25,18 @@ def of_run(
     A learner that plays by itself logs its own count.
 
     Args:
-        state: of the run, or its shapes.
+        shapes: of the run's state.
+        weights: everything trained.
         updates: that were done.
     """
-    if not _has_circuits(jax.eval_shape(jax.vmap(program.learner.weights), state.learner)):
+    if not _has_circuits(weights):
         return {}
     if program.learner.update is not None:
         return {"circuit_evaluations": int(np.max(log.read(training_log)["network_calls"]))}
     if program.sharing.mesh is not None or isinstance(program, HostProgram):
         return {}
-    shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), state)
     in_chunk = counting.evaluations(jax.make_jaxpr(program.chunk)(shapes).jaxpr)
-    seeds = jax.tree.leaves(state)[0].shape[0]
-    return {"circuit_evaluations": in_chunk // seeds * updates // program.updates}
+    return {"circuit_evaluations": in_chunk // program.sharing.seeds * updates // program.updates}
 
 
 def _has_circuits(weights: Any) -> bool:

@@ -258,7 +258,9 @@ class Work:
             "seconds_per_seed": p.seconds / run.seeds,
             "parameters": _count(weights["policy"]) // run.seeds,
             "parameters_trained": _count(weights["training"]) // run.seeds,
-            **circuit_evaluations.of_run(self.program, self.shapes, p.update, self.where.training_log),
+            **circuit_evaluations.of_run(
+                self.program, self.shapes, weights["training"], p.update, self.where.training_log
+            ),
             "discarded_chunks": p.discarded,
             "rollbacks": p.rollbacks,
             **scores,
