@@ -9,29 +9,12 @@ Takes the folder of an experiment, one cell for each method.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
 from qflock.errors import UserError
-from qflock.evidence.records import EXPERIMENT
+from qflock.evidence import experiment_results
 from qflock.evidence.search_plot import race_plot
-
-
-def cells(folder: Path) -> dict[str, Path]:
-    """The finished runs of an experiment by the method's label.
-
-    Raises:
-        UserError: no experiment's folder, or nothing in it is finished.
-    """
-    try:
-        told = json.loads((folder / EXPERIMENT).read_text(encoding="utf-8"))["cells"]
-    except OSError as problem:
-        raise UserError(f"{folder} is no experiment's folder: it has no {EXPERIMENT}") from problem
-    found = {cell["label"]: folder / cell["folder"] for cell in told if cell["state"] == "done"}
-    if not found:
-        raise UserError(f"no cell of {folder} is done: run its experiment first")
-    return found
 
 
 def main(arguments: list[str]) -> int:
@@ -43,7 +26,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--out", type=Path, default=Path("race.png"), help="the picture to write")
     options = parser.parse_args(arguments)
     try:
-        print(f"drawn to {race_plot(cells(options.folder), options.out)}")
+        runs = {cell.told["label"]: cell.path for cell in experiment_results.done(options.folder)}
+        print(f"drawn to {race_plot(runs, options.out)}")
     except UserError as problem:
         print(f"error: {problem}", file=sys.stderr)
         return problem.code

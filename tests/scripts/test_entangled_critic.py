@@ -27,6 +27,13 @@ def test_crossings_are_of_the_rolling_mean_of_the_seeds_mean():
     assert script.crossings(returns / 2)[0] == [None, None]
 
 
+def test_intervals_of_crossings_resample_seeds():
+    """One of two seeds reaches 20, with its 10th episode; a sample's mean does where it is drawn twice."""
+    returns = np.stack([np.full(40, 30.0), np.full(40, 5.0)])
+    assert script.intervals(returns) == [(10, None), (10, None)]
+    assert script.intervals(np.full((3, 40), 22.0)) == [(10, 10), (None, None)]
+
+
 def test_the_table_is_read_from_the_logs(tmp_path, capsys):
     cell = tmp_path / "cells" / "one"
     cell.mkdir(parents=True)
@@ -40,6 +47,9 @@ def test_the_table_is_read_from_the_logs(tmp_path, capsys):
         (2, 12, 10, None, pytest.approx(21.5))
     ]
     assert "| fCTDE | full | 2 | 10 / 1,917 | never / never | 21.5 / 23.67 |" in script.table(found)
+    assert "| fCTDE | full | 10 to 10 / 1,677 to 2,745 | never to never / 2,479 to never |" in (
+        script.interval_table(found)
+    )
     content["cells"] = content["cells"][1:]
     (tmp_path / "results.json").write_text(json.dumps(content))
     with pytest.raises(UserError, match=r"no cell of .* is done: qflock experiment x.yaml"):

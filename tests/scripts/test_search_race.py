@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 
 from qflock import api
-from scripts.search_race import cells, main
+from qflock.evidence.experiment_results import done
+from scripts.search_race import main
 
 
 @pytest.mark.slow
@@ -21,7 +22,7 @@ def test_searches_and_gradients_are_drawn_together(tmp_path):
     states = [("MCMC", "a", "done"), ("gradients", "b", "done"), ("never run", "c", "waiting")]
     told = [{"label": n, "folder": f"cells/{f}", "state": s} for n, f, s in states]
     (tmp_path / "results.json").write_text(json.dumps({"cells": told}))
-    assert list(cells(tmp_path)) == ["MCMC", "gradients"]
+    assert [cell.told["label"] for cell in done(tmp_path)] == ["MCMC", "gradients"]
     assert main([str(tmp_path), "--out", str(tmp_path / "race.png")]) == 0
     assert Image.open(tmp_path / "race.png").size[0] > 1000
 
@@ -31,4 +32,4 @@ def test_a_folder_that_is_no_experiments_is_refused(tmp_path, capsys):
     assert "is no experiment's folder" in capsys.readouterr().err
     (tmp_path / "results.json").write_text('{"cells": []}')
     assert main([str(tmp_path)]) == 2
-    assert "run its experiment first" in capsys.readouterr().err
+    assert "is done: qflock experiment FILE" in capsys.readouterr().err

@@ -18,7 +18,7 @@ from qflock.evidence import experiment_cell, experiment_cells, sweep
 from qflock.evidence.experiment_cell import Cell, State
 from qflock.evidence.experiment_file import Experiment
 from qflock.evidence.experiment_launchers import Launcher, launch
-from qflock.evidence.records import EXPERIMENT
+from qflock.evidence.experiment_results import EXPERIMENT
 from qflock.evidence.sweep import Sweep
 from qflock.runs import lock, provenance
 from qflock.runs.storage import cannot_write, write_text

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import glob
-import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import numpy as np
 
 from qflock.config import RunSettings
 from qflock.errors import UserError
+from qflock.evidence import experiment_results
 from qflock.runs import folder, log, summaries
 from qflock.runs.folder import RunFolder
 
@@ -28,8 +28,6 @@ METRICS = (  # that every run has; an environment's measures, such as solved, co
 )
 COSTS = ("parameters", "parameters_trained", "env_steps", "circuit_evaluations", "seconds")
 NO_SCORES = ("seed", "env_step", "episodes")
-EXPERIMENT = "results.json"
-"""The file that makes a folder an experiment's, and lists its cells."""
 # Settings that say how a run is kept, not what was learnt; the others tell one method from another.
 BOOKKEEPING = {f.name for f in dataclasses.fields(RunSettings)} - {"total_steps", "init_from"}
 
@@ -92,26 +90,16 @@ def find(patterns: Iterable[str | Path]) -> list[Path]:
 
 def _cells(path: Path) -> list[Path]:
     """The cells of an experiment; any other path as it is."""
-    file = path if path.name == EXPERIMENT else path / EXPERIMENT
-    if not file.is_file():
+    if not experiment_results.is_one(path):
         return [path]
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-        cells = [(file.parent / cell["folder"], cell["state"]) for cell in content["cells"]]
-        home = file.parent.resolve()
-        if outside := [cell for cell, _ in cells if not cell.resolve().is_relative_to(home)]:
-            raise ValueError(f"{outside[0]} is no cell of it")
-    except OSError as problem:
-        raise UserError(f"cannot read {file}: {problem.strerror or problem}") from problem
-    except (KeyError, TypeError, ValueError) as problem:
-        raise folder.DamagedFile(f"{file} is damaged: it is not what qflock experiment wrote") from problem
-    left = [cell.name for cell, state in cells if state != "done"]
+    written = experiment_results.read(path)
+    left = [cell.path.name for cell in written.cells if cell.state != "done"]
     if left:
         raise UserError(
-            f"{file.parent} has {len(left)} of {len(cells)} cells that are not done, such as {left[0]}: go "
-            f"on with qflock experiment {content.get('file', 'FILE')}, or give its cells one by one"
+            f"{path} has {len(left)} of {len(written.cells)} cells that are not done, such as {left[0]}: go "
+            f"on with qflock experiment {written.source}, or give its cells one by one"
         )
-    return [cell for cell, _ in cells]
+    return [cell.path for cell in written.cells]
 
 
 def read(path: Path | str) -> Record:
