@@ -1,8 +1,8 @@
-"""Seconds from the command to the first row of the training log, cold and warm, and peak memory.
+"""Seconds from the command to the first update and to the first row of the training log, and peak memory.
 
-The row appears with the first chunk of updates, so the first update is over by then. Every measurement is
-a process of its own: `qflock train qmix --env gridworld25` with the shipped settings, and a cache of
-compiled programs in a folder of its own.
+The row appears with the first chunk of updates, 50,000 steps at the shipped settings; a run with a row for
+each update tells when the first update is over. Every measurement is a process of its own: `qflock train
+qmix --env gridworld25`, and a cache of compiled programs in a folder of its own.
 """
 
 from __future__ import annotations
@@ -12,14 +12,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-STEPS = 100_000
+UPDATE_BY_UPDATE = ("--total_steps", "2000", "--log_interval", "1", "--final_episodes", "1")
 
 
-def start(run_dir: Path, cache: Path) -> dict[str, float]:
-    """Train for two chunks in a new process.
+def start(
+    run_dir: Path, cache: Path, settings: Sequence[str] = ("--total_steps", "100000")
+) -> dict[str, float]:
+    """Train for two chunks, or with other settings, in a new process.
 
     Returns:
         Seconds to the log's first row and to the end (final evaluation and pictures included), and the
@@ -28,12 +31,12 @@ def start(run_dir: Path, cache: Path) -> dict[str, float]:
     Raises:
         RuntimeError: the command failed.
     """
-    settings = ["--env", "gridworld25", "--total_steps", str(STEPS), "--run_dir", str(run_dir), "--quiet"]
+    command = ["train", "qmix", "--env", "gridworld25", "--run_dir", str(run_dir), "--quiet", *settings]
     environment = {**os.environ, "QFLOCK_CACHE": str(cache)}
     environment.pop("JAX_COMPILATION_CACHE_DIR", None)
     began = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, "-m", "qflock", "train", "qmix", *settings],
+        [sys.executable, "-m", "qflock", *command],
         env=environment,
         stdout=subprocess.DEVNULL,
     )
@@ -71,10 +74,19 @@ def help_seconds() -> float:
 
 
 def benchmark(quick: bool = False) -> dict[str, Any]:
-    """Cold once, warm several times, of which the median by the first row counts."""
+    """Cold once, warm several times, of which the median by the first row counts; and warm to an update."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         cold = start(place / "cold", place / "cache")
         warm = [start(place / f"warm{i}", place / "cache") for i in range(1 if quick else 3)]
+        start(place / "update", place / "cache", UPDATE_BY_UPDATE)
+        again = [
+            start(place / f"update{i}", place / "cache", UPDATE_BY_UPDATE) for i in range(1 if quick else 3)
+        ]
+    update = sorted(one["first_row_seconds"] for one in again)[len(again) // 2]
     warm.sort(key=lambda one: one["first_row_seconds"])
-    return {"help_seconds": help_seconds(), "cold": cold, "warm": warm[len(warm) // 2]}
+    return {
+        "help_seconds": help_seconds(),
+        "cold": cold,
+        "warm": {"first_update_seconds": update, **warm[len(warm) // 2]},
+    }
