@@ -89,13 +89,15 @@ class Work:
         made = self.program
         self.files = Portable(where, self.settings, made.env, made.learner, self.seeds)
         with Stopper(f"qflock resume {where.path}") as self.stopper, self.progress, programs.Closing(made):
+            # (Before the books, whose columns need the chunk traced: replay fills meanwhile.)
+            state = saved.state if saved else self.begin()
             self._open(Position.read(saved.position, len(self.seeds)) if saved else None)
             passed = [*saved.warnings, *self._warnings()] if saved else []
             for line in [*self.memory, *(f"warning: {warning}" for warning in passed)]:
                 self.progress.message(line)
             self.progress.start(self.total, self.ledger.done)
             try:
-                state = self._placed(saved.state if saved else self.begin())
+                state = self._placed(state)
                 while not self._finished():
                     state = self._chunk(state)
                     asked, late = processes.agreed(self.stopper.asked, self.clock.due())
