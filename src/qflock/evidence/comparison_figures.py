@@ -15,11 +15,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.transforms import ScaledTranslation
 
 from qflock.evidence import style
 from qflock.evidence.comparison_table import Comparison, Reference, Table
 from qflock.evidence.statistics import Interval
 
+LEADER = 8
+"""Points from the axes up to the names of reference lines."""
 DASHES: tuple[Any, ...] = ("solid", (0, (5, 1.5)), (0, (1.5, 1.2)))  # once the colours are used up
 WORDS = {
     "discounted_mean": "discounted return",
@@ -246,7 +249,7 @@ def _near(references: Sequence[Reference], intervals: dict[str, Interval]) -> li
     return [reference for reference in references if low - room <= reference.score <= high + room]
 
 
-def _heading(axes: Axes, text: str, pad: float = 18) -> None:
+def _heading(axes: Axes, text: str, pad: float = 24) -> None:
     """A panel's title, in as many lines as it needs, with room below for the names of reference lines."""
     inches = axes.get_window_extent().width / axes.figure.dpi
     letters = int(inches * 72 / (0.62 * style.TITLE))
@@ -271,11 +274,16 @@ def _verticals(axes: Axes, references: Sequence[Reference]) -> None:
     low, high = axes.get_xlim()
     size = style.SMALL - 1
     inches = axes.get_window_extent().width / axes.figure.dpi
-    gap = (0.62 * max(len(reference.name) for reference in references) + 0.6) * size / 72 / inches
-    places = style.spread([(reference.score - low) / (high - low) for reference in references], gap)
-    for reference, place in zip(references, places, strict=True):
+    widths = [(0.62 * len(reference.name) + 1.2) * size / 72 / inches for reference in references]
+    lefts = [sum(widths[:at]) + widths[at] / 2 for at in range(len(widths))]  # of names in a row
+    middles = [(reference.score - low) / (high - low) for reference in references]
+    apart = style.spread([middle - left for middle, left in zip(middles, lefts, strict=True)], 0.0)
+    above = axes.transAxes + ScaledTranslation(0, LEADER / 72, axes.figure.dpi_scale_trans)
+    for reference, place, left in zip(references, apart, lefts, strict=True):
         axes.axvline(reference.score, color=style.GREY, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1.5)
         axes.annotate(
-            reference.name, (place, 1.0), xycoords="axes fraction", xytext=(0, 2), textcoords="offset points",
-            fontsize=size, color=style.GREY, ha="center", va="bottom", parse_math=False,
+            reference.name, (reference.score, 1.0), xycoords=("data", "axes fraction"),
+            xytext=(place + left, 1.0), textcoords=above, fontsize=size, color=style.GREY,
+            ha="center", va="bottom", parse_math=False,
+            arrowprops={"arrowstyle": "-", "color": style.GREY, "linewidth": 0.7, "shrinkA": 0, "shrinkB": 0},
         )  # fmt: skip
