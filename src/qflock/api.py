@@ -45,7 +45,7 @@ def train(
         file = None if config_file is None else Path(config_file)
         algorithm = config.resolve(algorithm, config=file, overrides=given)
     processes.join()
-    device.use(algorithm.run.device)
+    device.use(algorithm.run.device, devices=algorithm.run.devices)
     return _illustrated(remembered.train(algorithm, quiet))
 
 
@@ -77,7 +77,8 @@ def resume(
 
     settings = folder.open_run(run).settings()
     processes.join()
-    place.use(device or settings.run.device)  # type: ignore[arg-type]
+    where = device or settings.run.device
+    place.use(where, devices=devices or settings.run.devices)  # type: ignore[arg-type]
     return _illustrated(remembered.resume(run, total_steps, quiet, on_nan, devices))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import os
 import shutil
@@ -15,12 +16,15 @@ from qflock.errors import UserError
 ADVICE = 'pip install "qflock[cuda]"'
 
 
-def use(device: Literal["auto", "cpu", "gpu"] = "auto", warn: bool = True) -> None:
+def use(
+    device: Literal["auto", "cpu", "gpu"] = "auto", warn: bool = True, devices: int | Literal["all"] = 1
+) -> None:
     """Choose where to compute and turn on the cache of compiled programs.
 
     Args:
         device: ``auto`` leaves the choice to JAX.
         warn: with ``auto``, say on standard error when JAX cannot use a GPU that is there.
+        devices: how many will share the work. A CPU counts as so many, unless JAX is in use already.
 
     Raises:
         UserError: ``gpu`` and JAX cannot use one.
@@ -28,6 +32,9 @@ def use(device: Literal["auto", "cpu", "gpu"] = "auto", warn: bool = True) -> No
     import jax
 
     _use_cache()
+    if devices not in (1, "all") and "host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
+        with contextlib.suppress(RuntimeError):
+            jax.config.update("jax_num_cpu_devices", devices)
     if device == "cpu":
         jax.config.update("jax_platforms", "cpu")
         if jax.default_backend() != "cpu":  # JAX was in use before

@@ -103,6 +103,19 @@ def test_two_processes_train_what_one_trains(tmp_path):
     assert_near(together, alone, TOLERANCE)
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
+def test_a_cpu_counts_as_many_devices_as_are_asked_for(tmp_path):
+    """Two seeds, each on a device of its own, give the bits that one device gives."""
+    command = [sys.executable, "-m", "qflock", "train", "vdn", "--env", "two_step", "--seeds", "2", "--quiet"]
+    told = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
+    for devices in ("1", "2"):
+        words = ["--total_steps", "4000", "--log_interval", "1000", "--eval_interval", "2000"]
+        words += ["--hidden", "8", "--run_dir", str(tmp_path / devices), "--devices", devices]
+        subprocess.run([*command, *words], env=told, check=True, capture_output=True, timeout=600)
+    assert_near(tmp_path / "1", tmp_path / "2", 0)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -156,7 +156,7 @@ def work(cell: Cell) -> None:
     if _is_sealed(cell):
         return
     run = RunFolder(cell.folder)
-    device.use(cell.settings.run.device)
+    device.use(cell.settings.run.device, devices=cell.settings.run.devices)
     if not run.hparams.is_file():
         cell.folder.parent.mkdir(parents=True, exist_ok=True)
         remembered.train(cell.settings, quiet=True)
