@@ -86,7 +86,7 @@ def plan(devices: int | Literal["all"], seeds: int, learner: Learner) -> Sharing
     here = len(jax.local_devices(backend=platform))
     wanted = here if devices == "all" else devices
     if wanted > here:
-        advice = f"; simulate with XLA_FLAGS=--xla_force_host_platform_device_count={wanted}"
+        advice = "; a CPU counts as more only if they are asked for before JAX is first used in a process"
         raise UserError(
             f"devices is {wanted}, but JAX sees {here} ({platform}){advice if platform == 'cpu' else ''}"
         )
