@@ -49,8 +49,7 @@ class RunSettings:
     device: Literal["auto", "cpu", "gpu"] = "auto"
     """Where to compute; auto takes a GPU if JAX sees one."""
     devices: int | Literal["all"] = 1
-    """How many devices share the seeds and copies (of each process, where there are several), or all. A CPU
-    counts as as many as are asked for."""
+    """How many devices, or parts of a CPU, share the seeds and copies, or all; of each process, if several."""
     log_interval: int = 50_000
     """Environment steps between rows of training_log.csv (rounded to whole updates)."""
     log_episodes: bool = False

@@ -117,5 +117,5 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> Trained:
     stand_in = Trained()
     monkeypatch.setattr(runner, "train", stand_in.train)
     monkeypatch.setattr(runner, "resume", stand_in.resume)
-    monkeypatch.setattr(experiment_cell.device, "use", lambda device: None)
+    monkeypatch.setattr(experiment_cell.device, "use", lambda device, devices: None)
     return stand_in
