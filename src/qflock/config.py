@@ -49,7 +49,7 @@ class RunSettings:
     device: Literal["auto", "cpu", "gpu"] = "auto"
     """Where to compute; auto takes a GPU if JAX sees one."""
     devices: int | Literal["all"] = 1
-    """Devices, or parts of a CPU, that share seeds and copies (of each process, if there are several), or all."""
+    """Devices, or parts of a CPU, that share seeds and copies (of each process, if several), or all."""
     log_interval: int = 50_000
     """Environment steps between rows of training_log.csv (rounded to whole updates)."""
     log_episodes: bool = False
