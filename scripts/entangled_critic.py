@@ -111,7 +111,10 @@ def rows(folder: Path) -> list[dict[str, Any]]:
     """
     found = []
     for cell in experiment_results.done(folder):
-        returns = curves(log.read(cell.path / "training_log.csv"))
+        path = cell.path / "training_log.csv"
+        if not path.is_file():
+            continue
+        returns = curves(log.read(path))
         (first, second), best = crossings(returns)
         label, observation = cell.told["label"], cell.told["environment"]["observation"]
         row = {"method": label, "observation": observation, "seeds": len(returns)}

@@ -34,10 +34,12 @@ class Written:
     """An experiment's file of cells.
 
     Attributes:
+        folder: the experiment's.
         source: the YAML file that asks for it, as its user named it.
         cells: all of them, in its order.
     """
 
+    folder: Path
     source: str
     cells: list[WrittenCell]
 
@@ -70,7 +72,7 @@ def read(path: Path) -> Written:
         raise UserError(f"cannot read {file}: {problem.strerror or problem}") from problem
     except (KeyError, TypeError, ValueError) as problem:
         raise folder.DamagedFile(f"{file} is damaged: it is not what qflock experiment wrote") from problem
-    return Written(str(content.get("file", "FILE")), found)
+    return Written(file.parent, str(content.get("file", "FILE")), found)
 
 
 def done(path: Path) -> list[WrittenCell]:

@@ -96,8 +96,8 @@ def _cells(path: Path) -> list[Path]:
     left = [cell.path.name for cell in written.cells if cell.state != "done"]
     if left:
         raise UserError(
-            f"{path} has {len(left)} of {len(written.cells)} cells that are not done, such as {left[0]}: go "
-            f"on with qflock experiment {written.source}, or give its cells one by one"
+            f"{written.folder} has {len(left)} of {len(written.cells)} cells that are not done, such as "
+            f"{left[0]}: go on with qflock experiment {written.source}, or give its cells one by one"
         )
     return [cell.path for cell in written.cells]
 
