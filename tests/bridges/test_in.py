@@ -132,16 +132,17 @@ class TestJaxMARL:
         assert env.spec.state == 3 + 11
         np.testing.assert_array_equal(shown[1].observation, again[1].observation)
 
-    def test_the_riddle_terminates_by_speech_and_truncates_by_the_clock(self) -> None:
+    def test_the_riddle_terminates_by_speech_and_with_its_last_day(self) -> None:
         env = qflock.make("jaxmarl:switch_riddle")
         assert env.spec.shared_reward
         spoken = steps(env, 0, [[2, 2, 2]])[-1]
         assert spoken.terminated
         assert not spoken.truncated
         assert spoken.reward.tolist() == [-1.0] * 3
-        silent = steps(env, 0, [[0, 0, 0]] * env.spec.horizon)[-1]
-        assert silent.truncated
-        assert not silent.terminated
+        *before, silent = steps(env, 0, [[0, 0, 0]] * env.spec.horizon)
+        assert silent.terminated
+        assert not silent.truncated
+        assert not any(day.terminated or day.truncated for day in before)
 
     def test_the_coin_game_never_shows_the_next_game(self) -> None:
         """JaxMARL's own inner reset happens inside a step: it would be the observation to bootstrap from."""

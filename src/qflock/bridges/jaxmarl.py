@@ -83,7 +83,7 @@ class Bridged:
         chosen = {name: own[i] for i, name in enumerate(self._names)}
         views, inner, rewards, dones, _ = self.inner.step_env(key, state.inner, chosen)
         inner, count = self._typed(inner), state.step + 1
-        told = Step(state.inner, own, inner, dones["__all__"], count >= self.spec.horizon)
+        told = Step(inner, dones["__all__"], count >= self.spec.horizon)
         terminated = jnp.bool_(self.family.terminated(self.inner, told))
         out = jnp.stack([jnp.bool_(dones[name]) for name in self._names])
         after = State(inner, count, state.active & (~out | dones["__all__"]))
