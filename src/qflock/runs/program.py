@@ -59,7 +59,7 @@ class Program(NamedTuple):
     learner: Learner
     updates: int
     init: Callable[[Array], RunState]
-    chunk: Callable[[RunState], tuple[RunState, Chunk]]
+    chunk: jax.stages.Wrapped  # for it is compiled before it is called
     evaluate: Callable[[Parameters, PRNGKeyArray], evaluation.Scores]
     sharing: Sharing
 

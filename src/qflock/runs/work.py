@@ -89,8 +89,11 @@ class Work:
         made = self.program
         self.files = Portable(where, self.settings, made.env, made.learner, self.seeds)
         with Stopper(f"qflock resume {where.path}") as self.stopper, self.progress, programs.Closing(made):
-            # (Before the books, whose columns need the chunk traced: replay fills meanwhile.)
-            state = saved.state if saved else self.begin()
+            if saved:
+                state = saved.state
+            else:
+                with programs.compiling(made, self.shapes):
+                    state = self.begin()
             self._open(Position.read(saved.position, len(self.seeds)) if saved else None)
             passed = [*saved.warnings, *self._warnings()] if saved else []
             for line in [*self.memory, *(f"warning: {warning}" for warning in passed)]:
