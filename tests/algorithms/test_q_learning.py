@@ -58,7 +58,10 @@ def test_lambda_returns_stop_where_an_episode_ends():
     np.testing.assert_allclose(aim[:3], [1 + 0.5 * (2 + 0.5 * 5), 2 + 0.5 * 5, 4 + 0.5 * 2])
 
 
-@pytest.mark.parametrize("mixer", ["sum", "none", "monotone", "attention"])
+@pytest.mark.parametrize(
+    "mixer",
+    ["sum", "none", "monotone", pytest.param("attention", marks=[pytest.mark.slow, pytest.mark.ci_slow])],
+)
 def test_agents_that_left_add_nothing(mixer):
     core = core_of(mixer=mixer)
     gone = [[1, 1], [1, 0], [1, 0]]

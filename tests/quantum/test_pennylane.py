@@ -60,7 +60,7 @@ def test_other_gates_and_gradients_by_the_inputs(circuit):
     compare(circuit, True)
 
 
-@pytest.mark.parametrize("kind", ["depolarizing", "phase_flip"])
+@pytest.mark.parametrize("kind", ["phase_flip", pytest.param("depolarizing", marks=MORE)])
 def test_trajectories_converge_to_the_density_matrix(kind):
     circuit = Circuit(3, 2, start="plus")
     parameters, inputs = drawn(circuit)

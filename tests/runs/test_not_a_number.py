@@ -130,7 +130,9 @@ def test_killed_runs_come_to_the_same_end(on_nan: str, tried: int, tmp_path: Pat
             raise AssertionError(f"killed at: {what}") from problem
 
 
-@pytest.mark.parametrize("after", ["forget_after", "save_state"])
+@pytest.mark.parametrize(
+    "after", ["save_state", pytest.param("forget_after", marks=[pytest.mark.slow, pytest.mark.ci_slow])]
+)
 def test_a_kill_within_a_rollback_is_made_good(
     after: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
