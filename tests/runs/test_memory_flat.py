@@ -29,8 +29,8 @@ def resident() -> int:
 def test_memory_stays_flat(
     learner: str, updates: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A million updates of a value learner in chunks of 20: each with rows in the log, some with an evaluation,
-    weights and a state. CI runs fewer, of another learner."""
+    """A million updates of a value learner in chunks of 20: each with rows in the log, some with an
+    evaluation, weights and a state. CI runs fewer, of another learner."""
     seen: list[int] = []
     count = Ledger.chunk
 
