@@ -83,6 +83,10 @@ def file_of(name: str) -> Path:
         raise UserError(f"{shown(name)} names no file: {problem}") from problem
 
 
+GIVEN: set[str] = set()
+"""Names of the modules that were imported from files of the user's."""
+
+
 @functools.cache
 def _imported(path: Path, changed: int) -> ModuleType:
     """A file of the user's as a module, imported once for each time that it was ``changed``.
@@ -95,6 +99,7 @@ def _imported(path: Path, changed: int) -> ModuleType:
         raise UserError(f"{path} cannot be imported")
     loaded = importlib.util.module_from_spec(spec)
     sys.modules[name] = loaded
+    GIVEN.add(name)
     try:
         spec.loader.exec_module(loaded)
     except Exception as problem:

@@ -109,6 +109,26 @@ def test_debug_shows_the_traceback(
     assert err.splitlines()[-1].startswith("qflock: internal error")
 
 
+def test_what_fails_in_a_file_of_the_users_is_named_by_its_line_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["new", "environment", "mine.py"]) == 0
+    code = (
+        Path("mine.py")
+        .read_text(encoding="utf8")
+        .replace("        del key\n", "        actions.nothing()\n", 1)
+    )
+    Path("mine.py").write_text(code, encoding="utf8")
+    line = code[: code.index("actions.nothing()")].count("\n") + 1
+    capsys.readouterr()
+    assert main(["train", "vdn", "--env", "mine.py:Mine", "--run_dir", "run"]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith(f"qflock: {tmp_path / 'mine.py'}:{line}: AttributeError: "), err
+    assert err.count("\n") == 1
+    assert not Path("run").exists()
+
+
 def test_a_reader_that_goes_away_is_no_error() -> None:
     program = "import sys, qflock.commands as c; sys.exit(c.main(['list', '--help']))"
     reading, writing = os.pipe()

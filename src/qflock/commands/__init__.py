@@ -10,6 +10,7 @@ import gc
 import importlib
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from types import ModuleType
 
@@ -98,9 +99,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         _say(str(problem), debug)
         return problem.code
     except Exception as problem:
-        what = " ".join(str(problem).split())
-        advice = "please report it with what --debug shows"
-        _say(f"internal error: {type(problem).__name__}: {what[:300]}; {advice}", debug)
+        what = f"{type(problem).__name__}: {' '.join(str(problem).split())[:300]}"
+        place = _line_of_the_users(problem)
+        if place is not None:
+            _say(f"{place}: {what}; --debug shows the traceback", debug)
+            return BAD_INPUT
+        _say(f"internal error: {what}; please report it with what --debug shows", debug)
         return INTERNAL
 
 
@@ -126,10 +130,19 @@ def module(command: str) -> ModuleType:
     return importlib.import_module(f"qflock.commands.{'listing' if command == 'list' else command}")
 
 
+def _line_of_the_users(problem: Exception) -> str | None:
+    """``file:line`` of the innermost code in a file that the user gave: an environment or a network of their
+    own. None where there is no such line."""
+    from qflock.registry import GIVEN
+
+    for frame, line in reversed(list(traceback.walk_tb(problem.__traceback__))):
+        if frame.f_globals.get("__name__") in GIVEN:
+            return f"{frame.f_code.co_filename}:{line}"
+    return None
+
+
 def _say(message: str, debug: bool) -> None:
     """One line on standard error, after the traceback where it was asked for."""
     if debug:
-        import traceback
-
         traceback.print_exc()
     print(f"qflock: {' '.join(message.split())}", file=sys.stderr)

@@ -68,7 +68,9 @@ class Work:
         asked = self.program.learner.total_steps
         self.total = settings.run.total_steps if asked is None else min(asked, settings.run.total_steps)
         self.seeds = range(settings.run.seed, settings.run.seed + settings.run.seeds)
+        # Both traced before a folder is made: what is wrong with an environment or a network shows here.
         self.shapes = jax.eval_shape(self.program.init, self._seed_array())
+        self.told = jax.eval_shape(programs.outline(self.program), self.shapes)[1]
         self.look = health.inspector(self.program.learner)
         quiet = quiet or not processes.first()
         self.progress = Progress(f"{settings.algorithm} on {settings.run.env}", quiet=quiet)
@@ -118,8 +120,7 @@ class Work:
 
     def _open(self, position: Position | None) -> None:
         """Open the books at a position."""
-        told = jax.eval_shape(programs.outline(self.program), self.shapes)[1]
-        self.ledger = Ledger(self.where, self.seeds, told, position or Position.begin(len(self.seeds)))
+        self.ledger = Ledger(self.where, self.seeds, self.told, position or Position.begin(len(self.seeds)))
         if position is not None:
             self.hooks.go_on(position.more)
         for line in self.ledger.messages:
