@@ -136,6 +136,7 @@ def test_noise_that_is_none_is_one_line(calls: Calls, capsys: pytest.CaptureFixt
         ("evaluate runs/on", "did you mean runs/one?"),
         ("resume runs/one --total_steps 0", "total_steps is 0; it must be at least 1"),
         ("watch runs/one --policy oracle", "goes with --env, without a run"),
+        ("watch --env tiny_world --sample", "--sample is for a run's policy"),
         ("watch runs/one --env tiny_world", "unexpected argument 'runs/one'"),
         ("watch runs/one --seed -1", "seed is -1"),
         ("watch runs/one -o play.avi", "out is 'play.avi'; its name must end in .gif or .mp4 or .html"),
@@ -177,13 +178,16 @@ def test_watch_a_run(calls: Calls, capsys: pytest.CaptureFixture[str]) -> None:
         "seed": 0,
         "fps": 4.0,
         "checkpoint": "final",
+        "mode": "greedy",
         "environment_overrides": {"wind": True},
     }
     assert calls[-1] == {"run": Path("runs/one"), "path": Path("play.gif"), **how}
     assert capsys.readouterr().out == "wrote play.gif\n"
-    assert main(["watch", "runs/one", "--episodes", "2", "--checkpoint", "best", "--seed", "3"]) == 0
-    how = {"episodes": 2, "seed": 3, "fps": 8.0, "checkpoint": "best", "environment_overrides": {}}
-    assert calls[-1] == {"run": Path("runs/one"), **how}
+    assert (
+        main(["watch", "runs/one", "--episodes", "2", "--checkpoint", "best", "--seed", "3", "--sample"]) == 0
+    )
+    how = {"episodes": 2, "seed": 3, "fps": 8.0, "checkpoint": "best", "mode": "sample"}
+    assert calls[-1] == {"run": Path("runs/one"), **how, "environment_overrides": {}}
 
 
 def test_watch_as_files(calls: Calls, capsys: pytest.CaptureFixture[str]) -> None:

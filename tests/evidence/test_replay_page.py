@@ -126,6 +126,12 @@ def test_greedy_play_takes_the_best_of_the_values_shown(played: watching.Show) -
         np.testing.assert_array_equal(one.values.argmax(-1), one.actions)
 
 
+def test_play_as_in_training_explores(run: Path) -> None:
+    show = watching.episodes(run, episodes=16, mode="sample")
+    assert any((one.values.argmax(-1) != one.actions).any() for one in show.recordings)
+    assert show.about.endswith("play as in training")
+
+
 @pytest.mark.slow
 @pytest.mark.ci_slow
 def test_mixer_weights_are_the_derivatives_of_the_teams_value(run: Path) -> None:

@@ -45,6 +45,8 @@ class Options:
     """Steps shown in a second: the speed, in files and in the terminal."""
     checkpoint: str = "final"
     """Which weights: final, best, or the name of a file in the run's models/."""
+    sample: bool = False
+    """Act as in training, with exploration or by chance, rather than greedily."""
     env: str | None = None
     """Environment to show a reference policy in, instead of a run."""
     policy: str | None = None
@@ -91,6 +93,8 @@ def run(argv: list[str]) -> int:
     options, environment = _arguments.parse(
         [Group(Options()), Group(standard, "env", "env", pairs=True)], rest, command=COMMAND, about=ABOUT
     )
+    if found is None and options.sample:
+        raise UserError("--sample is for a run's policy; reference policies have one way to act")
     if found is not None and options.policy is not None:
         raise UserError("--policy shows a reference policy and goes with --env, without a run")
 
@@ -100,6 +104,7 @@ def run(argv: list[str]) -> int:
     how: dict[str, Any] = {"episodes": options.episodes, "seed": options.seed, "fps": options.fps}
     if found is not None:
         how["checkpoint"] = options.checkpoint
+        how["mode"] = "sample" if options.sample else "greedy"
         how["environment_overrides"] = _runs.changes(standard, environment)
     else:
         assert name is not None

@@ -16,7 +16,7 @@ from qflock.evidence.replay_recording import Recording, learner_values, recorder
 from qflock.parts.evaluation import decentralised, of_reference, random_policy
 from qflock.runs.evaluation import evaluation_key
 from qflock.runs.policy import load
-from qflock.types import Drawable, Environment, Referenced
+from qflock.types import Drawable, Environment, Mode, Referenced
 
 
 class Show(NamedTuple):
@@ -42,6 +42,7 @@ def episodes(
     episodes: int = 1,
     seed: int = 0,
     checkpoint: str = "final",
+    mode: Mode = "greedy",
     environment_overrides: Mapping[str, Any] | None = None,
 ) -> Show:
     """Whole episodes of a run's first seed, or of a reference policy.
@@ -52,6 +53,7 @@ def episodes(
         episodes: how many.
         seed: of the episodes; they are those that ``qflock evaluate --seed`` begins with.
         checkpoint, environment_overrides: of the run, as `runs.policy.load`.
+        mode: of a run's policy; "greedy", or "sample" to act as in training.
 
     Raises:
         UserError: nothing to show, or the environment cannot be drawn.
@@ -63,13 +65,14 @@ def episodes(
         one = jax.tree.map(lambda x: x[0], loaded.parameters)
         record = recorder(
             env,
-            decentralised(learner, one),
+            decentralised(learner, one, mode),
             learner.memory(),
             learner_values(learner, one),
             weigher(loaded, checkpoint),
         )
         title = f"{loaded.settings.algorithm} on {loaded.settings.run.env}"
-        about = f"{loaded.folder.name}, seed {loaded.seeds[0]}, {checkpoint} weights, greedy play"
+        played = "greedy play" if mode == "greedy" else "play as in training"
+        about = f"{loaded.folder.name}, seed {loaded.seeds[0]}, {checkpoint} weights, {played}"
     elif environment is None:
         raise UserError("nothing to show: name a run, or an environment and one of its policies")
     else:
