@@ -68,15 +68,15 @@ class Work:
         asked = self.program.learner.total_steps
         self.total = settings.run.total_steps if asked is None else min(asked, settings.run.total_steps)
         self.seeds = range(settings.run.seed, settings.run.seed + settings.run.seeds)
-        # Both traced before a folder is made: what is wrong with an environment or a network shows here.
         self.shapes = jax.eval_shape(self.program.init, self._seed_array())
-        self.told = jax.eval_shape(programs.outline(self.program), self.shapes)[1]
         self.look = health.inspector(self.program.learner)
         quiet = quiet or not processes.first()
         self.progress = Progress(f"{settings.algorithm} on {settings.run.env}", quiet=quiet)
         self.memory = footprint.tell(footprint.of_seed(self.program, self.shapes), self.program.sharing)
         if processes.several() and settings.run.on_nan == "rollback":
             raise UserError("on_nan rollback is for runs of a single process; choose stop or skip")
+        # Traced before a folder is made: what is wrong with an environment or a network shows here.
+        self.told = jax.eval_shape(programs.outline(self.program), self.shapes)[1]
 
     def _seed_array(self) -> jax.Array:
         return jnp.array(self.seeds, dtype=jnp.uint32)
