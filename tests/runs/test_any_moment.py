@@ -227,7 +227,8 @@ def test_real_kills_at_random_moments(learner: str, kills: int, tmp_path: Path) 
     while done < kills:
         if not is_run(folder):
             shutil.rmtree(folder, ignore_errors=True)
-        if (folder / "summary.json").is_file():  # it came to its end: kill another
+        if (folder / "summary.json").is_file():  # it came to its end, its pictures perhaps not: kill another
+            assert run_and_kill(resume, 600)
             assert_same(whole, folder)
             shutil.rmtree(folder)
         command = resume if folder.is_dir() else [*train, f"--run_dir={folder}"]
