@@ -114,11 +114,8 @@ def test_what_fails_in_a_file_of_the_users_is_named_by_its_line_before_anything_
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["new", "environment", "mine.py"]) == 0
-    code = (
-        Path("mine.py")
-        .read_text(encoding="utf8")
-        .replace("        del key\n", "        actions.nothing()\n", 1)
-    )
+    code = Path("mine.py").read_text(encoding="utf8")
+    code = code.replace("        del key\n", "        actions.nothing()\n", 1)
     Path("mine.py").write_text(code, encoding="utf8")
     line = code[: code.index("actions.nothing()")].count("\n") + 1
     capsys.readouterr()

@@ -183,9 +183,8 @@ def test_watch_a_run(calls: Calls, capsys: pytest.CaptureFixture[str]) -> None:
     }
     assert calls[-1] == {"run": Path("runs/one"), "path": Path("play.gif"), **how}
     assert capsys.readouterr().out == "wrote play.gif\n"
-    assert (
-        main(["watch", "runs/one", "--episodes", "2", "--checkpoint", "best", "--seed", "3", "--sample"]) == 0
-    )
+    typed = "watch runs/one --episodes 2 --checkpoint best --seed 3 --sample"
+    assert main(typed.split()) == 0
     how = {"episodes": 2, "seed": 3, "fps": 8.0, "checkpoint": "best", "mode": "sample"}
     assert calls[-1] == {"run": Path("runs/one"), **how, "environment_overrides": {}}
 

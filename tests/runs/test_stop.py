@@ -64,9 +64,10 @@ def test_handlers_are_put_back() -> None:
     assert signal.set_wakeup_fd(-1) == -1
 
 
-@pytest.mark.parametrize(
-    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=[pytest.mark.slow, pytest.mark.ci_slow])]
-)
+DEAR = {signal.SIGINT: [pytest.mark.slow, pytest.mark.ci_slow]}
+
+
+@pytest.mark.parametrize("number", [pytest.param(s, marks=DEAR.get(s, [])) for s in stop.SIGNALS])
 def test_a_signal_between_updates_saves_the_state(
     number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
