@@ -57,6 +57,9 @@ class Family(NamedTuple):
         shared: ``(settings by name) -> whether all agents are paid the same team reward``.
         returns: ``(environment, settings) -> bounds of the team return``.
         measures: ``(environment, Step or None at a reset) -> scalars of the task``.
+        world: ``(environment, state) -> (S,)`` what centralised training sees, where JaxMARL tells no world
+            state; None for all observations behind each other.
+        legal: ``(environment, state) -> (A, U)`` where JaxMARL's own answer is not the game's; None for that.
         options: settings that replace or join those of the constructor.
         inherits: name of a JaxMARL class whose constructor takes further settings.
         leave_out: parameters of the constructors that are no settings here.
@@ -68,6 +71,8 @@ class Family(NamedTuple):
     shared: Callable[[Mapping[str, Any]], bool] = lambda settings: False
     returns: Callable[[Any, Mapping[str, Any]], tuple[float, float]] = lambda env, settings: INFINITE
     measures: Callable[[Any, Step | None], dict[str, Any]] = _no_measures
+    world: Callable[[Any, Any], Any] | None = None
+    legal: Callable[[Any, Any], Any] | None = None
     options: Mapping[str, Option] = {}
     inherits: str = ""
     leave_out: tuple[str, ...] = ("action_type",)
@@ -157,6 +162,20 @@ def _riddle_returns(env: Any, settings: Mapping[str, Any]) -> tuple[float, float
     return min(paid), max(paid)
 
 
+def _riddle_world(env: Any, state: Any) -> Any:
+    """Who is in the room, who has been there, the bulb, and the share of days that are over."""
+    inside = jnp.arange(env.num_agents) == state.agent_in_room
+    parts = (inside, state.has_been, state.bulb_state[None], state.step[None] / env.max_steps)
+    return jnp.concatenate([jnp.asarray(part, jnp.float32) for part in parts])
+
+
+def _riddle_legal(env: Any, state: Any) -> Any:
+    """Who is not in the room can do nothing (Foerster et al. 2016); JaxMARL ignores what they choose."""
+    inside = jnp.arange(env.num_agents) == state.agent_in_room
+    nothing = jnp.arange(len(env.game_actions)) == env.game_actions["NOTHING"]
+    return inside[:, None] | nothing
+
+
 def _coin_returns(env: Any, settings: Mapping[str, Any]) -> tuple[float, float]:
     """Each of the two coins is taken by none, one or both; each agent stands on one cell, perhaps of both."""
     (own, other, penalty), (its_other, its_own, its_penalty) = env.payoff_matrix
@@ -191,7 +210,13 @@ HANABI = Family(
     returns=lambda env, settings: (0.0, float(env.num_colors * env.num_ranks)),
 )
 # The rules count the days: one who could hope for a day after the last would never dare to speak.
-RIDDLE = Family(terminated=_when_done, shared=lambda settings: True, returns=_riddle_returns)
+RIDDLE = Family(
+    terminated=_when_done,
+    shared=lambda settings: True,
+    returns=_riddle_returns,
+    world=_riddle_world,
+    legal=_riddle_legal,
+)
 COIN_GAME = Family(
     horizon=lambda env, settings: settings["num_inner_steps"],
     terminated=_never,

@@ -1,9 +1,9 @@
 """JaxMARL's environments as ours: ``jaxmarl:MPE_simple_spread_v3``, ``jaxmarl:HeuristicEnemySMAX`` ...
 
 Steps are JaxMARL's ``step_env``, which never resets. Observations are flattened and padded to the longest,
-actions to the largest number, with the padding masked. The state is the environment's own world state, or
-all observations behind each other. The clock is counted here: running out of it truncates, and only what
-`_jaxmarl_families` says terminates.
+actions to the largest number, with the padding masked. The state is the environment's own world state, what
+its family says, or all observations behind each other. The clock is counted here: running out of it
+truncates, and only what `_jaxmarl_families` says terminates.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Bridged:
         self._dtype = jnp.result_type(*(views[name].dtype for name in self._names))
         self._size = max(views[name].size for name in self._names)
         self._masked = self._has_masks(inner)
-        world = views[WORLD].size if WORLD in views else sum(views[name].size for name in self._names)
+        world = jax.eval_shape(self._world, views, inner).size
         self.spec = Spec(
             name=f"jaxmarl:{self.target}",
             agents=len(self._names),
@@ -96,10 +96,9 @@ class Bridged:
         self, views: dict, state: State, reward: Array, terminated: Array, truncated: Array, measures: dict
     ) -> TimeStep:
         own = [views[name] for name in self._names]
-        world = jnp.ravel(views[WORLD]) if WORLD in views else _arrays.joined(own, self._dtype)
         return TimeStep(
             observation=_arrays.padded(own, self._size, self._dtype),
-            state=world,
+            state=self._world(views, state.inner),
             legal=self._legal(state.inner),
             active=state.active,
             reward=reward,
@@ -108,7 +107,16 @@ class Bridged:
             measures=measures,
         )
 
+    def _world(self, views: dict, inner: Any) -> Array:
+        if WORLD in views:
+            return jnp.ravel(views[WORLD])
+        if self.family.world is not None:
+            return self.family.world(self.inner, inner)
+        return _arrays.joined([views[name] for name in self._names], self._dtype)
+
     def _legal(self, inner: Any) -> Bool[Array, "A U"]:
+        if self.family.legal is not None:
+            return self.family.legal(self.inner, inner)
         if not self._masked:
             return jnp.arange(max(self._actions)) < jnp.array(self._actions)[:, None]
         masks = getattr(self.inner, self._masked)(inner)
