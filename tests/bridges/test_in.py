@@ -144,6 +144,23 @@ class TestJaxMARL:
         assert not silent.truncated
         assert not any(day.terminated or day.truncated for day in before)
 
+    def test_the_riddle_tells_critics_who_has_been_in_the_room(self) -> None:
+        """Behind each other: who is inside, who has been, the bulb, the share of days that are over."""
+        env = qflock.make("jaxmarl:switch_riddle")
+        assert env.spec.state == 3 + 3 + 1 + 1
+        shown = steps(env, 4, [[1, 1, 1]] * 5)
+        been = np.zeros(3)
+        for day, now in enumerate(shown):
+            inside, told = now.observation[:, 0], np.asarray(now.state)
+            np.testing.assert_allclose(told, [*inside, *been, day % 2, day / 6], rtol=1e-6)
+            been = np.maximum(been, inside)
+        assert been.sum() > 1
+
+    def test_outside_the_riddles_room_there_is_nothing_to_do(self) -> None:
+        now = steps(qflock.make("jaxmarl:switch_riddle"), 4, [[0, 0, 0]])[-1]
+        for inside, legal in zip(now.observation[:, 0], now.legal, strict=True):
+            assert legal.tolist() == [True, bool(inside), bool(inside)]
+
     def test_the_coin_game_never_shows_the_next_game(self) -> None:
         """JaxMARL's own inner reset happens inside a step: it would be the observation to bootstrap from."""
         env = qflock.make("jaxmarl:coin_game", num_inner_steps=3)
