@@ -1,0 +1,16 @@
+"""PQN-IQL: parallelised Q-learning without replay, every agent from its own error; see `_pqn`."""
+
+from dataclasses import dataclass
+
+from qflock.algorithms._pqn import build
+from qflock.algorithms._pqn_config import PQNConfig
+
+__all__ = ["Config", "build"]
+
+
+@dataclass(frozen=True)
+class Config(PQNConfig):
+    """Q-learning without replay or mixer."""
+
+    mixer: str = "none"
+    """How agents' values make the team's: none, sum, monotone, dueling, attention, or my.py:Mixer."""
