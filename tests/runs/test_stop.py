@@ -96,16 +96,22 @@ def test_a_signal_between_updates_saves_the_state(
     assert_same(whole, folder)
 
 
-def test_a_second_interrupt_ends_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def twice(self: Ledger, *arguments: object) -> float:
+@pytest.mark.parametrize(("where", "moment"), [(Ledger, "chunk"), (work.Work, "begin")])
+def test_a_second_interrupt_ends_at_once(
+    where: type, moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def twice(*arguments: object) -> None:
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
-        return 0.0
 
     folder = tmp_path / "run"
-    monkeypatch.setattr(Ledger, "chunk", twice)
-    with pytest.raises(Interrupted, match=f"what was saved before is whole.* resume {folder}"):
-        runner.train(settings("ippo", folder), quiet=True)
+    with compiled_once():
+        with monkeypatch.context() as patch:
+            patch.setattr(where, moment, twice)
+            with pytest.raises(Interrupted, match=f"what was saved before is whole.* resume {folder}"):
+                runner.train(settings("ippo", folder), quiet=True)
+        runner.resume(folder, quiet=True)
+    assert (folder / "summary.json").is_file()
 
 
 def test_work_that_takes_long_is_saved_each_time(monkeypatch: pytest.MonkeyPatch) -> None:

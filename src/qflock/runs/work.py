@@ -90,33 +90,37 @@ class Work:
         self.where, self.clock = where, Clock(self.settings.run.state_interval)
         made = self.program
         self.files = Portable(where, self.settings, made.env, made.learner, self.seeds)
-        with Stopper(f"qflock resume {where.path}") as self.stopper, self.progress, programs.Closing(made):
-            if saved:
-                state = saved.state
-            else:
-                with programs.compiling(made, self.shapes):
-                    state = self.begin()
-            self._open(Position.read(saved.position, len(self.seeds)) if saved else None)
+        self.stopper = Stopper(f"qflock resume {where.path}")
+        try:
+            with self.stopper, self.progress, programs.Closing(made):
+                return self._train(saved)
+        except KeyboardInterrupt as again:
+            raise Interrupted(where.path, "what was saved before is whole") from again
+
+    def _train(self, saved: checkpoint.Saved | None) -> dict[str, Any]:
+        if saved:
+            state = saved.state
+        else:
+            with programs.compiling(self.program, self.shapes):
+                state = self.begin()
+        self._open(Position.read(saved.position, len(self.seeds)) if saved else None)
+        try:
             passed = [*saved.warnings, *self._warnings()] if saved else []
             for line in [*self.memory, *(f"warning: {warning}" for warning in passed)]:
                 self.progress.message(line)
             self.progress.start(self.total, self.ledger.done)
-            try:
-                state = self._placed(state)
-                while not self._finished():
-                    state = self._chunk(state)
-                    asked, late = processes.agreed(self.stopper.asked, self.clock.due())
-                    if asked or late:
-                        self._save(state)
-                    if asked:
-                        raise Interrupted(where.path)
-                self._save(state)
-                summary = self._finish(state)
-            except KeyboardInterrupt as again:
-                raise Interrupted(where.path, "what was saved before is whole") from again
-            finally:
-                self.ledger.close()
-        return summary
+            state = self._placed(state)
+            while not self._finished():
+                state = self._chunk(state)
+                asked, late = processes.agreed(self.stopper.asked, self.clock.due())
+                if asked or late:
+                    self._save(state)
+                if asked:
+                    raise Interrupted(self.where.path)
+            self._save(state)
+            return self._finish(state)
+        finally:
+            self.ledger.close()
 
     def _open(self, position: Position | None) -> None:
         """Open the books at a position."""
