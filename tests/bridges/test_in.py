@@ -15,6 +15,7 @@ import qflock
 from qflock import config, registry
 from qflock.bridges import _options
 from qflock.errors import UserError
+from qflock.runs.evaluation import references
 
 
 def steps(env: Any, key: int, actions: Any) -> list[Any]:
@@ -160,6 +161,13 @@ class TestJaxMARL:
         now = steps(qflock.make("jaxmarl:switch_riddle"), 4, [[0, 0, 0]])[-1]
         for inside, legal in zip(now.observation[:, 0], now.legal, strict=True):
             assert legal.tolist() == [True, bool(inside), bool(inside)]
+
+    def test_the_riddles_oracle_speaks_when_all_have_been_inside(self) -> None:
+        """It wins whenever that happens within the 6 visits, and never speaks too soon."""
+        scores = references(qflock.make("jaxmarl:switch_riddle"), jax.random.key(0), 4096)
+        ceiling = 1 - 3 * (2 / 3) ** 6 + 3 * (1 / 3) ** 6
+        assert scores["oracle"]["return_min"] == 0
+        assert abs(scores["oracle"]["return_mean"] - ceiling) < 4 * (ceiling * (1 - ceiling) / 4096) ** 0.5
 
     def test_the_coin_game_never_shows_the_next_game(self) -> None:
         """JaxMARL's own inner reset happens inside a step: it would be the observation to bootstrap from."""

@@ -60,6 +60,8 @@ class Family(NamedTuple):
         world: ``(environment, state) -> (S,)`` what centralised training sees, where JaxMARL tells no world
             state; None for all observations behind each other.
         legal: ``(environment, state) -> (A, U)`` where JaxMARL's own answer is not the game's; None for that.
+        oracle: ``(environment, state) -> (A,)`` the best actions of a team that sees the state; None where
+            nobody knows them.
         options: settings that replace or join those of the constructor.
         inherits: name of a JaxMARL class whose constructor takes further settings.
         leave_out: parameters of the constructors that are no settings here.
@@ -73,6 +75,7 @@ class Family(NamedTuple):
     measures: Callable[[Any, Step | None], dict[str, Any]] = _no_measures
     world: Callable[[Any, Any], Any] | None = None
     legal: Callable[[Any, Any], Any] | None = None
+    oracle: Callable[[Any, Any], Any] | None = None
     options: Mapping[str, Option] = {}
     inherits: str = ""
     leave_out: tuple[str, ...] = ("action_type",)
@@ -162,18 +165,28 @@ def _riddle_returns(env: Any, settings: Mapping[str, Any]) -> tuple[float, float
     return min(paid), max(paid)
 
 
+def _riddle_inside(env: Any, state: Any) -> Any:
+    return jnp.arange(env.num_agents) == state.agent_in_room
+
+
 def _riddle_world(env: Any, state: Any) -> Any:
     """Who is in the room, who has been there, the bulb, and the share of days that are over."""
-    inside = jnp.arange(env.num_agents) == state.agent_in_room
-    parts = (inside, state.has_been, state.bulb_state[None], state.step[None] / env.max_steps)
+    inside, days = _riddle_inside(env, state), state.step / env.max_steps
+    parts = (inside, state.has_been, state.bulb_state[None], days[None])
     return jnp.concatenate([jnp.asarray(part, jnp.float32) for part in parts])
 
 
 def _riddle_legal(env: Any, state: Any) -> Any:
     """Who is not in the room can do nothing (Foerster et al. 2016); JaxMARL ignores what they choose."""
-    inside = jnp.arange(env.num_agents) == state.agent_in_room
     nothing = jnp.arange(len(env.game_actions)) == env.game_actions["NOTHING"]
-    return inside[:, None] | nothing
+    return _riddle_inside(env, state)[:, None] | nothing
+
+
+def _riddle_oracle(env: Any, state: Any) -> Any:
+    """Whoever is inside speaks as soon as all have been there."""
+    inside = _riddle_inside(env, state)
+    speaks = inside & (inside | (state.has_been > 0)).all()
+    return jnp.where(speaks, env.game_actions["TELL"], env.game_actions["NOTHING"])
 
 
 def _coin_returns(env: Any, settings: Mapping[str, Any]) -> tuple[float, float]:
@@ -216,6 +229,7 @@ RIDDLE = Family(
     returns=_riddle_returns,
     world=_riddle_world,
     legal=_riddle_legal,
+    oracle=_riddle_oracle,
 )
 COIN_GAME = Family(
     horizon=lambda env, settings: settings["num_inner_steps"],

@@ -22,7 +22,7 @@ from jaxtyping import Array, Bool, Int, PRNGKeyArray
 from qflock.bridges import _arrays, _jaxmarl_families, _options
 from qflock.bridges._jaxmarl_families import Family, Step
 from qflock.errors import UserError, unknown
-from qflock.types import Spec, TimeStep
+from qflock.types import ReferencePolicy, Spec, TimeStep
 
 EXTRA = "envs"
 WORLD = "world_state"
@@ -91,6 +91,11 @@ class Bridged:
         reward = jnp.stack([jnp.asarray(rewards[name], jnp.float32) for name in self._names])
         measures = self.family.measures(self.inner, told)
         return after, self._timestep(views, after, reward, terminated, truncated, measures)
+
+    def references(self) -> dict[str, ReferencePolicy]:
+        """The family's oracle, where it has one."""
+        best = self.family.oracle
+        return {} if best is None else {"oracle": lambda key, state, now: best(self.inner, state.inner)}
 
     def _timestep(
         self, views: dict, state: State, reward: Array, terminated: Array, truncated: Array, measures: dict
