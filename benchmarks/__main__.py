@@ -33,7 +33,7 @@ def main() -> None:
         "--only", nargs="+", choices=PARTS, default=PARTS, help="parts to run; all by default"
     )
     parser.add_argument("--score", type=float, help="also train until this greedy score is reached; minutes")
-    parser.add_argument("--name", help="name of the JSON file; by default cores and device")
+    parser.add_argument("--name", help="name of the JSON file; by default cores, device and --only")
     parser.add_argument("--quick", action="store_true", help="fewer repeats")
     given = parser.parse_args()
     from qflock import device
@@ -50,7 +50,8 @@ def main() -> None:
             found[name] = run()
     machine = provenance.machine()
     show(console, found)
-    name = given.name or f"{machine['cpu_cores']}-cores-{machine['device']['kind']}"
+    chosen = "" if given.only == PARTS else "-".join(["", *given.only])
+    name = given.name or f"{machine['cpu_cores']}-cores-{machine['device']['kind']}{chosen}"
     path = RESULTS / f"{re.sub(r'[^A-Za-z0-9]+', '-', name).strip('-').lower()}.json"
     path.parent.mkdir(exist_ok=True)
     made = datetime.now().astimezone().isoformat(timespec="seconds")
