@@ -51,6 +51,6 @@ def compilations(run_dir: Path) -> Counter[str]:
 @pytest.mark.ci_slow
 def test_no_function_is_compiled_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ahead = compilations(tmp_path / "ahead")
-    monkeypatch.setattr(programs, "compiling", lambda made, shapes: nullcontext())
+    monkeypatch.setattr(programs, "compiling", lambda *what: nullcontext())
     assert ahead == compilations(tmp_path / "in_turn")
     assert sum(ahead.values()) > 3

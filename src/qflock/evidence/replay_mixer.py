@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from qflock.evidence.replay_recording import Weigh
 from qflock.parts import inputs
 from qflock.runs import tensors
-from qflock.runs.policy import Loaded, weights_file
+from qflock.runs.policy import Loaded, of_one_seed, weights_file
 
 
 def weigher(loaded: Loaded, checkpoint: str = "final", at: int = 0) -> Weigh | None:
@@ -39,7 +39,7 @@ def weigher(loaded: Loaded, checkpoint: str = "final", at: int = 0) -> Weigh | N
     like = jax.tree.map(lambda x: jax.ShapeDtypeStruct((len(loaded.seeds), *x.shape), x.dtype), mixer)
     path = weights_file(loaded.folder, checkpoint)
     every = tensors.load(path, {"training": {"mixer": like}}, part=True)[0]["training"]["mixer"]
-    trained = jax.tree.map(lambda x: x[at], every)
+    trained = of_one_seed(every, at)
 
     def weigh(values: Float[Array, "A"], state: Float[Array, "S"]) -> Float[Array, "A"]:
         return jax.grad(lambda q: trained(q, stage.apply(state)))(values)

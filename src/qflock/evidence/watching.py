@@ -15,7 +15,7 @@ from qflock.evidence.replay_mixer import weigher
 from qflock.evidence.replay_recording import Recording, learner_values, recorder
 from qflock.parts.evaluation import decentralised, of_reference, random_policy
 from qflock.runs.evaluation import evaluation_key
-from qflock.runs.policy import load
+from qflock.runs.policy import load, of_one_seed
 from qflock.types import Drawable, Environment, Mode, Referenced
 
 
@@ -62,7 +62,7 @@ def episodes(
     if run is not None:
         loaded = load(run, checkpoint, environment_overrides)
         env, learner = _drawable(loaded.env), loaded.learner
-        one = jax.tree.map(lambda x: x[0], loaded.parameters)
+        one = of_one_seed(loaded.parameters, 0)
         record = recorder(
             env,
             decentralised(learner, one, mode),

@@ -6,7 +6,6 @@ not yet full) is NaN by right and is no trouble; a loss or gradient that is NaN 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -54,11 +53,12 @@ class Diverged(UserError):
         )
 
 
-def inspector(learner: Learner) -> Callable[[RunState, Chunk], dict[str, Any]]:
+def inspector(learner: Learner) -> jax.stages.Wrapped:
     """A compiled look at the state after a chunk and at what the chunk told.
 
     Returns:
-        A function; by name of what is looked at, ``(seeds,)`` booleans: whether it holds NaN or infinity.
+        ``(RunState, Chunk) -> found``; by name of what is looked at, ``(seeds,)`` booleans: whether it holds
+        NaN or infinity.
     """
 
     @jax.jit

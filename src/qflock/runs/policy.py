@@ -88,6 +88,12 @@ def load(
     return Loaded(folder, settings, env, learner, parameters, seeds)
 
 
+@jax.jit  # one program, not one for each array's shape
+def of_one_seed(every: Any, at: int) -> Any:
+    """The seed at a place of the leading axis of all arrays."""
+    return jax.tree.map(lambda x: x[at], every)
+
+
 class Policy:
     """A trained policy for use outside of training: keeps the agents' memories from call to call.
 
@@ -100,7 +106,7 @@ class Policy:
         if seed not in loaded.seeds:
             raise UserError(f"the run has no seed {seed}; it has {loaded.seeds}")
         self.env, self.learner = loaded.env, loaded.learner
-        self.parameters = jax.tree.map(lambda x: x[loaded.seeds.index(seed)], loaded.parameters)
+        self.parameters = of_one_seed(loaded.parameters, loaded.seeds.index(seed))
         choose = decentralised(loaded.learner, self.parameters, mode)
         self._choose = eqx.filter_jit(lambda memory, now, key: choose(memory, None, now, key))
         self.restart()

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
+import jax
 from jaxtyping import PRNGKeyArray
 
 from qflock import config
@@ -43,8 +44,12 @@ def outline(made: program.Program | host_program.HostProgram) -> Callable[..., A
 
 
 @contextmanager
-def compiling(made: program.Program | host_program.HostProgram, shapes: Any) -> Iterator[None]:
+def compiling(
+    made: program.Program | host_program.HostProgram, shapes: Any, *beside: tuple[jax.stages.Wrapped, Any]
+) -> Iterator[None]:
     """Have the chunk compiled, or loaded from the cache, while the block makes the first state.
+
+    ``beside`` are further functions, each with the shapes of what it is called with.
 
     XLA and its cache work outside Python's lock, so a warm start to the first update takes 0.7 s less. Runs
     on a mesh compile in one order everywhere.
@@ -52,10 +57,12 @@ def compiling(made: program.Program | host_program.HostProgram, shapes: Any) -> 
     if isinstance(made, host_program.HostProgram) or made.sharing.mesh is not None:
         yield
         return
-    with ThreadPoolExecutor(1, "compiling") as pool:
-        chunk = pool.submit(lambda: made.chunk.lower(shapes).compile())
+    with ThreadPoolExecutor(1 + len(beside), "compiling") as pool:
+        wanted = [(made.chunk, (shapes,)), *beside]
+        begun = [pool.submit(lambda f=f, at=at: f.lower(*at).compile()) for f, at in wanted]
         yield
-        chunk.result()
+        for one in begun:
+            one.result()
 
 
 class Closing:

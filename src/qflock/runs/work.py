@@ -101,7 +101,8 @@ class Work:
         if saved:
             state = saved.state
         else:
-            with programs.compiling(self.program, self.shapes):
+            seen = (self.look, (self.shapes, self.told._replace(episodes=None)))
+            with programs.compiling(self.program, self.shapes, seen):
                 state = self.begin()
         self._open(Position.read(saved.position, len(self.seeds)) if saved else None)
         try:

@@ -1,0 +1,42 @@
+"""QMIX on GridWorld25v0 by `configs/qmix_gridworld25_fast.yaml`: seconds of the whole command, and its score.
+
+Every seed is a process of its own with an empty cache of compiled programs: start, compilation, training, the
+final evaluation, references and pictures all count.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from benchmarks import startup
+
+CONFIG = Path(__file__).parent.parent / "configs" / "qmix_gridworld25_fast.yaml"
+SHARE, SECONDS = 0.92, 90.0
+"""Asked: a share of the oracle's discounted return on the same boards; wall-clock time on two cores."""
+
+
+def benchmark(quick: bool = False) -> dict[str, Any]:
+    """Three seeds, or one."""
+    found: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for seed in range(1 if quick else 3):
+            place = Path(folder) / f"run{seed}"
+            took = startup.start(
+                place, Path(folder) / f"cache{seed}", ("--config", str(CONFIG), "--seed", str(seed))
+            )
+            summary = json.loads((place / "summary.json").read_text(encoding="utf8"))
+            score = summary["over_seeds"]["discounted_mean"]
+            oracle = summary["references"]["oracle"]["discounted_mean"]
+            found[f"seed_{seed}"] = {
+                "score": round(score, 3),
+                "share_of_oracle": round(score / oracle, 4),
+                "env_steps": summary["env_steps"],
+                **took,
+            }
+    reached = [
+        one["share_of_oracle"] >= SHARE and one["whole_command_seconds"] <= SECONDS for one in found.values()
+    ]
+    return {"asked_share_of_oracle": SHARE, "asked_seconds": SECONDS, "reached": sum(reached), **found}
