@@ -1,4 +1,4 @@
-"""PQN-IQL: parallelised Q-learning without replay, every agent from its own error; see `_pqn`."""
+"""PQN-IQL: parallelised Q-learning without replay, each agent from its own error (Gallici et al. 2025)."""
 
 from dataclasses import dataclass
 

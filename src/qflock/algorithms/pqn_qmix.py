@@ -1,4 +1,4 @@
-"""PQN-QMIX: parallelised Q-learning without replay, with QMIX's monotone mixer; see `_pqn`."""
+"""PQN-QMIX: parallelised Q-learning without replay, with QMIX's monotone mixer (ours)."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""PQN-VDN: parallelised Q-learning without replay, with the sum of values (VDN); see `_pqn`."""
+"""PQN-VDN: parallelised Q-learning without replay, with the sum of values (Gallici et al. 2025)."""
 
 from dataclasses import dataclass
 

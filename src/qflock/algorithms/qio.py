@@ -1,5 +1,6 @@
-"""QIO: an actor-critic whose policy passes a quantum-inspired operator, with an entropy floor and a falling
-entropy weight. Each part can be switched off: ``--operator none --entropy constant`` is the plain learner.
+"""QIO: an actor-critic whose policy passes a quantum-inspired operator, with a floor under its entropy.
+
+Each part can be switched off: ``--operator none --entropy constant`` is the plain learner.
 
 The published learner is A2C with this operator (`scripts/train_uav.py`, `configs/uav_default.yaml`);
 by default the operator runs inside PPO.

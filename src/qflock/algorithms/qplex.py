@@ -1,4 +1,4 @@
-"""QPLEX: any team value whose best joint action is the agents' best (Wang et al. 2021); see `_value`."""
+"""QPLEX: any team value whose best joint action is the agents' best (Wang et al. 2021)."""
 
 from dataclasses import dataclass
 
