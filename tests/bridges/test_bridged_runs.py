@@ -96,4 +96,5 @@ def test_a_run_ends_with_a_score(
     found = summary(tmp_path / "run", algorithm, settings)
     assert found["env_steps"] >= 32
     assert math.isfinite(found["over_seeds"]["return_mean"])
-    assert set(found["references"]) == {"random"}
+    oracle = {"oracle"} if settings["env"] == "jaxmarl:switch_riddle" else set()
+    assert set(found["references"]) == {"random"} | oracle
