@@ -83,12 +83,14 @@ def references(env: Environment, key: PRNGKeyArray, episodes: int) -> dict[str, 
     # A user's policy may count in another type; a switch wants one.
     branches = [lambda *seen, one=one: jnp.asarray(one(*seen), jnp.int32) for one in policies.values()]
 
-    def of(which: Int[Array, ""]) -> play.Scores:
+    def of(key: PRNGKeyArray, which: Int[Array, ""]) -> play.Scores:
         choose = play.of_reference(lambda *seen: jax.lax.switch(which, branches, *seen))
         return play.play(env, choose, (), key, episodes)
 
-    # One program, one policy after the other: a program each would compile the environment as often.
-    scores = jax.device_get(jax.jit(partial(jax.lax.map, of))(jnp.arange(len(policies))))
+    # One program, one policy after the other: a program each would compile the environment as often. The key
+    # is an argument, so that the program in the cache is good for all of them.
+    every = jax.jit(lambda key: jax.lax.map(partial(of, key), jnp.arange(len(policies))))
+    scores = jax.device_get(every(key))
     return {name: row(jax.tree.map(lambda x, i=i: x[i], scores)) for i, name in enumerate(policies)}
 
 
