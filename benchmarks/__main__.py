@@ -22,7 +22,17 @@ from rich.console import Console
 from rich.table import Table
 
 RESULTS = Path(__file__).parent / "results"
-PARTS = ("environment", "training", "updates", "actor_critics", "bridges", "circuits", "startup", "whole_run")
+PARTS = (
+    "environment",
+    "training",
+    "updates",
+    "actor_critics",
+    "bridges",
+    "circuits",
+    "devices",
+    "startup",
+    "whole_run",
+)
 """Each a module of this folder with ``benchmark(quick) -> figures``."""
 
 

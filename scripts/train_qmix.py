@@ -136,7 +136,7 @@ def settings_of(options: Options, run_dir: Path) -> Settings:
             "epsilon_start": 1.0,
             # Ours counts environment steps. Half a block early, so that the nearest block's end is the one.
             "target_update_interval": max(
-                0, options.target_update_interval * options.train_frequency - block // 2
+                1, options.target_update_interval * options.train_frequency - block // 2
             ),
             **{name: getattr(options, name) for name in SAME},
         },

@@ -5,9 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qflock.algorithms import _q_learning, _value, wqmix
+from qflock.algorithms import _q_learning, _value, qmix, wqmix
 from qflock.algorithms._q_config import QConfig
+from qflock.config import RunSettings, Settings
 from qflock.errors import UserError
+from qflock.runs import program
 from qflock.types import Rows, TimeStep
 from tests.tiny import Echo, Recall
 
@@ -96,3 +98,20 @@ def test_wqmix_weighs_errors_as_the_paper_says(weighting):
     weights = beside.emphasis(online, _value.Said(q, total, aim), rows)[:, 0]
     # (0, 0) is greedy; then an action worse than what it is compared with; then a better one
     assert weights.tolist() == ([0.25, 0.25, 1.0] if weighting == "optimistic" else [1.0, 0.25, 1.0])
+
+
+def test_without_a_target_network_targets_are_the_newest():
+    """With one gradient step between updates of the target network, it always is the online one."""
+    small = {"copies": 8, "hidden": (16,), "buffer_capacity": 1024, "min_buffer_size": 64, "batch_size": 64}
+
+    def trained(interval):
+        config = qmix.Config(**small, train_frequency=64, target_update_interval=interval)
+        made = program.build(
+            Settings("qmix", RunSettings(env="tests/tiny.py:Echo", log_interval=1280), config, Echo.Config())
+        )
+        state, _ = made.chunk(made.init(np.zeros(1, np.uint32)))
+        return jax.device_get(made.learner.weights(state.learner))
+
+    none, always, seldom = trained(0), trained(1), trained(640)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), none, always)
+    assert np.abs(none.agents.head.weight - seldom.agents.head.weight).max() > 1e-4

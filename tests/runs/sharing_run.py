@@ -8,7 +8,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from qflock import config, device, processes
+from qflock import config, device, processes, registry
 from qflock.runs import program, runner
 
 TINY = str(Path(__file__).parents[1] / "tiny.py") + ":Echo"
@@ -24,7 +24,8 @@ REPLAY = {
 
 def settings(algorithm, **changes):
     """Small settings for any algorithm; buffers only where it has them."""
-    replay = REPLAY if algorithm == "qmix" else {}
+    known = {field.name for field in dataclasses.fields(registry.algorithm(algorithm).Config)}
+    replay = {name: value for name, value in REPLAY.items() if name in known}
     return config.resolve(algorithm, overrides={**SMALL, "hidden": (16,), **replay, **changes})
 
 
@@ -43,15 +44,24 @@ def played(made):
     return state, told, scores
 
 
-def compare(algorithm, seeds, devices):
+def compare(algorithm, seeds, devices, **changes):
     """The largest difference between one device and several, and what each of the latter has."""
-    alone = played(program.build(settings(algorithm, seeds=seeds)))
-    shared = played(program.build(settings(algorithm, seeds=seeds, devices=devices)))
+    alone = played(program.build(settings(algorithm, seeds=seeds, **changes)))
+    shared = played(program.build(settings(algorithm, seeds=seeds, devices=devices, **changes)))
     pairs = zip(arrays(alone), arrays(shared), strict=True)
     apart = max(float(np.nanmax(np.abs(a - b) / (1 + np.abs(a)), initial=0)) for a, b in pairs)
     spec = shared[0].flow.timestep.observation.sharding
     rows = {tuple(shard.data.shape[:2]) for shard in shared[0].flow.timestep.observation.addressable_shards}
     return {"apart": apart, "devices": len(spec.device_set), "seeds_and_copies_here": sorted(rows)}
+
+
+def exchanges(algorithm, devices):
+    """How often a compiled chunk has the devices talk, by kind; each stands for all turns of its loop."""
+    made = program.build(settings(algorithm, seeds=1, devices=devices))
+    state = jax.eval_shape(made.init, np.arange(1, dtype=np.uint32))
+    text = made.chunk.lower(state).compile().as_text()
+    kinds = ("all-reduce", "all-gather", "all-to-all", "collective-permute")
+    return {kind: text.count(f" {kind}(") for kind in kinds}
 
 
 def train(folder, seeds, devices, total_steps):
@@ -65,8 +75,8 @@ def train(folder, seeds, devices, total_steps):
 if __name__ == "__main__":
     processes.join()
     device.use("cpu")
-    todo = {"compare": compare, "train": train, "resume": runner.resume}
+    todo = {"compare": compare, "exchanges": exchanges, "train": train, "resume": runner.resume}
     for name, *arguments in json.loads(sys.argv[1]):
         more = arguments.pop() if isinstance(arguments[-1], dict) else {}
         result = todo[name](*arguments, **more)
-        print(json.dumps(result if name == "compare" else result["over_seeds"]), flush=True)
+        print(json.dumps(result.get("over_seeds", result)), flush=True)

@@ -67,6 +67,27 @@ def test_eight_devices_give_what_one_gives():
 
 @pytest.mark.slow
 @pytest.mark.ci_slow
+def test_learners_with_replay_share_each_batch():
+    """Own errors, a second error beside them, and agents that remember: each mean is the batch's, though a
+    device has another number of transitions that count."""
+    remembering = {"network": "gru", "row_length": 8, "last_action": True}
+    todo = [("compare", "madqn", 1, 4), ("compare", "qmix", 1, 4, remembering)]
+    for told in results(start(todo, 4)):
+        assert told["apart"] < TOLERANCE
+        assert told["seeds_and_copies_here"] == [[1, 2]]
+
+
+@pytest.mark.slow
+@pytest.mark.ci_slow
+def test_devices_talk_seldom():
+    """A gradient step adds up counts and gradients; a rollout is gathered at once, its tallies added up."""
+    (told,) = results(start([("exchanges", "qmix", 2)], 2))
+    assert 2 <= told.pop("all-reduce") <= 4
+    assert told == {"all-gather": 1, "all-to-all": 0, "collective-permute": 0}
+
+
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_a_sharded_run_resumes_bit_for_bit_and_on_other_devices(tmp_path):
     whole, short, alone, moved = (str(tmp_path / name) for name in ("whole", "short", "alone", "moved"))
     todo = [

@@ -7,6 +7,7 @@ et al. 2018 (QMIX), Hu et al. 2021 (the fine-tuned settings), specs/value_factor
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, NamedTuple
 
 import jax
@@ -18,7 +19,7 @@ from qflock.algorithms import _q_learning
 from qflock.algorithms._q_learning import QLearning, Weights, choose
 from qflock.algorithms._value_config import ValueConfig
 from qflock.errors import UserError
-from qflock.parts import optimiser, replay, rollout
+from qflock.parts import optimiser, replay, rollout, sharding
 from qflock.parts.advantages import masked_mean
 from qflock.types import Environment, Learner, Memory, Metrics, Parameters, Rows, TimeStep
 
@@ -112,19 +113,27 @@ def build(config: ValueConfig, env: Environment, make_beside: MakeBeside | None 
         """Targets of N stretches; the online values choose the next actions."""
         if beside and beside.aims:
             return beside.aims(q, target, rows)
-        believed = team.unroll(target.agents, rows)
+        believed = team.unroll(target.agents, rows) if config.target_update_interval else q
         return core.aims(q if config.double_q else believed, believed, target.mixer, rows)
 
-    def loss(online: Weights, target: Weights, rows: Rows) -> tuple[Float[Array, ""], Metrics]:
+    def loss(online: Weights, target: Weights, items: Rows) -> tuple[Float[Array, ""], Metrics]:
+        """Of sampled stretches, leaves (N, T+1, ...)."""
+        rows = time_first(items)
         q = team.unroll(online.agents, rows)
         now = jax.tree.map(lambda x: x[:-1], rows.timestep)
-        aim = jax.lax.stop_gradient(aims(jax.lax.stop_gradient(q), target, rows))
+        believed = target if config.target_update_interval else online
+        aim = jax.lax.stop_gradient(aims(*jax.lax.stop_gradient((q, believed)), rows))
         total = core.mixed(online.mixer, choose(q[:-1], rows.actions, now))
         error = total - aim
         awake = jnp.arange(lengths) >= config.burn_in
 
+        @cache
+        def counted(ndim: int) -> tuple[Float[Array, "T N *X"], Float[Array, ""]]:
+            share = core.share(rows, ndim) * awake.reshape(-1, *[1] * (ndim - 1))
+            return share, sharding.total(share.sum())
+
         def mean(x: Float[Array, "T N *X"]) -> Float[Array, ""]:
-            return masked_mean(x, core.share(rows, x.ndim) * awake.reshape(-1, *[1] * (x.ndim - 1)))
+            return masked_mean(x, *counted(x.ndim))
 
         squared = optax.losses.huber_loss(error) if config.loss == "huber" else jnp.square(error)
         if beside and beside.emphasis:
@@ -136,6 +145,8 @@ def build(config: ValueConfig, env: Environment, make_beside: MakeBeside | None 
         aim = aim.mean(-1) if aim.ndim > 2 else aim
         other = mean(beside.cost(online.beside, online.agents, rows, aim))
         return cost + beside.weight * other, metrics | {f"{beside.name}_loss": other}
+
+    slope = sharding.gradient(loss)
 
     def fresh_optimiser(weights: Weights) -> tuple[Any, Any]:
         return optimise.init(weights[:2]), optimise.init(weights.beside)
@@ -184,8 +195,8 @@ def build(config: ValueConfig, env: Environment, make_beside: MakeBeside | None 
 
         def step(carry: tuple, key: PRNGKeyArray) -> tuple[tuple, Metrics]:
             online, target, opt = carry
-            batch = time_first(replay.sample(ring, key, config.batch_size // lengths))
-            gradient, metrics = jax.grad(loss, has_aux=True)(online, target, batch)
+            batch = replay.sample(ring, key, config.batch_size // lengths)
+            gradient, metrics = slope(online, target, batch)
             changed = improved(online, opt, gradient, env_steps)
             online, opt = jax.tree.map(lambda new, old: jnp.where(ready, new, old), changed, (online, opt))
             return (online, target, opt), metrics

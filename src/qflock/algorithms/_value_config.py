@@ -28,7 +28,7 @@ class ValueConfig(QConfig):
     train_frequency: int = 1024
     """Environment steps per gradient step; divides copies x steps."""
     target_update_interval: int = 10_000
-    """Environment steps between updates of the target network."""
+    """Environment steps between updates of the target network; 0 for none: targets are the online one's."""
     target_tau: float = 1.0
     """Share of the online network taken over at a target update: 1 is hard, less is soft."""
 

@@ -34,9 +34,10 @@ def gae(
     return targets.lambda_returns(reward, value[1:], terminated, over, discount, lambda_) - value[:-1]
 
 
-def masked_mean(x: Float[Array, "*X"], weight: Array) -> Float[Array, ""]:
-    """Mean over the entries of weight 1 (or True); 0 where there are none."""
-    return jnp.where(weight > 0, x * weight, 0.0).sum() / jnp.maximum(weight.sum(), 1)
+def masked_mean(x: Float[Array, "*X"], weight: Array, count: Array | None = None) -> Float[Array, ""]:
+    """Mean over the entries of weight 1 (or True), whose number is ``count``; 0 where there are none."""
+    count = weight.sum() if count is None else count
+    return jnp.where(weight > 0, x * weight, 0.0).sum() / jnp.maximum(count, 1)
 
 
 def standardise(x: Float[Array, "*X"], weight: Array) -> Float[Array, "*X"]:

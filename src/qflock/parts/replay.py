@@ -45,4 +45,4 @@ def add(replay: Replay, items: Any) -> Replay:
 def sample(replay: Replay, key: PRNGKeyArray, n: int) -> Any:
     """``n`` items drawn uniformly with replacement from those held; leaves ``(n, ...)``."""
     places = jax.random.randint(key, (n,), 0, jnp.maximum(replay.filled, 1))
-    return sharding.whole(jax.tree.map(lambda data: data[places], replay.data))
+    return sharding.over_copies(jax.tree.map(lambda data: data[places], replay.data))

@@ -74,7 +74,7 @@ def start(env: Environment, memory: Memory, key: PRNGKeyArray, copies: int) -> F
 
 
 def _count(env: Environment, over: Array, running: Running, after: TimeStep) -> tuple[Running, Tally]:
-    """Add a tick to the running episodes. ``over`` marks copies that restarted in this tick."""
+    """Add a tick to the running episodes, and each copy's own tally. ``over`` marks copies that restarted."""
     reward = team_reward(env.spec, after.reward)
     running = Running(
         jnp.where(over, 0.0, running.episode_return + reward),
@@ -83,10 +83,10 @@ def _count(env: Environment, over: Array, running: Running, after: TimeStep) -> 
         jnp.where(over, 0, running.length + 1),
     )
     ended = after.over
-    total = lambda x: jnp.where(ended, x, 0).sum()
+    total = lambda x: jnp.where(ended, x, 0)
     return running, Tally(
-        (~over).sum(),
-        ended.sum(),
+        (~over).astype(jnp.int32),
+        ended.astype(jnp.int32),
         total(running.episode_return),
         total(running.discounted),
         total(running.length),
@@ -136,9 +136,11 @@ def collect(
         (timesteps, first),
         (flow.timestep, flow.first),
     )
-    tally = jax.tree.map(lambda x: x.sum(0), tallies)
+    # Summed here and not in each tick, for devices that share the copies talk in every sum over them.
+    tally = jax.tree.map(jnp.sum, tallies)
     # Learning cuts and mixes rows in ways of its own: devices that share the copies gather them here, once.
-    return flow, sharding.whole(Rows(timesteps, actions, first, memory_at_start, extras)), tally
+    rows = sharding.joined((timesteps, actions, first, memory_at_start, extras), (1, 1, 1, 0, 1))
+    return flow, Rows(*rows), tally
 
 
 def of_copies(rows: Rows, which: Int[Array, "N"]) -> Rows:

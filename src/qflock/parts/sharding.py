@@ -2,14 +2,19 @@
 
 Inside a program that is compiled for a mesh with an axis of copies, arrays are split along an axis of
 theirs, or kept whole on each device. Results are the same up to the order of sums (XLA's partitioner, GSPMD:
-Xu et al. 2021); random numbers do not depend on the split.
+Xu et al. 2021); random numbers do not depend on the split. Where the partitioner would have devices talk too
+often, `joined` and `gradient` say what is exchanged: on a CPU each exchange takes a tenth of a millisecond.
 """
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
 from jax.sharding import PartitionSpec
 
 SEED, COPY = "seed", "copy"
@@ -33,5 +38,72 @@ def whole(tree: Any) -> Any:
     return jax.tree.map(lambda x: jax.lax.with_sharding_constraint(x, PartitionSpec()), tree)
 
 
+def joined(tree: Any, axes: Any) -> Any:
+    """As `whole`, for leaves that are split along an axis: all in one exchange, for each takes time.
+
+    Args:
+        axes: the axis of each leaf, or of all leaves of a branch.
+    """
+    parts = _parts()
+    leaves, structure = jax.tree.flatten(tree)
+    of_branch = lambda axis, branch: jax.tree.map(lambda _: axis, branch)
+    at = jax.tree.leaves(jax.tree.map(of_branch, axes, tree))
+    if parts == 1 or any(jnp.iscomplexobj(x) or x.shape[i] % parts for x, i in zip(leaves, at, strict=True)):
+        return whole(tree)
+    split = [jnp.moveaxis(x, i, 0) for x, i in zip(leaves, at, strict=True)]
+    packed = [_bytes(x).reshape(x.shape[0], -1) for x in split]
+    ends = list(itertools.accumulate(x.shape[1] for x in packed))[:-1]
+    pieces = jnp.split(whole(over_copies(jnp.concatenate(packed, 1))), ends, 1)
+    found = [_from_bytes(piece, like) for piece, like in zip(pieces, split, strict=True)]
+    return jax.tree.unflatten(structure, [jnp.moveaxis(x, 0, i) for x, i in zip(found, at, strict=True)])
+
+
+def _bytes(x: jax.Array) -> jax.Array:
+    return jax.lax.bitcast_convert_type(x.astype(jnp.uint8) if x.dtype == bool else x, jnp.uint8)
+
+
+def _from_bytes(data: jax.Array, like: jax.Array) -> jax.Array:
+    if like.dtype == bool:
+        return data.reshape(like.shape).astype(bool)
+    size = (like.dtype.itemsize,) if like.dtype.itemsize > 1 else ()
+    return jax.lax.bitcast_convert_type(data.reshape(*like.shape, *size), like.dtype)
+
+
+def gradient(loss: Callable[[Any, Any, Any], tuple[jax.Array, Any]]) -> Callable[..., tuple[Any, Any]]:
+    """``jax.grad(loss, has_aux=True)``, every device with a part of the batch of its own.
+
+    The devices talk once, to add up what they found; hints alone have them talk in every layer.
+
+    Args:
+        loss: ``(weights, constants, batch) -> (cost, metrics)``, the batch's leaves (N, ...). All that it
+            returns are sums over the batch, or are divided by what `total` makes of a sum over the batch.
+    """
+    slope = jax.grad(loss, has_aux=True)
+
+    def of(weights: Any, constants: Any, batch: Any) -> tuple[Any, Any]:
+        parts = _parts()
+        if parts == 1 or jax.tree.leaves(batch)[0].shape[0] % parts:
+            return slope(weights, constants, batch)
+
+        def part(weights: Any, constants: Any, batch: Any) -> tuple[Any, Any]:
+            flat, tree_of = ravel_pytree(slope(weights, constants, batch))
+            return tree_of(jax.lax.psum(flat, COPY))
+
+        layout = (PartitionSpec(), PartitionSpec(), PartitionSpec(COPY))
+        share = jax.shard_map(
+            part, in_specs=layout, out_specs=PartitionSpec(), axis_names={COPY}, check_vma=False
+        )
+        return share(weights, constants, batch)
+
+    return of
+
+
+def total(part: jax.Array) -> jax.Array:
+    """A sum over the whole batch from the sum over a device's part of it; see `gradient`."""
+    return jax.lax.psum(part, COPY) if COPY in jax.sharding.get_abstract_mesh().manual_axes else part
+
+
 def _parts() -> int:
-    return dict(jax.sharding.get_abstract_mesh().shape).get(COPY, 1)
+    """Devices among which hints may split arrays; one inside a device's own part."""
+    mesh = jax.sharding.get_abstract_mesh()
+    return 1 if COPY in mesh.manual_axes else dict(mesh.shape).get(COPY, 1)

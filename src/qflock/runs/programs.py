@@ -10,7 +10,7 @@ from typing import Any
 import jax
 from jaxtyping import PRNGKeyArray
 
-from qflock import config
+from qflock import config, processes
 from qflock.config import Settings
 from qflock.parts.evaluation import Scores
 from qflock.parts.host_workers import HostEnvironment
@@ -51,10 +51,10 @@ def compiling(
 
     ``beside`` are further functions, each with the shapes of what it is called with.
 
-    XLA and its cache work outside Python's lock, so a warm start to the first update takes 0.7 s less. Runs
-    on a mesh compile in one order everywhere.
+    XLA and its cache work outside Python's lock, so a warm start to the first update takes 0.7 s less.
+    Several processes compile in one order everywhere.
     """
-    if isinstance(made, host_program.HostProgram) or made.sharing.mesh is not None:
+    if isinstance(made, host_program.HostProgram) or processes.several():
         yield
         return
     with ThreadPoolExecutor(1 + len(beside), "compiling") as pool:

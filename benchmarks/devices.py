@@ -1,0 +1,61 @@
+"""One seed of QMIX on GridWorld25v0 on all cores of a CPU, as devices that share its batches or as one.
+
+Environment steps per second while it trains, and their ratio. Devices must be there before JAX is first used,
+so each measurement is a process of its own. They take turns, and the best of each counts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from typing import Any
+
+from benchmarks import whole_run
+from qflock import config, device
+
+CHUNKS = 5
+
+
+def benchmark(quick: bool = False) -> dict[str, Any]:
+    """Two turns of each, or one."""
+    cores = len(os.sched_getaffinity(0))
+    found: dict[int, list[float]] = {1: [], cores: []}
+    for _ in range(1 if quick else 2):
+        for devices, rates in found.items():
+            rates.append(_in_a_process(devices))
+    best = {devices: max(rates) for devices, rates in found.items()}
+    return {
+        "config": whole_run.CONFIG.name,
+        **{f"steps_per_second_on_{devices}": round(rate) for devices, rate in best.items()},
+        "ratio_to_one_device": round(best[cores] / best[1], 2),
+    }
+
+
+def _in_a_process(devices: int) -> float:
+    command = [sys.executable, "-m", "benchmarks.devices", str(devices)]
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+
+
+def measure(devices: int) -> float:
+    """Environment steps per second while it trains, compilation and the first chunk apart."""
+    device.use("cpu", devices=devices)
+    import jax
+    import numpy as np
+
+    from qflock.runs import program
+
+    made = program.build(config.resolve(config=whole_run.CONFIG, overrides={"devices": devices}))
+    state = made.init(made.sharing.place(np.zeros(1, np.uint32), program.SEEDS))
+    seconds = []
+    for _ in range(CHUNKS):
+        began = time.perf_counter()
+        state, _ = jax.block_until_ready(made.chunk(state))
+        seconds.append(time.perf_counter() - began)
+    return made.updates * made.learner.copies * made.learner.steps / min(seconds[1:])
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure(int(sys.argv[1]))))
