@@ -10,10 +10,9 @@ import json
 import os
 import subprocess
 import sys
-import time
 from typing import Any
 
-from benchmarks import whole_run
+from benchmarks import training, whole_run
 from qflock import config, device
 
 CHUNKS = 5
@@ -40,21 +39,10 @@ def _in_a_process(devices: int) -> float:
 
 
 def measure(devices: int) -> float:
-    """Environment steps per second while it trains, compilation and the first chunk apart."""
+    """Environment steps per second while it trains, compilation apart."""
     device.use("cpu", devices=devices)
-    import jax
-    import numpy as np
-
-    from qflock.runs import program
-
-    made = program.build(config.resolve(config=whole_run.CONFIG, overrides={"devices": devices}))
-    state = made.init(made.sharing.place(np.zeros(1, np.uint32), program.SEEDS))
-    seconds = []
-    for _ in range(CHUNKS):
-        began = time.perf_counter()
-        state, _ = jax.block_until_ready(made.chunk(state))
-        seconds.append(time.perf_counter() - began)
-    return made.updates * made.learner.copies * made.learner.steps / min(seconds[1:])
+    settings = config.resolve(config=whole_run.CONFIG, overrides={"devices": devices})
+    return training.measure(settings, CHUNKS)["best_steps_per_second"]
 
 
 if __name__ == "__main__":
