@@ -1,6 +1,7 @@
 """All benchmarks with one command.
 
     python -m benchmarks [--only environment training ...] [--score 2.45] [--name NAME] [--quick]
+    python -m benchmarks --peer CHECKOUT
 
 Prints a table and writes ``benchmarks/results/<name>.json`` with the machine and versions. Run it from the
 repository's root on a machine that does nothing else.
@@ -40,18 +41,22 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument(
-        "--only", nargs="+", choices=PARTS, default=PARTS, help="parts to run; all by default"
+        "--only", nargs="+", choices=PARTS, help="parts to run; all by default, or with --peer none"
     )
     parser.add_argument("--score", type=float, help="also train until this greedy score is reached; minutes")
+    parser.add_argument("--peer", type=Path, help="time JaxMARL's scripts in a checkout, too; see peer.py")
     parser.add_argument("--name", help="name of the JSON file; by default cores, device and --only")
     parser.add_argument("--quick", action="store_true", help="fewer repeats")
     given = parser.parse_args()
     from qflock import device
     from qflock.runs import provenance
 
-    parts: dict[str, Callable[[], dict[str, Any]]] = {name: _part(name, given.quick) for name in given.only}
+    only = given.only or (PARTS if given.peer is None else ())
+    parts: dict[str, Callable[[], dict[str, Any]]] = {name: _part(name, given.quick) for name in only}
     if given.score is not None:
         parts["score"] = _score(given.score)
+    if given.peer is not None:
+        parts["peer"] = _peer(given.peer.resolve(), given.quick, parser)
     console, found = Console(), {}
     os.environ["QFLOCK_CACHE"] = "off"  # compile times are times of compiling
     device.use("auto")
@@ -60,7 +65,7 @@ def main() -> None:
             found[name] = run()
     machine = provenance.machine()
     show(console, found)
-    chosen = "" if given.only == PARTS else "-".join(["", *given.only])
+    chosen = "" if only == PARTS else "-".join(["", *found])
     name = given.name or f"{machine['cpu_cores']}-cores-{machine['device']['kind']}{chosen}"
     path = RESULTS / f"{re.sub(r'[^A-Za-z0-9]+', '-', name).strip('-').lower()}.json"
     path.parent.mkdir(exist_ok=True)
@@ -107,6 +112,14 @@ def _score(target: float) -> Callable[[], dict[str, Any]]:
         return score.benchmark(target)
 
     return run
+
+
+def _peer(checkout: Path, quick: bool, parser: argparse.ArgumentParser) -> Callable[[], dict[str, Any]]:
+    from benchmarks import peer
+
+    if not (checkout / peer.SCRIPTS).is_dir():
+        parser.error(f"--peer: {checkout} has no {peer.SCRIPTS}; give a checkout of JaxMARL's repository")
+    return lambda: peer.benchmark(checkout, quick)
 
 
 if __name__ == "__main__":
