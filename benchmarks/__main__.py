@@ -22,6 +22,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import peer
+
 RESULTS = Path(__file__).parent / "results"
 PARTS = (
     "environment",
@@ -44,8 +46,10 @@ def main() -> None:
         "--only", nargs="+", choices=PARTS, help="parts to run; all by default, or with --peer none"
     )
     parser.add_argument("--score", type=float, help="also train until this greedy score is reached; minutes")
-    parser.add_argument("--peer", type=Path, help="time JaxMARL's scripts in a checkout, too; see peer.py")
-    parser.add_argument("--name", help="name of the JSON file; by default cores, device and --only")
+    parser.add_argument(
+        "--peer", type=_checkout, help="time JaxMARL's scripts in a checkout, too; see peer.py"
+    )
+    parser.add_argument("--name", help="name of the JSON file; by default cores, device and parts")
     parser.add_argument("--quick", action="store_true", help="fewer repeats")
     given = parser.parse_args()
     from qflock import device
@@ -56,7 +60,7 @@ def main() -> None:
     if given.score is not None:
         parts["score"] = _score(given.score)
     if given.peer is not None:
-        parts["peer"] = _peer(given.peer.resolve(), given.quick, parser)
+        parts["peer"] = lambda: peer.benchmark(given.peer, given.quick)
     console, found = Console(), {}
     os.environ["QFLOCK_CACHE"] = "off"  # compile times are times of compiling
     device.use("auto")
@@ -114,12 +118,13 @@ def _score(target: float) -> Callable[[], dict[str, Any]]:
     return run
 
 
-def _peer(checkout: Path, quick: bool, parser: argparse.ArgumentParser) -> Callable[[], dict[str, Any]]:
-    from benchmarks import peer
-
+def _checkout(text: str) -> Path:
+    checkout = Path(text).resolve()
     if not (checkout / peer.SCRIPTS).is_dir():
-        parser.error(f"--peer: {checkout} has no {peer.SCRIPTS}; give a checkout of JaxMARL's repository")
-    return lambda: peer.benchmark(checkout, quick)
+        raise argparse.ArgumentTypeError(
+            f"{checkout} has no {peer.SCRIPTS}; give a checkout of JaxMARL's repository"
+        )
+    return checkout
 
 
 if __name__ == "__main__":

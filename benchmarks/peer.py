@@ -19,6 +19,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks import startup
+
 SCRIPTS = Path("baselines", "QLearning")
 LEARNERS = ("vdn", "qmix")
 ASKED = 0.5
@@ -36,15 +38,12 @@ def benchmark(checkout: Path, quick: bool = False) -> dict[str, Any]:
 
 def _learner(checkout: Path, name: str, times: int) -> dict[str, Any]:
     theirs, ours = [], []
+    task = (name, "--env", "jaxmarl:MPE_simple_spread_v3")
     for _ in range(times):
         with tempfile.TemporaryDirectory() as folder:
-            script = (str(checkout / SCRIPTS / f"{name}_rnn.py"), "+alg=ql_rnn_mpe")
-            shorter = ("alg.TOTAL_TIMESTEPS=1e6", f"SAVE_PATH={folder}", f"hydra.run.dir={folder}")
-            theirs.append(_seconds(checkout, {"PYTHONPATH": str(checkout)}, *script, *shorter))
-            run = ("--run_dir", f"{folder}/run", "--quiet")
-            task = ("train", name, "--env", "jaxmarl:MPE_simple_spread_v3")
-            cache = {"QFLOCK_CACHE": f"{folder}/cache"}
-            ours.append(_seconds(Path(folder), cache, "-m", "qflock", *task, *run))
+            place = Path(folder)
+            theirs.append(_script(checkout, name, place))
+            ours.append(startup.start(place / "run", place / "cache", (), task)["whole_command_seconds"])
     return {
         "jaxmarl_seconds": [round(x, 1) for x in theirs],
         "qflock_seconds": [round(x, 1) for x in ours],
@@ -52,13 +51,14 @@ def _learner(checkout: Path, name: str, times: int) -> dict[str, Any]:
     }
 
 
-def _seconds(where: Path, more: dict[str, str], *command: str) -> float:
-    environment = {**os.environ, **more}
+def _script(checkout: Path, name: str, place: Path) -> float:
+    """Seconds of JaxMARL's script, which writes into ``place``."""
+    script = [sys.executable, str(checkout / SCRIPTS / f"{name}_rnn.py"), "+alg=ql_rnn_mpe"]
+    settings = ["alg.TOTAL_TIMESTEPS=1e6", f"SAVE_PATH={place}", f"hydra.run.dir={place}"]
+    environment = {**os.environ, "PYTHONPATH": str(checkout)}
     environment.pop("JAX_COMPILATION_CACHE_DIR", None)
     began = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, *command], cwd=where, env=environment, capture_output=True, text=True
-    )
+    done = subprocess.run([*script, *settings], env=environment, capture_output=True, text=True)
     if done.returncode:
-        raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
+        raise RuntimeError(f"{script[1]} failed:\n{done.stderr[-2000:]}")
     return time.perf_counter() - began

@@ -17,12 +17,16 @@ from pathlib import Path
 from typing import Any
 
 UPDATE_BY_UPDATE = ("--total_steps", "2000", "--log_interval", "1", "--final_episodes", "1")
+TASK = ("qmix", "--env", "gridworld25")
 
 
 def start(
-    run_dir: Path, cache: Path, settings: Sequence[str] = ("--total_steps", "100000")
+    run_dir: Path,
+    cache: Path,
+    settings: Sequence[str] = ("--total_steps", "100000"),
+    task: Sequence[str] = TASK,
 ) -> dict[str, float]:
-    """Train for two chunks, or with other settings, in a new process.
+    """Train for two chunks, or with other settings or on another task, in a new process.
 
     Returns:
         Seconds to the log's first row and to the end (final evaluation and pictures included), and the
@@ -31,7 +35,7 @@ def start(
     Raises:
         RuntimeError: the command failed.
     """
-    command = ["train", "qmix", "--env", "gridworld25", "--run_dir", str(run_dir), "--quiet", *settings]
+    command = ["train", *task, "--run_dir", str(run_dir), "--quiet", *settings]
     environment = {**os.environ, "QFLOCK_CACHE": str(cache)}
     environment.pop("JAX_COMPILATION_CACHE_DIR", None)
     began = time.perf_counter()
