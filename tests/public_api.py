@@ -26,8 +26,8 @@ FILE = Path(__file__).parent / "public_api.json"
 RENAMED: dict[str, str] = {
     "environments expert_rl/GridWorld25v0": "environments gridworld25",
 }
-"""Old path -> new path, of what has another name now and still answers to the old one. A ``*`` for a part stands
-for all that fit: ``algorithms * copies`` -> ``algorithms * num_envs``. The test tries each old name."""
+"""Old path -> new path, of what has another name now and still answers to the old one. A ``*`` for a part
+stands for all that fit: ``algorithms * copies`` -> ``algorithms * num_envs``. The test tries them."""
 
 TINY = {"total_steps": 64, "hidden": (4,), "copies": 2, "steps": 4, "epochs": 1, "minibatches": 1}
 TINY |= {"log_interval": 32, "eval_interval": 32, "eval_episodes": 2, "final_episodes": 2, "save_interval": 1}
@@ -59,11 +59,11 @@ def write() -> None:
     FILE.write_text(json.dumps(dict(sorted((spoken() | written()).items())), indent=0) + "\n")
 
 
-def fits(path: str, old: str, new: str) -> str | None:
-    """The new path of one that an entry of `RENAMED` speaks of; None where it is of another."""
+def fits(path: str, old: str, new: str) -> str:
+    """The new path of one that an entry of `RENAMED` speaks of; empty where it is of another."""
     before, after, pattern = path.split(), new.split(), old.split()
     if len(before) < len(pattern) or any(p not in ("*", b) for p, b in zip(pattern, before, strict=False)):
-        return None
+        return ""
     stars = iter([b for b, p in zip(before, pattern, strict=False) if p == "*"])
     named = [next(stars) if part == "*" else part for part in after]
     return " ".join([*named, *before[len(pattern) :]])
@@ -77,14 +77,10 @@ def differences(
     Args:
         old: the committed list.
         new: today's.
-        renamed: as `RENAMED`; an old path whose new one there is counts as kept, and says what the new one says.
+        renamed: as `RENAMED`; an old path whose new one there is counts as kept, and says what that says.
     """
-    moved = {
-        path: there
-        for path in old.keys() - new.keys()
-        for before, after in renamed.items()
-        if (there := fits(path, before, after)) in new
-    }
+    tried = ((path, fits(path, *pair)) for path in old.keys() - new.keys() for pair in renamed.items())
+    moved = {path: there for path, there in tried if there in new}
     gone = sorted(old.keys() - new.keys() - moved.keys())
     kept = {path: moved.get(path, path) for path in old if path in new or path in moved}
     changed = [

@@ -13,8 +13,9 @@ from tests.public_api import RENAMED, differences, fits
 
 GONE = """gone from the public API, where users may rely on it:
   {}
-Keep it for two minor versions: let the old name work, with one line of notice, and record old -> new in RENAMED of
-tests/public_api.py. What was deprecated for so long may go: run python -m tests.public_api and say so in CHANGELOG.md."""
+Keep it for two minor versions: let the old name work, with one line of notice, and record old -> new in
+RENAMED of tests/public_api.py. What was deprecated for so long may go: run python -m tests.public_api and say
+so in CHANGELOG.md."""
 NEW = """new in the public API, and not yet on the committed list:
   {}
 Run python -m tests.public_api, review the diff of tests/public_api.json as a user would, and commit it."""
@@ -51,7 +52,7 @@ def test_old_names_are_still_accepted(old, capsys):
 def expanded(old, new, known):
     """The old paths that an entry of RENAMED means, one for each new path there is."""
     depth = len(new.split())
-    back = {fits(path, new, old) for path in known if len(path.split()) == depth} - {None}
+    back = {fits(path, new, old) for path in known if len(path.split()) == depth} - {""}
     assert back, f"RENAMED has {old} -> {new}, and there is no {new}"
     return sorted(back)
 
@@ -98,7 +99,7 @@ def sets(capsys, words, old, new):
 def dry_run(capsys, *words):
     status = commands.main(["train", *words, "--dry_run"])
     said = capsys.readouterr().out
-    return yaml.safe_load(said) if status == 0 else None
+    return yaml.safe_load(said) if status == 0 else {}
 
 
 def test_an_old_setting_that_nobody_takes_is_noticed(capsys):
