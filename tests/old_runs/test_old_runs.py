@@ -23,9 +23,10 @@ SIZES = 3_000_000
 
 REFUSED = {
     ("export", "entangled"): "its agents' actions are drawn together",
-    ("export", "eqmarl"): "cannot be exported",
+    ("export", "eqmarl", "numpy"): "cannot be exported",
+    ("export", "eqmarl", "torch"): "cannot be exported",
 }
-"""(command, run) -> what the refusal says. All that is not here must work."""
+"""(command, run, other words) -> what the refusal says. All that is not here must work."""
 
 QUICK = {
     "evaluate": ("qmix_mlp",),
@@ -65,12 +66,13 @@ def cli(capsys, tmp_path):
         status = commands.main([command, name, *words])
         said = capsys.readouterr()
         assert "Traceback" not in said.err
-        if (command, name) not in REFUSED:
+        reasons = [reason for key, reason in REFUSED.items() if {*key} <= {command, name, *words}]
+        if not reasons:
             assert status == 0, said.err
             return said.out
         assert status == 2
         assert said.err.count("\n") == 1
-        assert REFUSED[command, name] in said.err
+        assert reasons[0] in said.err
         assert digests(tmp_path) == before
         return None
 
@@ -123,7 +125,7 @@ def test_old_policies_are_taken_home(name, old, cli):
             pytest.importorskip("torch")
         file = path.parent / f"policy{suffix}"
         said = cli("export", name, "--to", to, "-o", str(file), *checkpoint(name))
-        if said is not None:
+        if said is not None and GOLDEN[name]["outputs"] is not None:
             policy = qflock.load_exported(file)
             found = policy.outputs(policy.initial(), observations(policy.about))[1]
             np.testing.assert_allclose(found, GOLDEN[name]["outputs"], rtol=1e-5, atol=1e-5)
