@@ -52,8 +52,7 @@ def main() -> None:
     parser.add_argument("--name", help="name of the JSON file; by default cores, device and parts")
     parser.add_argument("--quick", action="store_true", help="fewer repeats")
     given = parser.parse_args()
-    from qflock import device
-    from qflock.runs import provenance
+    from qflock.machine import device, provenance
 
     only = given.only or (PARTS if given.peer is None else ())
     parts: dict[str, Callable[[], dict[str, Any]]] = {name: _part(name, given.quick) for name in only}

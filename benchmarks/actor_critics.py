@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks.training import measure
-from qflock import config
+from qflock.settings import config
 
 ALGORITHMS = ("mappo", "qio")
 

@@ -14,9 +14,9 @@ import jax
 import numpy as np
 
 from benchmarks.training import measure
-from qflock import config
-from qflock.runs import programs
-from qflock.runs.host_program import HostProgram
+from qflock.runs.train import programs
+from qflock.runs.train.host_program import HostProgram
+from qflock.settings import config
 
 COMPILED = "jaxmarl:MPE_simple_spread_v3"
 HOSTED = "pettingzoo:mpe2.simple_spread_v3"

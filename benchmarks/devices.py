@@ -13,7 +13,8 @@ import sys
 from typing import Any
 
 from benchmarks import training, whole_run
-from qflock import config, device
+from qflock.machine import device
+from qflock.settings import config
 
 CHUNKS = 5
 

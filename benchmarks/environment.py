@@ -20,9 +20,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from qflock.errors import UserError
-from qflock.registry import canonical, environment_class
-from qflock.types import Environment
+from qflock.core.errors import UserError
+from qflock.core.types import Environment
+from qflock.settings.registry import canonical, environment_class
 
 Program = Callable[[Any, Any], tuple[Any, Any]]
 

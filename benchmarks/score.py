@@ -8,8 +8,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from qflock import config
-from qflock.runs import evaluation, program
+from qflock.runs import evaluation
+from qflock.runs.train import program
+from qflock.settings import config
 
 
 def benchmark(target: float, seed: int = 0) -> dict[str, Any]:

@@ -16,9 +16,9 @@ import jax
 import numpy as np
 
 from benchmarks.environment import MANY
-from qflock import config
-from qflock.config import Settings
-from qflock.runs import program
+from qflock.runs.train import program
+from qflock.settings import config
+from qflock.settings.config import Settings
 from scripts.train_qmix import Options, settings_of
 
 PUBLISHED_SCRIPT = 570

@@ -19,11 +19,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from qflock import config
-from qflock.config import Settings
-from qflock.parts import rollout
+from qflock.playing import rollout
 from qflock.quantum.counting import equations
-from qflock.runs import program
+from qflock.runs.train import program
+from qflock.settings import config
+from qflock.settings.config import Settings
 
 GRIDWORLD = ("iql", "vdn", "qmix", "madqn", "wqmix", "pqn_vdn", "pqn_qmix", "a2c", "ippo", "mappo")
 SHIPPED: dict[str, dict[str, Any]] = {

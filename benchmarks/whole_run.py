@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import startup, updates
-from qflock import config
+from qflock.settings import config
 
 CONFIG = Path(__file__).parent.parent / "configs" / "qmix_gridworld25_fast.yaml"
 SHARE, SECONDS = 0.92, 90.0

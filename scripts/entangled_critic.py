@@ -19,9 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from qflock.errors import UserError
+from qflock.core.errors import UserError
 from qflock.evidence import experiment_results
-from qflock.runs import log
+from qflock.files import csv_log
 
 WINDOW, SCORES = 10, (20.0, 25.0)
 # Episodes to 20 and 25, and best: the first eight as published, the others from the raw statistics.
@@ -114,7 +114,7 @@ def rows(folder: Path) -> list[dict[str, Any]]:
         path = cell.path / "training_log.csv"
         if not path.is_file():
             continue
-        returns = curves(log.read(path))
+        returns = curves(csv_log.read(path))
         (first, second), best = crossings(returns)
         label, observation = cell.told["label"], cell.told["environment"]["observation"]
         row = {"method": label, "observation": observation, "seeds": len(returns)}

@@ -15,10 +15,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from qflock import config
 from qflock.commands import _arguments, _output
-from qflock.config import Settings
-from qflock.errors import UserError
+from qflock.core.errors import UserError
+from qflock.settings import config
+from qflock.settings.config import Settings
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def train(options: Options) -> dict[str, Any]:
         The summary, as `qflock.train` does, with ``memory`` and ``memory_best``.
     """
     from qflock import api
-    from qflock.evidence.search_plot import reward_plot
+    from qflock.evidence.figures.search_plot import reward_plot
 
     summary = api.train(settings_of(options), quiet=options.quiet)
     place = Path(summary.get("memory", summary["run"]))

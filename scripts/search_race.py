@@ -12,9 +12,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from qflock.errors import UserError
+from qflock.core.errors import UserError
 from qflock.evidence import experiment_results
-from qflock.evidence.search_plot import race_plot
+from qflock.evidence.figures.search_plot import race_plot
 
 
 def main(arguments: list[str]) -> int:

@@ -23,11 +23,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from qflock import config
 from qflock.commands import _arguments, _output
-from qflock.config import Settings
-from qflock.errors import UserError
-from qflock.runs.storage import cannot_write
+from qflock.core.errors import UserError
+from qflock.files.storage import cannot_write
+from qflock.settings import config
+from qflock.settings.config import Settings
 
 SAME = (  # settings that the library has under the same name and with the same meaning
     "total_episodes",
@@ -175,8 +175,8 @@ def write_torch(models: Path) -> None:
         return
     import numpy as np
 
-    from qflock.runs import tensors
-    from qflock.runs.storage import replacing
+    from qflock.files import tensors
+    from qflock.files.storage import replacing
 
     for path in sorted(models.glob("*.safetensors")):
         arrays, about = tensors.load_arrays(path), tensors.load_metadata(path)

@@ -19,9 +19,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from qflock import api, config, settings_file
-from qflock.config import Settings
-from qflock.errors import UserError, unknown
+from qflock import api
+from qflock.core.errors import UserError, unknown
+from qflock.settings import config, file
+from qflock.settings.config import Settings
 
 ENTROPIES = {
     "quantum_inspired": "quantum_inspired",
@@ -79,7 +80,7 @@ def settings_of(path: Path, now: datetime) -> Settings:
         UserError: no such file, a key that does not exist, a value that cannot be.
     """
     found = {**PUBLISHED, "env": "forest_uav", "run_dir": Path("runs") / now.strftime("%Y%m%d-%H%M%S")}
-    for key, value in _flat(settings_file.read(path)).items():
+    for key, value in _flat(file.read(path)).items():
         if key not in NAMES:
             raise UserError(f"{path}: {unknown('key', key, NAMES)}")
         if key == "algo.entropy.type":

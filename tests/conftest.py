@@ -29,6 +29,6 @@ def pytest_configure(config):
 
 @pytest.fixture(scope="session", autouse=True)
 def _compile_cache():
-    from qflock import device
+    from qflock.machine import device
 
     device.use("cpu")

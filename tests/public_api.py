@@ -19,7 +19,9 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import qflock
-from qflock import commands, config, registry
+from qflock import commands
+from qflock.settings import registry
+from qflock.settings.run import RunSettings
 
 FILE = Path(__file__).parent / "public_api.json"
 
@@ -108,7 +110,7 @@ def _commands() -> Iterator[tuple[str, Said]]:
 
 
 def _settings() -> Iterator[tuple[str, Said]]:
-    yield from _fields("settings", config.RunSettings)
+    yield from _fields("settings", RunSettings)
     for name in registry.names("algorithms"):
         yield f"algorithms {name}", None
         yield from _fields(f"algorithms {name}", registry.algorithm(name).Config)
@@ -169,7 +171,7 @@ def _files() -> Iterator[tuple[str, Said]]:
 
 def _known(algorithm: str) -> dict[str, Any]:
     """Those of `TINY` that an algorithm has."""
-    forms = (config.RunSettings, registry.algorithm(algorithm).Config)
+    forms = (RunSettings, registry.algorithm(algorithm).Config)
     names = {field.name for form in forms for field in dataclasses.fields(form)}
     return {name: value for name, value in TINY.items() if name in names}
 

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 import qflock
-from qflock.errors import UserError
-from qflock.runs import log, tensors
+from qflock.core.errors import UserError
+from qflock.files import csv_log, tensors
 
 SMALL = {
     "seeds": 2,
@@ -45,7 +45,7 @@ def test_a_run_leaves_what_it_promises(trained):
     assert Image.open(run / "training_plots.png").size[0] > 1000
     assert Image.open(run / "animation.gif").n_frames > 1
     assert json.loads((run / "summary.json").read_text())["over_seeds"] == trained["over_seeds"]
-    columns = list(log.read(run / "training_log.csv"))
+    columns = list(csv_log.read(run / "training_log.csv"))
     assert columns[:10] == [
         "seed",
         "env_step",
@@ -58,7 +58,7 @@ def test_a_run_leaves_what_it_promises(trained):
         "td_error",
         "q_value",
     ]
-    evaluated = list(log.read(run / "evaluation.csv"))
+    evaluated = list(csv_log.read(run / "evaluation.csv"))
     assert evaluated[:9] == [
         "seed",
         "env_step",

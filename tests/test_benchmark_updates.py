@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks import updates
-from qflock import config
+from qflock.settings import config
 
 
 def found_in(function, *arguments):

@@ -6,10 +6,11 @@ import jax
 import numpy as np
 import pytest
 
-from qflock import registry
-from qflock.config import RunSettings, Settings
-from qflock.parts.evaluation import decentralised, play
-from qflock.runs import program
+from qflock.playing.evaluation import decentralised, play
+from qflock.runs.train import program
+from qflock.settings import registry
+from qflock.settings.config import Settings
+from qflock.settings.run import RunSettings
 from tests.tiny import Echo
 
 DEAR = {"a2c", "entangled", "eqmarl", "ippo", "iql", "madqn", "pqn_qmix", "qio", "qmarl", "qplex", "wqmix"}

@@ -5,11 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qflock import config, registry
-from qflock.parts import rollout
-from qflock.parts.evaluation import of_reference, play, random_policy
-from qflock.parts.exploration import uniform
-from qflock.types import Drawable, Environment, Referenced
+from qflock.core.types import Drawable, Environment, Referenced
+from qflock.learning.exploration import uniform
+from qflock.playing import rollout
+from qflock.playing.evaluation import of_reference, play, random_policy
+from qflock.settings import config, registry
 
 NAMES = registry.names("environments")
 DEAR = {"box_push", "forest_uav"}

@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 import qflock
-from qflock import commands, registry
+from qflock import commands
+from qflock.settings import registry
 from tests import public_api
 from tests.public_api import RENAMED, differences, fits
 

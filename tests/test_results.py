@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qflock import config
-from qflock.evidence import results, statistics
-from qflock.runs import runner
+from qflock.evidence import results
+from qflock.evidence.comparison import statistics
+from qflock.runs.train import runner
+from qflock.settings import config
 
 FOLDER = Path(__file__).parents[1] / "results"
 KEPT = results.read(FOLDER)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from qflock.types import Spec, TimeStep
+from qflock.core.types import Spec, TimeStep
 
 
 class EchoState(NamedTuple):

@@ -16,7 +16,7 @@ from docutils import nodes
 from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
 
-from qflock import registry
+from qflock.settings import registry
 
 ROOT = Path(__file__).parents[2]
 

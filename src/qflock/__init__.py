@@ -2,11 +2,15 @@
 
 from typing import TYPE_CHECKING, Any
 
+from qflock.core import moved
+from qflock.core.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from qflock.api import evaluate, export, load, load_exported, make, resume, to_pettingzoo, train
 
-__version__ = "0.1.0"
 __all__ = ["evaluate", "export", "load", "load_exported", "make", "resume", "to_pettingzoo", "train"]
+
+moved.install()
 
 
 def __getattr__(name: str) -> Any:

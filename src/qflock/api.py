@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from qflock import config, processes, trust
-from qflock.config import Settings
-from qflock.errors import UserError
+from qflock.core.errors import UserError
+from qflock.machine import processes
+from qflock.settings import config, trust
+from qflock.settings.config import Settings
 
 
 def train(
@@ -36,8 +37,8 @@ def train(
     Raises:
         UserError: settings that cannot work; the message says what to do.
     """
-    from qflock import device
-    from qflock.runs import remembered
+    from qflock.machine import device
+    from qflock.runs.train import remembered
 
     trust.name(algorithm, env, *settings.values())
     if not isinstance(algorithm, Settings):
@@ -72,8 +73,9 @@ def resume(
     Returns:
         As `train`.
     """
-    from qflock import device as place
-    from qflock.runs import folder, remembered
+    from qflock.machine import device as place
+    from qflock.runs import folder
+    from qflock.runs.train import remembered
 
     settings = folder.open_run(run).settings()
     processes.join()
@@ -86,7 +88,7 @@ def _illustrated(summary: dict[str, Any]) -> dict[str, Any]:
     """Add the pictures to a finished run; one that cannot be drawn must not cost its result."""
     if not processes.first():
         return summary
-    from qflock.evidence.illustrate import illustrate
+    from qflock.evidence.figures.illustrate import illustrate
 
     try:
         illustrate(summary["run"])
@@ -114,10 +116,10 @@ def evaluate(
         seed: of the boards; apart from all training keys.
         checkpoint: "final", "best", or the name of another file in models/.
         environment: environment settings to change, for example ``{"grid_size": 10}``.
-        conditions: a `qflock.parts.circuits.Conditions` under which a policy's circuits are measured: shots,
-            noise, a device of PennyLane's.
+        conditions: a `qflock.networks.circuit.Conditions` under which a policy's circuits are measured:
+            shots, noise, a device of PennyLane's.
     """
-    from qflock import device
+    from qflock.machine import device
     from qflock.runs.evaluation import evaluate_run
 
     device.use("auto")
@@ -151,8 +153,8 @@ def export(
     checkpoint: str = "final",
 ) -> dict[str, Any]:
     """Write a policy for others to play. See ``qflock export`` and `qflock.exports.writing.export`."""
-    from qflock import device
     from qflock.exports import writing
+    from qflock.machine import device
 
     device.use("auto")
     return writing.export(run, to, None if output is None else Path(output), seed, checkpoint)

@@ -10,12 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qflock import registry
-from qflock.config import resolve
-from qflock.errors import UserError
-from qflock.parts import policies, rollout
-from qflock.parts.evaluation import decentralised, play
-from qflock.types import TimeStep
+from qflock.core.errors import UserError
+from qflock.core.types import TimeStep
+from qflock.learning import categorical
+from qflock.playing import rollout
+from qflock.playing.evaluation import decentralised, play
+from qflock.settings import registry
+from qflock.settings.config import resolve
 from tests.tiny import Count, Echo
 
 SMALL = {"copies": 8, "steps": 8, "hidden": (16,), "critic_hidden": (16,), "lr": 3e-3, "lr_critic": 3e-3}
@@ -104,7 +105,7 @@ def test_the_first_gradient_step_is_the_policy_gradient_by_hand():
         jnp.concatenate([rows.timestep.observation[:-1], ids], -1)
     )
     mask = np.asarray(rows.valid[..., None] & rows.timestep.active[:-1])
-    share = np.asarray(policies.normalised_entropy(logits, legal))[mask].mean()
+    share = np.asarray(categorical.normalised_entropy(logits, legal))[mask].mean()
     assert told["entropy"] == pytest.approx(share, rel=1e-4)
 
 

@@ -4,10 +4,11 @@ import jax
 import numpy as np
 import pytest
 
-from qflock.config import RunSettings, Settings
-from qflock.parts.circuits import Circuit
-from qflock.parts.evaluation import decentralised, play
-from qflock.runs import program
+from qflock.networks.circuit import Circuit
+from qflock.playing.evaluation import decentralised, play
+from qflock.runs.train import program
+from qflock.settings.config import Settings
+from qflock.settings.run import RunSettings
 from tests.test_every_algorithm import small
 from tests.tiny import Echo
 

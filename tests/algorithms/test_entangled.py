@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 import qflock
 from qflock.algorithms.entangled import HABIT, Config, build, joint, outcomes
-from qflock.config import RunSettings, Settings
+from qflock.core.errors import UserError
 from qflock.environments import chsh
-from qflock.errors import UserError
-from qflock.runs import program
+from qflock.runs.train import program
+from qflock.settings.config import Settings
+from qflock.settings.run import RunSettings
 
 KEY = jax.random.key(0)
 PAIRS = ("bell", "dice", "none")

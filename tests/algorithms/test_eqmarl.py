@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 import qflock
-from qflock.algorithms.eqmarl import Config, build
-from qflock.environments import chsh, coin_game
-from qflock.errors import UserError
-from qflock.parts import joint_critics, rollout
+from qflock.algorithms.eqmarl import joint_critics
+from qflock.algorithms.eqmarl.learner import Config, build
+from qflock.core.errors import UserError
+from qflock.environments import chsh
+from qflock.environments.coin_game import game
+from qflock.playing import rollout
 from tests.tiny import Echo
 
 pytestmark = [pytest.mark.slow, pytest.mark.ci_slow]  # minutes of compiling
@@ -29,7 +31,7 @@ def size(tree):
     [("entangled", 136, 265), ("circuit", 136, 265), ("joint", 496, 889), ("split", 496, 913)],
 )
 def test_published_numbers_of_parameters(critic, actor_size, critic_size):
-    learner = build(Config(critic=critic), coin_game.Environment())
+    learner = build(Config(critic=critic), game.Environment())
     weights = jax.eval_shape(learner.init, KEY).weights
     assert (size(weights.actor), size(weights.critic)) == (actor_size, critic_size)
 
@@ -37,7 +39,7 @@ def test_published_numbers_of_parameters(critic, actor_size, critic_size):
 @pytest.mark.parametrize("critic", ["joint", "split"])
 def test_dense_networks_may_read_the_numbers_of_circuits(critic):
     """Two observations with the same twelve numbers are one to them: nothing else comes through."""
-    env = coin_game.Environment()
+    env = game.Environment()
     learner = build(Config(critic=critic, hidden=(8,), encoding="planes"), env)
     weights = jax.jit(learner.init)(KEY).weights
     assert (size(weights.actor), size(weights.critic)) == (140, 209 if critic == "joint" else 225)
@@ -50,7 +52,7 @@ def test_dense_networks_may_read_the_numbers_of_circuits(critic):
 
 def test_features_of_planes_by_hand():
     """Agent 0 at (2, 1), agent 1 at (0, 2), a coin of agent 1's at (1, 0)."""
-    _, now = coin_game.Environment().place([[2, 1], [0, 2]], [1, 0], 1)
+    _, now = game.Environment().place([[2, 1], [0, 2]], [1, 0], 1)
     found = joint_critics.planes(now.observation[0].astype(jnp.float32))
     np.testing.assert_allclose(found, [[0, 0, 0.5], [0.25, 0, 0], [0, 0, 0], [0, 1, 0]])
 
@@ -120,7 +122,7 @@ def stretch(learner, env, state):
 
 
 def test_an_update_sees_an_episode():
-    env = coin_game.Environment()
+    env = game.Environment()
     learner = build(Config(critic="joint"), env)
     state = jax.jit(learner.init)(KEY)
     rows = stretch(learner, env, state)
@@ -163,7 +165,7 @@ def plain_losses(config, env, state, rows):
 def test_an_update_is_adam_on_the_losses_by_hand(quirks):
     """The losses share no weights, so that the gradient of their sum has both."""
     config = Config(critic="split", entropy_weight=0.5, **quirks)
-    env = coin_game.Environment(coin_game.Config(max_steps=3))
+    env = game.Environment(game.Config(max_steps=3))
     learner = build(config, env)
     state = jax.jit(learner.init)(KEY)
     rows = stretch(learner, env, state)

@@ -4,10 +4,12 @@ import jax
 import numpy as np
 import pytest
 
-from qflock.algorithms import _value, iql, madqn
-from qflock.config import RunSettings, Settings
-from qflock.errors import UserError
-from qflock.runs import program
+from qflock.algorithms import iql, madqn
+from qflock.algorithms._value import learner
+from qflock.core.errors import UserError
+from qflock.runs.train import program
+from qflock.settings.config import Settings
+from qflock.settings.run import RunSettings
 from tests.tiny import Echo
 
 SMALL = {
@@ -48,7 +50,7 @@ def beside():
 def test_agents_learn_as_if_nothing_were_beside_them(beside):
     weights = beside[1][0]
     alone = trained("iql", iql.Config(**SMALL, share_parameters=False, dueling=True), chunks=6)[1][0]
-    assert isinstance(weights, _value.Weights)
+    assert isinstance(weights, learner.Weights)
     for a, b in zip(jax.tree.leaves(weights.agents), jax.tree.leaves(alone.agents), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)  # other programs, so other rounding
 

@@ -5,12 +5,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qflock.algorithms import _q_learning, _value, qmix, wqmix
-from qflock.algorithms._q_config import QConfig
-from qflock.config import RunSettings, Settings
-from qflock.errors import UserError
-from qflock.runs import program
-from qflock.types import Rows, TimeStep
+from qflock.algorithms import qmix, wqmix
+from qflock.algorithms._value import learner, q_learning
+from qflock.algorithms._value.q_config import QConfig
+from qflock.core.errors import UserError
+from qflock.core.types import Rows, TimeStep
+from qflock.runs.train import program
+from qflock.settings.config import Settings
+from qflock.settings.run import RunSettings
 from tests.tiny import Echo, Recall
 
 
@@ -34,7 +36,7 @@ def rows_of(reward, terminated, truncated, first, active=None, agents=2, actions
 
 
 def core_of(**settings):
-    return _q_learning.build(QConfig(**{"hidden": (8,), "gamma": 0.5, **settings}), Echo())
+    return q_learning.build(QConfig(**{"hidden": (8,), "gamma": 0.5, **settings}), Echo())
 
 
 def test_two_episodes_of_a_chain_in_one_row():
@@ -79,15 +81,15 @@ def test_agents_that_left_add_nothing(mixer):
 
 
 def test_rows_shorter_than_what_is_collected_do_not_suit_a_memory():
-    config = _value.ValueConfig(network="gru", hidden=(8,), steps=8, row_length=4)
+    config = learner.ValueConfig(network="gru", hidden=(8,), steps=8, row_length=4)
     with pytest.raises(UserError, match="agents that remember need them equal"):
-        _value.build(config, Recall())
+        learner.build(config, Recall())
 
 
 @pytest.mark.parametrize("weighting", ["optimistic", "central"])
 def test_wqmix_weighs_errors_as_the_paper_says(weighting):
     config = wqmix.Config(weighting=weighting, weight=0.25, hidden=(8,), central_hidden=(8,))
-    core = _q_learning.build(config, Echo())
+    core = q_learning.build(config, Echo())
     beside = wqmix._central(config, Echo(), core)
     online = core.init(jax.random.key(0))._replace(beside=beside.init(jax.random.key(1)))
     rows = rows_of([0, 0, 0, 0], [0] * 4, [0] * 4, [1, 0, 0, 0])
@@ -95,7 +97,7 @@ def test_wqmix_weighs_errors_as_the_paper_says(weighting):
     q = jnp.zeros((4, 1, 2, 3)).at[..., 0].set(1.0)  # the greedy joint action is (0, 0)
     total = jnp.zeros((3, 1))
     aim = jnp.array([[-1e3], [-1e3], [1e3]])
-    weights = beside.emphasis(online, _value.Said(q, total, aim), rows)[:, 0]
+    weights = beside.emphasis(online, learner.Said(q, total, aim), rows)[:, 0]
     # (0, 0) is greedy; then an action worse than what it is compared with; then a better one
     assert weights.tolist() == ([0.25, 0.25, 1.0] if weighting == "optimistic" else [1.0, 0.25, 1.0])
 

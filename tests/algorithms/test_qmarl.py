@@ -7,11 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qflock import config, registry
-from qflock.algorithms import _qmarl_chains, qmarl
-from qflock.errors import UserError
-from qflock.parts import lookup, policies
-from qflock.runs import log, program, runner, tensors
+from qflock.algorithms.qmarl import chains
+from qflock.algorithms.qmarl import learner as qmarl
+from qflock.core.errors import UserError
+from qflock.files import csv_log, tensors
+from qflock.learning import categorical
+from qflock.networks import lookup
+from qflock.runs.train import program, runner
+from qflock.settings import config, registry
 from tests.tiny import Echo
 
 pytestmark = [pytest.mark.slow, pytest.mark.ci_slow]  # minutes of compiling
@@ -125,7 +128,7 @@ def test_stages_anneal_adapt_and_refresh_scenarios():
     assert seen[0][2] == pytest.approx(300 * 0.25 ** (1 - 1 / 40), rel=1e-4)
     first = next(x for x in itertools.pairwise(seen) if x[0][0] == 1)[1]
     assert first[2] == pytest.approx(300 * 0.5 ** (1 - 1 / 40), rel=1e-4)
-    usual = _qmarl_chains.USUAL_RATES
+    usual = chains.USUAL_RATES
     assert usual == (0.1, 0.5)
 
 
@@ -185,7 +188,7 @@ def test_agents_without_ids_act_alike():
     actions = made.explore(state, (), Echo().reset(jax.random.key(0))[1]._replace(
         observation=jnp.ones((1, 2, 3)), legal=jnp.ones((1, 2, 3), bool)), jax.random.key(1))[1]  # fmt: skip
     assert actions.shape == (1, 2)
-    assert policies.mode(act(0), legal) in (0, 1, 2)
+    assert categorical.mode(act(0), legal) in (0, 1, 2)
 
 
 def run_settings(folder, **changes):
@@ -201,10 +204,10 @@ def test_resumed_equals_uninterrupted_bit_for_bit(tmp_path):
     """A run of 60 steps; and one of 30 that is then resumed for the same number of environment steps."""
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     summary = runner.train(run_settings(whole), quiet=True)
-    rows = log.read(whole / "training_log.csv")
+    rows = csv_log.read(whole / "training_log.csv")
     np.testing.assert_array_equal(rows["mcmc_step"], [10, 20, 30, 40, 50, 60])
     runner.train(run_settings(parts, n_mcmc_steps=30), quiet=True)
-    assert len(log.read(parts / "training_log.csv")["seed"]) == 3
+    assert len(csv_log.read(parts / "training_log.csv")["seed"]) == 3
     runner.resume(parts, total_steps=summary["env_steps"], quiet=True)
     for name in ("training_log.csv", "evaluation.csv"):
         assert (whole / name).read_bytes() == (parts / name).read_bytes()

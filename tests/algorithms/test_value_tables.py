@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from scipy.optimize import nnls
 
-from qflock import config, registry
-from qflock.config import RunSettings, Settings
-from qflock.parts.evaluation import decentralised, play
-from qflock.runs import program
-from qflock.types import Rows
+from qflock.core.types import Rows
+from qflock.playing.evaluation import decentralised, play
+from qflock.runs.train import program
+from qflock.settings import config, registry
+from qflock.settings.config import Settings
+from qflock.settings.run import RunSettings
 
 pytestmark = [pytest.mark.slow, pytest.mark.ci_slow]
 

@@ -20,14 +20,14 @@ pytest.importorskip("pettingzoo")
 import gymnasium
 
 import qflock
-from qflock import config
-from qflock.bridges._gymnasium_copy import Copy as GymnasiumCopy
-from qflock.bridges._pettingzoo_copy import Copy as PettingZooCopy
-from qflock.errors import UserError
-from qflock.parts import host_rollout
-from qflock.parts.host_workers import Workers
-from qflock.runs import runner
-from qflock.types import TimeStep
+from qflock.bridges.host.gymnasium_copy import Copy as GymnasiumCopy
+from qflock.bridges.host.pettingzoo_copy import Copy as PettingZooCopy
+from qflock.bridges.host.workers import Workers
+from qflock.core.errors import UserError
+from qflock.core.types import TimeStep
+from qflock.playing import host_rollout
+from qflock.runs.train import runner
+from qflock.settings import config
 
 FAKES = "tests.bridges.fakes"
 WALK = f"{FAKES}:Walk"

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 import qflock
-from qflock import config, registry
 from qflock.bridges import _options
-from qflock.errors import UserError
+from qflock.core.errors import UserError
 from qflock.runs.evaluation import references
+from qflock.settings import config, registry
 
 
 def steps(env: Any, key: int, actions: Any) -> list[Any]:
@@ -189,9 +189,9 @@ class TestJaxMARL:
         ],
     )
     def test_all_keep_their_promises(self, name: str, settings: dict[str, Any]) -> None:
-        from qflock.parts import conformance
+        from qflock.playing.conformance import checks
 
-        assert conformance.findings(qflock.make(f"jaxmarl:{name}", **settings)) == []
+        assert checks.findings(qflock.make(f"jaxmarl:{name}", **settings)) == []
 
     def test_refusals(self) -> None:
         with pytest.raises(UserError, match="did you mean 'MPE_simple_spread_v3'"):

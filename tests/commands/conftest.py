@@ -10,7 +10,7 @@ import pytest
 
 import qflock.algorithms
 import qflock.environments
-from qflock import config
+from qflock.settings import config
 
 FILES = Path(__file__).parent / "files"
 WORLD = FILES / "environments" / "tiny_world.py"

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from qflock.types import Entities, Spec, TimeStep
+from qflock.core.types import Entities, Spec, TimeStep
 
 class State(NamedTuple):
     place: Any

@@ -9,8 +9,8 @@ from typing import Any
 import jax
 import pytest
 
-from qflock import device
-from qflock.errors import UserError
+from qflock.core.errors import UserError
+from qflock.machine import device
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 import qflock
 from qflock import commands
 from qflock.commands import COMMANDS, main
-from qflock.errors import UserError
+from qflock.core.errors import UserError
 
 
 @pytest.mark.parametrize("argv", [[], ["--help"], ["-h"], ["help"]])

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import qflock.environments
-from qflock import device
 from qflock.commands import doctor, listing, main
+from qflock.machine import device
 
 pytestmark = pytest.mark.usefixtures("entries")
 

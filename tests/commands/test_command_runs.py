@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
-from qflock import api, config, device
+from qflock import api
 from qflock.commands import main
-from qflock.evidence import watching
-from qflock.parts.circuits import Conditions
+from qflock.evidence.replay import watching
+from qflock.machine import device
+from qflock.networks.circuit import Conditions
 from qflock.quantum.noise import Noise
 from qflock.runs import evaluation, folder
+from qflock.settings import config
 
 SCORES = {"episodes": 4, "return_mean": 2.5, "discounted_mean": 2.25, "solved": 0.5, "coverage": 0.75}
 RESULT = {

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from qflock import api, config
+from qflock import api
 from qflock.commands import main
-from qflock.config import Settings
+from qflock.settings import config
+from qflock.settings.config import Settings
 
 FILES = Path(__file__).parent / "files"
 SCORES = {"episodes": 8, "return_mean": 2.5, "return_std": 0.5, "discounted_mean": 2.25, "solved": 0.875}

@@ -10,7 +10,7 @@ import pytest
 
 import qflock
 from qflock.commands import main
-from qflock.evidence.animation import frames
+from qflock.evidence.figures.animation import frames
 
 
 @pytest.fixture

@@ -30,8 +30,9 @@ import numpy as np
 import pytest
 
 from qflock.commands import main
-from qflock.evidence import illustrate
-from qflock.runs import evaluation, runner
+from qflock.evidence.figures import illustrate
+from qflock.runs import evaluation
+from qflock.runs.train import runner
 
 ROOT = Path(__file__).parents[2]
 FILES = Path(__file__).parent / "files"

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 
-from qflock.environments.box_push import Config, Environment
+from qflock.environments.box_push.game import Config, Environment
 
 KEY = jax.random.key(0)
 EAST, SOUTH, WEST, NORTH = range(4)

@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qflock.environments import _box_push_boards as boards
-from qflock.environments.box_push import Config, Environment
+from qflock.environments.box_push import boards
+from qflock.environments.box_push.game import Config, Environment
 
 WAYS = ((1, 0), (0, 1), (-1, 0), (0, -1))
 

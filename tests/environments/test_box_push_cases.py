@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qflock.environments.box_push import Config, Environment
-from qflock.errors import UserError
-from qflock.parts.evaluation import of_reference, play
-from qflock.parts.inputs import of_observation, of_state
+from qflock.core.errors import UserError
+from qflock.environments.box_push.game import Config, Environment
+from qflock.networks.inputs import of_observation, of_state
+from qflock.playing.evaluation import of_reference, play
 
 KEY = jax.random.key(0)
 EAST, SOUTH, WEST, NORTH = range(4)

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from qflock.core.types import Exact
 from qflock.environments.chsh import CLASSICAL, ENTANGLED, Environment
-from qflock.parts.evaluation import of_reference, play
-from qflock.types import Exact
+from qflock.playing.evaluation import of_reference, play
 
 KEY = jax.random.key(0)
 BITS = list(itertools.product((0, 1), repeat=2))

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
-from qflock.environments import coin_game
-from qflock.environments.coin_game import Config, Environment
-from qflock.errors import UserError
-from qflock.parts.evaluation import of_reference, play
-from qflock.types import Exact
+from qflock.core.errors import UserError
+from qflock.core.types import Exact
+from qflock.environments.coin_game import game
+from qflock.environments.coin_game.game import Config, Environment
+from qflock.playing.evaluation import of_reference, play
 
 KEY = jax.random.key(0)
 CELLS = [(x, y) for x in range(3) for y in range(3)]
@@ -280,7 +280,7 @@ def test_references_earn_what_they_promise():
 def test_what_is_seen_suffices_to_come_near_the_optimum():
     """The oracle's first step, played all along, by observation and without the time."""
     env = Environment()
-    first = coin_game.exact.solve(50).actions[0].astype(int)
+    first = game.exact.solve(50).actions[0].astype(int)
     table = np.zeros((2, 1458, 4), np.float32)
     table[0, np.arange(1458), first // 4] = 1
     table[1, env._views[1], first % 4] = 1

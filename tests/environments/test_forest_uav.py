@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from scipy.stats import chisquare
 
-from qflock.environments.forest_uav import Config, Environment, _distinct
-from qflock.errors import UserError
-from qflock.parts.evaluation import of_reference, play
-from qflock.types import team_reward
+from qflock.core.errors import UserError
+from qflock.core.types import team_reward
+from qflock.environments.forest_uav.game import Config, Environment, _distinct
+from qflock.playing.evaluation import of_reference, play
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "forest_uav.json").read_text())
 KEY = jax.random.key(0)

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given, settings
 from scipy.stats import chisquare
 
-from qflock.environments import gridworld25
-from qflock.environments.gridworld25 import Config, Environment
-from qflock.errors import UserError
+from qflock.core.errors import UserError
+from qflock.environments.gridworld25 import game
+from qflock.environments.gridworld25.game import Config, Environment
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "gridworld25.json").read_text())
 KEY = jax.random.key(0)
@@ -200,7 +200,7 @@ def test_solved_with_the_last_step_is_not_truncated():
 def test_places_among_the_free_cells_reach_every_choice_once():
     """All 5 * 4 * 3 draws give all ordered choices of 3 among 5: equal draws make equal chances."""
     draws = np.array(list(itertools.product(range(5), range(4), range(3))))
-    chosen = np.stack(gridworld25._free(list(jnp.asarray(draws.T))), 1)
+    chosen = np.stack(game._free(list(jnp.asarray(draws.T))), 1)
     assert {tuple(row) for row in chosen.tolist()} == set(itertools.permutations(range(5), 3))
 
 

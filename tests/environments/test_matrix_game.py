@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis.extra import numpy as arrays
 
 import qflock
-from qflock import config
-from qflock.environments import _payoffs
+from qflock.core.errors import UserError
+from qflock.environments._tables import payoffs
 from qflock.environments.matrix_game import Config, Environment
-from qflock.errors import UserError
+from qflock.settings import config
 
 KEY = jax.random.key(0)
 TABLES = arrays.arrays(
@@ -70,8 +70,8 @@ def test_any_table_is_played_as_it_is_written(table):
 @settings(max_examples=25, deadline=None)
 @given(TABLES)
 def test_what_a_run_writes_down_is_the_table_itself(table):
-    written = Config(_payoffs.to_text(table)).payoff
-    np.testing.assert_array_equal(_payoffs.read(written), table)
+    written = Config(payoffs.to_text(table)).payoff
+    np.testing.assert_array_equal(payoffs.read(written), table)
     assert Config(written).payoff == written
 
 

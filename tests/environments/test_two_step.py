@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from qflock.environments.two_step import Environment
-from qflock.parts.evaluation import of_reference, play
+from qflock.playing.evaluation import of_reference, play
 
 KEY = jax.random.key(0)
 JOINT = list(itertools.product(range(2), repeat=2))

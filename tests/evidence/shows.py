@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from qflock.evidence.replay_recording import Recording
-from qflock.evidence.watching import Show
-from qflock.types import Spec, TimeStep
+from qflock.core.types import Spec, TimeStep
+from qflock.evidence.replay.recording import Recording
+from qflock.evidence.replay.show import Show
 
 AGENTS, ACTIONS, STEPS = 4, ("stay", "up", "down", "left", "right", "<b>collect</b>"), 12
 

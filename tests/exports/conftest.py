@@ -8,8 +8,10 @@ import jax
 import numpy as np
 import pytest
 
-from qflock import config, registry
-from qflock.runs import folder, policy, program, tensors
+from qflock.files import tensors
+from qflock.runs import folder, policy
+from qflock.runs.train import program
+from qflock.settings import config, registry
 
 SMALL = {"copies": 4, "steps": 4, "row_length": 4, "buffer_capacity": 64, "min_buffer_size": 16}
 SMALL |= {"batch_size": 16, "train_frequency": 16, "minibatches": 1}

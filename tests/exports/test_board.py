@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 import qflock
-from qflock import config
-from qflock.environments.gridworld25 import Config
+from qflock.environments.gridworld25.game import Config
 from qflock.exports import writing
 from qflock.exports.numpy_policy import NumpyPolicy
-from qflock.runs import folder, tensors
+from qflock.files import tensors
+from qflock.runs import folder
+from qflock.settings import config
 from tests.environments.test_gridworld25 import Plain
 
 STEPS = 60

@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 
 import qflock
-from qflock import registry
-from qflock.errors import UserError
+from qflock.algorithms._actor_critic import amplitude
+from qflock.core.errors import UserError
 from qflock.exports import numpy_policy, writing
 from qflock.exports.numpy_policy import NumpyPolicy
 from qflock.exports.reading import load_exported
-from qflock.parts import amplitude, policies
-from qflock.parts.rollout import spread
+from qflock.learning import categorical
+from qflock.playing.rollout import spread
+from qflock.settings import registry
 
 VARIANTS = [
     ("qmix", "gridworld25", {}),
@@ -109,7 +110,9 @@ def assert_same(exported, loaded, place=1):
         np.testing.assert_allclose(plain(free), plain(values), rtol=1e-5, atol=1e-5)
         theirs, found = exported.scores(theirs, seen, some)
         if not operator and not hasattr(learn, "epsilon_end"):
-            np.testing.assert_allclose(found, policies.log_probabilities(values, some), rtol=1e-5, atol=1e-5)
+            np.testing.assert_allclose(
+                found, categorical.log_probabilities(values, some), rtol=1e-5, atol=1e-5
+            )
         top = np.sort(np.where(some, found, -np.inf), -1)
         clear = (top[..., -1] - top[..., -2] > 1e-4) if top.shape[-1] > 1 else np.ones(top.shape[:-1], bool)
         best = np.where(some, found, -np.inf).argmax(-1)

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qflock.errors import UserError
+from qflock.core.errors import UserError
 from qflock.exports import description, writing
 from qflock.exports.reading import load_exported
-from qflock.runs.storage import DamagedFile
+from qflock.files.storage import DamagedFile
 from tests.exports.test_formats import assert_same
 
 NET = """

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from qflock import registry
+from qflock.settings import registry
 from tests.golden_runs import comparison
 from tests.golden_runs.cases import CASES
 from tests.golden_runs.comparison import Run

@@ -101,7 +101,7 @@ class Trainer:
 def _train_what_is_asked_for(folder: Path) -> None:
     """Each line of the standard input names a case; the answer is the command's exit status."""
     from qflock.commands import main
-    from qflock.evidence import illustrate
+    from qflock.evidence.figures import illustrate
 
     illustrate.illustrate = lambda path: None  # slower than a run, and drawn from what is compared anyway
     for line in sys.stdin:

@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 import qflock
-from qflock.errors import UserError
+from qflock.core.errors import UserError
 
 HERE = Path(__file__).parent
 OFTEN = "--log_interval 64 --eval_interval 128 --eval_episodes 8 --final_episodes 16 --save_interval 40"

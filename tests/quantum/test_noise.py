@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qflock.errors import UserError
+from qflock.core.errors import UserError
 from qflock.quantum import noise, simulate
 from qflock.quantum.circuit import Circuit
 from qflock.quantum.noise import Noise

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qflock.errors import UserError
+from qflock.core.errors import UserError
 from qflock.quantum import simulate, unitary
 from qflock.quantum.circuit import Circuit, products, whole
 from tests.quantum import dense

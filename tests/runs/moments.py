@@ -19,7 +19,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qflock.runs import evaluation, health, programs, tensors
+from qflock.files import tensors
+from qflock.runs import evaluation
+from qflock.runs.train import health, programs
 
 Event = Callable[[str], None]
 CLOCKS = ("seconds", "started", "created", "id", "run", "sha256", "configuration_hash")

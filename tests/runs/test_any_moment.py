@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from qflock import config
-from qflock.config import Settings
-from qflock.errors import UserError
-from qflock.runs import remembered
-from qflock.runs.storage import CannotWrite
+from qflock.core.errors import UserError
+from qflock.files.storage import CannotWrite
+from qflock.runs.train import remembered
+from qflock.settings import config
+from qflock.settings.config import Settings
 from tests.runs.moments import Photographer, assert_same, compiled_once, watched
 
 RUN = {

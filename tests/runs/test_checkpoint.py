@@ -16,9 +16,10 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from qflock.runs import checkpoint, folder, tensors
+from qflock.files import tensors
+from qflock.files.storage import CannotWrite, DamagedFile, write_text
+from qflock.runs import checkpoint, folder
 from qflock.runs.folder import RunFolder
-from qflock.runs.storage import CannotWrite, DamagedFile, write_text
 
 
 def run_folder(path: Path, name: str) -> RunFolder:

@@ -16,14 +16,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qflock import config
-from qflock.errors import UserError
+from qflock.algorithms.qmarl import history, memory
+from qflock.core.errors import UserError
 from qflock.evidence import records
-from qflock.runs import checkpoint, folder, history, ledger, log, memory, summaries, tensors
+from qflock.files import csv_log, tensors
+from qflock.files.csv_log import CsvLog
+from qflock.runs import checkpoint, folder, summaries
 from qflock.runs import policy as policy_file
 from qflock.runs.folder import RunFolder
-from qflock.runs.ledger import Position
-from qflock.runs.log import CsvLog
+from qflock.runs.train import ledger
+from qflock.runs.train.ledger import Position
+from qflock.settings import config
 from tests.damages import damaged
 
 NOW = datetime(2031, 2, 3, 4, 5, 6)
@@ -96,7 +99,7 @@ def kinds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Kind]:
         "log under a state": Kind(run.training_log, lambda: ledger.doubt(run, position)),
         "history": Kind(past, lambda: history.read(past)),
         "memory": Kind(best / memory.WEIGHTS, remembered),
-        "log": Kind(run.training_log, lambda: log.read(run.training_log), checked=False),
+        "log": Kind(run.training_log, lambda: csv_log.read(run.training_log), checked=False),
         "yaml": Kind(run.config, lambda: config.read_yaml(run.config), checked=False),
         "experiment": Kind(cells, lambda: records.find([cells]), checked=False),
     }
@@ -207,7 +210,7 @@ def test_a_changed_log_goes_back_to_an_older_state_and_else_is_set_aside(tmp_pat
 
 
 def test_a_damaged_log_costs_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from qflock.runs import runner
+    from qflock.runs.train import runner
     from tests.runs.test_any_moment import settings
 
     made = settings("ippo", tmp_path / "run")
@@ -219,7 +222,7 @@ def test_a_damaged_log_costs_no_run(tmp_path: Path, capsys: pytest.CaptureFixtur
     told = capsys.readouterr().err
     assert "training_log.csv was changed after the training state was saved" in told
     assert "it is now training_log.damaged-1.csv, and a new log begins" in told
-    rows = log.read(path)
+    rows = csv_log.read(path)
     assert rows["env_step"].min() > 300
     assert os.path.isfile(tmp_path / "run" / "training_log.damaged-1.csv")
     shutil.rmtree(tmp_path / "run")

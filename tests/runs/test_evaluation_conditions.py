@@ -3,8 +3,8 @@
 import pytest
 
 from qflock import api
-from qflock.errors import UserError
-from qflock.parts.circuits import Conditions
+from qflock.core.errors import UserError
+from qflock.networks.circuit import Conditions
 from qflock.quantum.noise import Noise
 from qflock.runs import evaluation
 

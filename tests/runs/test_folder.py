@@ -16,12 +16,12 @@ from pathlib import Path
 import jax
 import pytest
 
-from qflock import config
-from qflock.config import Settings
-from qflock.errors import UserError
+from qflock.core.errors import UserError
+from qflock.files.storage import CannotWrite, DamagedFile
 from qflock.runs import folder
 from qflock.runs.folder import RunFolder
-from qflock.runs.storage import CannotWrite, DamagedFile
+from qflock.settings import config
+from qflock.settings.config import Settings
 
 NOW = datetime(2031, 2, 3, 4, 5, 6)
 
@@ -137,7 +137,7 @@ def test_runs_that_cannot_lie_under_runs(settings: Settings) -> None:
     ],
 )
 def test_names_in_file_names(name: str, short: str) -> None:
-    assert folder.short_name(name) == short
+    assert registry.short_name(name) == short
 
 
 def test_settings_that_change_are_recorded(settings: Settings) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from qflock import config
+from qflock.settings import config
 
 ROOT = Path(__file__).parents[2]
 DEFAULT = ROOT / "configs" / "uav_default.yaml"

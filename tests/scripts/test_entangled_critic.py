@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qflock.errors import UserError
+from qflock.core.errors import UserError
 
 PATH = Path(__file__).parents[2] / "scripts" / "entangled_critic.py"
 spec = importlib.util.spec_from_file_location("entangled_critic", PATH)

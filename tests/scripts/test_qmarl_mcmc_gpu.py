@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qflock import config
-from qflock.runs import evaluation, history, torch_weights
+from qflock.algorithms.qmarl import history
+from qflock.files import torch_weights
+from qflock.runs import evaluation
 from qflock.runs.folder import open_run
+from qflock.settings import config
 from scripts import qmarl_mcmc_gpu
 from scripts.qmarl_mcmc_gpu import Options, main, settings_of
 

@@ -12,9 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qflock import config
-from qflock.errors import UserError
-from qflock.runs import evaluation, folder, runner, tensors
+from qflock.core.errors import UserError
+from qflock.files import tensors
+from qflock.runs import evaluation, folder
+from qflock.runs.train import runner
+from qflock.settings import config
 from scripts import train_qmix
 from scripts.train_qmix import Options, main, next_run, settings_of
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from qflock.errors import UserError
+from qflock.core.errors import UserError
 from qflock.quantum.circuit import Circuit
 
 

@@ -20,11 +20,23 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from qflock.errors import UserError
-from qflock.parts import advantages, critics, networks, optimiser, policies
-from qflock.parts import agents as agents_of
-from qflock.parts.advantages import masked_mean
-from qflock.types import Environment, Learner, Memory, Metrics, Mode, Parameters, Rows, TimeStep, team_reward
+from qflock.core.errors import UserError
+from qflock.core.types import (
+    Environment,
+    Learner,
+    Memory,
+    Metrics,
+    Mode,
+    Parameters,
+    Rows,
+    TimeStep,
+    team_reward,
+)
+from qflock.learning import advantages, categorical, optimiser
+from qflock.learning.advantages import masked_mean
+from qflock.networks import agents as agents_of
+from qflock.networks import by_name, critics
+from qflock.networks.mlp import MLP
 
 AGENTS, OUTCOMES = 2, 2
 HABIT = 2.0
@@ -132,12 +144,12 @@ def build(config: Config, env: Environment) -> Learner:
     outputs = 1 + OUTCOMES * spec.actions
 
     def make_network(features: int, key: PRNGKeyArray) -> Any:
-        return networks.make(
+        return by_name.make(
             config.network, features, outputs, key, hidden=config.hidden, layer_norm=False, head_gain=1.0
         )
 
     def make_critic(features: int, values: int, key: PRNGKeyArray) -> Any:
-        return networks.MLP(features, values, key=key, hidden=config.hidden, layer_norm=False)
+        return MLP(features, values, key=key, hidden=config.hidden, layer_norm=False)
 
     team = agents_of.build(spec, make_network, shared=False)
     critic = critics.build(spec, make_critic, "state")
@@ -166,12 +178,12 @@ def build(config: Config, env: Environment) -> Learner:
         first = jax.random.categorical(k_first, jnp.log(chances.sum(1) + 1e-12))
         second = jax.random.categorical(k_second, jnp.log(chances[first] + 1e-12))
         told = logits[jnp.arange(AGENTS), jnp.stack([first, second])]
-        each = jax.vmap(policies.choose, in_axes=(0, 0, 0, None))
+        each = jax.vmap(categorical.choose, in_axes=(0, 0, 0, None))
         return each(jax.random.split(k_act, AGENTS), told, legal, mode)
 
     def joint_log_prob(out: Array, legal: Array, actions: Int[Array, "A"]) -> Float[Array, ""]:
         angles, logits = split(out)
-        answers = jnp.exp(policies.log_probabilities(logits, legal[:, None]))
+        answers = jnp.exp(categorical.log_probabilities(logits, legal[:, None]))
         return jnp.log(joint(config.pair, angles, answers)[actions[0], actions[1]] + 1e-12)
 
     def explore(
@@ -191,7 +203,9 @@ def build(config: Config, env: Environment) -> Learner:
         out = team.unroll(weights.agents, rows)[:-1]
         logs = jax.vmap(jax.vmap(joint_log_prob))(out, legal, rows.actions)
         gain = advantages.standardise(gain, weight)
-        entropy = policies.entropy(split(out)[1], jnp.broadcast_to(legal[..., None, :], split(out)[1].shape))
+        entropy = categorical.entropy(
+            split(out)[1], jnp.broadcast_to(legal[..., None, :], split(out)[1].shape)
+        )
         told = {
             "policy_loss": -masked_mean(logs * gain, weight),
             "value_loss": masked_mean(jnp.square(value[:-1] - aim), weight),
@@ -238,7 +252,7 @@ def build(config: Config, env: Environment) -> Learner:
         chances, logits = alone(out)
         k_measure, k_act = jax.random.split(key)
         outcome = jax.random.categorical(k_measure, jnp.log(chances + 1e-12))
-        return memory, policies.choose(k_act, logits[outcome], legal, mode)
+        return memory, categorical.choose(k_act, logits[outcome], legal, mode)
 
     def values(
         parameters: Parameters, agent: Int[Array, ""], memory: Memory, observation: Array

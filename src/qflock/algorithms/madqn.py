@@ -17,13 +17,13 @@ import jax
 import optax
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from qflock.algorithms import _value
-from qflock.algorithms._value_config import ValueConfig
-from qflock.errors import UserError
-from qflock.parts import inputs
-from qflock.parts.agents import Agents
-from qflock.parts.networks import MLP
-from qflock.types import Environment, Learner, Parameters, Rows
+from qflock.algorithms._value import learner
+from qflock.algorithms._value.config import ValueConfig
+from qflock.core.errors import UserError
+from qflock.core.types import Environment, Learner, Parameters, Rows
+from qflock.networks import inputs
+from qflock.networks.agents import Agents
+from qflock.networks.mlp import MLP
 
 
 @dataclass(frozen=True)
@@ -63,10 +63,10 @@ class Encoder(eqx.Module):
 
 def build(config: Config, env: Environment) -> Learner:
     """A MADQN learner for an environment."""
-    return _value.build(config, env, lambda env, core: _central(config, env, core.team))
+    return learner.build(config, env, lambda env, core: _central(config, env, core.team))
 
 
-def _central(config: Config, env: Environment, team: Agents) -> _value.Beside:
+def _central(config: Config, env: Environment, team: Agents) -> learner.Beside:
     """The central value network: of the state, or of what the agents' encoders make of what they see."""
     shares = config.central_weight > 0
     stage = inputs.of_state(env.spec, config.input_stage)
@@ -84,4 +84,4 @@ def _central(config: Config, env: Environment, team: Agents) -> _value.Beside:
         value = jax.vmap(central)(flat)[:, 0]
         return optax.losses.huber_loss(value.reshape(aim.shape), aim)
 
-    return _value.Beside("central", config.central_weight or 1.0, not shares, init, cost)
+    return learner.Beside("central", config.central_weight or 1.0, not shares, init, cost)

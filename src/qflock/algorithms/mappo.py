@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from qflock.algorithms._actor_critic import build
-from qflock.algorithms._actor_critic_config import ActorCriticConfig
+from qflock.algorithms._actor_critic.config import ActorCriticConfig
+from qflock.algorithms._actor_critic.learner import build
 
 __all__ = ["Config", "build"]
 

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from qflock.algorithms._pqn import build
-from qflock.algorithms._pqn_config import PQNConfig
+from qflock.algorithms._value.pqn import build
+from qflock.algorithms._value.pqn_config import PQNConfig
 
 __all__ = ["Config", "build"]
 

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from qflock.algorithms._value import build
-from qflock.algorithms._value_config import ValueConfig
+from qflock.algorithms._value.config import ValueConfig
+from qflock.algorithms._value.learner import build
 
 __all__ = ["Config", "build"]
 

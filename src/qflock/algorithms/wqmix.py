@@ -16,13 +16,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from qflock.algorithms import _value
-from qflock.algorithms._q_config import need
-from qflock.algorithms._q_learning import QLearning, Weights, choose
-from qflock.algorithms._value_config import ValueConfig
-from qflock.parts import exploration, inputs
-from qflock.parts.networks import MLP
-from qflock.types import Environment, Learner, Parameters, Rows
+from qflock.algorithms._value import learner
+from qflock.algorithms._value.config import ValueConfig
+from qflock.algorithms._value.q_config import need
+from qflock.algorithms._value.q_learning import QLearning, Weights, choose
+from qflock.core.types import Environment, Learner, Parameters, Rows
+from qflock.learning import exploration
+from qflock.networks import inputs
+from qflock.networks.mlp import MLP
 
 
 @dataclass(frozen=True)
@@ -62,10 +63,10 @@ class Central(NamedTuple):
 
 def build(config: Config, env: Environment) -> Learner:
     """A WQMIX learner for an environment."""
-    return _value.build(config, env, lambda env, core: _central(config, env, core))
+    return learner.build(config, env, lambda env, core: _central(config, env, core))
 
 
-def _central(config: Config, env: Environment, core: QLearning) -> _value.Beside:
+def _central(config: Config, env: Environment, core: QLearning) -> learner.Beside:
     spec = env.spec
     state = inputs.of_state(spec, config.input_stage).size if core.mixes_state else spec.state
 
@@ -87,7 +88,7 @@ def _central(config: Config, env: Environment, core: QLearning) -> _value.Beside
     ) -> Float[Array, "T N"]:
         return jnp.square(value(central, rows, rows.actions) - aim)
 
-    def emphasis(online: Weights, said: _value.Said, rows: Rows) -> Float[Array, "T N"]:
+    def emphasis(online: Weights, said: learner.Said, rows: Rows) -> Float[Array, "T N"]:
         better = said.total < said.aim
         if config.weighting == "central":
             greedy = exploration.greedy(said.q[:-1], rows.timestep.legal[:-1])
@@ -95,4 +96,4 @@ def _central(config: Config, env: Environment, core: QLearning) -> _value.Beside
             better |= (greedy == rows.actions).all(-1)
         return jnp.where(better, 1.0, config.weight)
 
-    return _value.Beside("central", 1.0, core.mixes_state, init, cost, aims, emphasis)
+    return learner.Beside("central", 1.0, core.mixes_state, init, cost, aims, emphasis)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 
 from qflock.bridges._options import Option
-from qflock.errors import unknown
+from qflock.core.errors import unknown
 
 INFINITE = (-float("inf"), float("inf"))
 STEPS = Option(int, 25, "Steps of an episode. JaxMARL itself lets one more pass.")

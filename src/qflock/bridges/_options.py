@@ -12,7 +12,7 @@ from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin, get_
 import numpy as np
 from typing_extensions import Doc
 
-from qflock.errors import UserError
+from qflock.core.errors import UserError
 
 PLAIN = (bool, int, float, str)
 

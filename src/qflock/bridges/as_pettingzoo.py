@@ -10,8 +10,8 @@ import numpy as np
 from gymnasium import spaces
 from pettingzoo import ParallelEnv
 
-from qflock.errors import UserError
-from qflock.types import Drawable, Environment, TimeStep
+from qflock.core.errors import UserError
+from qflock.core.types import Drawable, Environment, TimeStep
 
 
 class AsPettingZoo(ParallelEnv):

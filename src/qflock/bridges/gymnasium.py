@@ -8,11 +8,12 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from qflock import trust
-from qflock.bridges import _hosting, _options
-from qflock.bridges._gymnasium_copy import Copy
+from qflock.bridges import _options
 from qflock.bridges._options import Option
-from qflock.errors import UserError
+from qflock.bridges.host import hosted
+from qflock.bridges.host.gymnasium_copy import Copy
+from qflock.core.errors import UserError
+from qflock.settings import trust
 
 EXTRA = "zoo"
 NO_SETTINGS = ("render_mode", "max_episode_steps")
@@ -37,6 +38,6 @@ def environment_class(target: str) -> type:
     for name, value in spec.kwargs.items():  # what this id changes of its class's defaults
         if name in options:
             options[name] = options[name]._replace(default=value)
-    limit = spec.max_episode_steps or _hosting.UNKNOWN_CLOCK
+    limit = spec.max_episode_steps or hosted.UNKNOWN_CLOCK
     options["max_steps"] = Option(int, limit, "Steps after which an episode is cut off.")
-    return _hosting.class_of(f"gymnasium:{target}", Copy, options)
+    return hosted.class_of(f"gymnasium:{target}", Copy, options)

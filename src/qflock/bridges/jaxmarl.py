@@ -21,8 +21,8 @@ from jaxtyping import Array, Bool, Int, PRNGKeyArray
 
 from qflock.bridges import _arrays, _jaxmarl_families, _options
 from qflock.bridges._jaxmarl_families import Family, Step
-from qflock.errors import UserError, unknown
-from qflock.types import ReferencePolicy, Spec, TimeStep
+from qflock.core.errors import UserError, unknown
+from qflock.core.types import ReferencePolicy, Spec, TimeStep
 
 EXTRA = "envs"
 WORLD = "world_state"

@@ -16,8 +16,8 @@ from jaxtyping import Array, Int, PRNGKeyArray
 
 from qflock.bridges import _arrays, _options
 from qflock.bridges._jumanji_games import GAMES, Game
-from qflock.errors import UserError, unknown
-from qflock.types import Spec, TimeStep
+from qflock.core.errors import UserError, unknown
+from qflock.core.types import Spec, TimeStep
 
 EXTRA = "envs"
 

@@ -10,10 +10,11 @@ import functools
 import inspect
 from typing import Literal
 
-from qflock import trust
-from qflock.bridges import _hosting, _options
+from qflock.bridges import _options
 from qflock.bridges._options import Option
-from qflock.bridges._pettingzoo_copy import Copy, module_of
+from qflock.bridges.host import hosted
+from qflock.bridges.host.pettingzoo_copy import Copy, module_of
+from qflock.settings import trust
 
 EXTRA = "zoo"
 NO_SETTINGS = ("render_mode", "viewer", "screen", "self", "env")
@@ -27,7 +28,7 @@ OWN = {
         bool, False, "Every agent is paid the same team reward; else the team's is the sum."
     ),
 }
-LIMIT = Option(int, _hosting.UNKNOWN_CLOCK, "Steps after which an episode is cut off.")
+LIMIT = Option(int, hosted.UNKNOWN_CLOCK, "Steps after which an episode is cut off.")
 
 
 @functools.cache
@@ -48,7 +49,7 @@ def environment_class(target: str) -> type:
             break
     if "max_cycles" not in options:
         options["max_steps"] = LIMIT
-    return _hosting.class_of(f"pettingzoo:{target}", Copy, {**options, **OWN})
+    return hosted.class_of(f"pettingzoo:{target}", Copy, {**options, **OWN})
 
 
 def _takes_anything(maker: object) -> bool:

@@ -14,8 +14,9 @@ import traceback
 from collections.abc import Sequence
 from types import ModuleType
 
-from qflock import __version__, trust
-from qflock.errors import UserError, unknown
+from qflock.core.errors import UserError, unknown
+from qflock.core.version import __version__
+from qflock.settings import trust
 
 COMMANDS = {
     "train": "train an algorithm on an environment",
@@ -133,7 +134,7 @@ def module(command: str) -> ModuleType:
 def _line_of_the_users(problem: Exception) -> str | None:
     """``file:line`` of the innermost code in a file that the user gave: an environment or a network of their
     own. None where there is no such line."""
-    from qflock.registry import GIVEN
+    from qflock.settings.registry import GIVEN
 
     for frame, line in reversed(list(traceback.walk_tb(problem.__traceback__))):
         if frame.f_globals.get("__name__") in GIVEN:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from typing import Annotated, Any, NamedTuple, get_type_hints
 
-from qflock.errors import UserError
+from qflock.core.errors import UserError
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -125,7 +125,7 @@ def _registry() -> Any:
     """tyro's rules for values, with our own conversion: the one that YAML and Python go through."""
     from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
-    from qflock import settings_values as values
+    from qflock.settings import values
 
     registry = ConstructorRegistry()
 

@@ -14,9 +14,9 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
-from qflock.evidence import experiment_cell
-from qflock.evidence.experiment_cell import Cell, State
-from qflock.runs.curve import quantity
+from qflock.experiments import cell as experiment_cell
+from qflock.experiments.cell import Cell, State
+from qflock.runs.train.curve import quantity
 
 STYLES = {"done": "green", "running": "bold", "waiting": "dim", "started": "dim", "failed": "red"}
 ORDER = ("running", "failed", "done", "started", "waiting")  # of what is shown where there is little room

@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as Grid
 
-from qflock.evidence.comparison_table import Comparison, Table
+from qflock.evidence.comparison.statistics import Interval
+from qflock.evidence.comparison.table import Comparison, Table
 from qflock.evidence.records import COSTS
-from qflock.evidence.statistics import Interval
-from qflock.runs.curve import quantity
+from qflock.runs.train.curve import quantity
 
 WIDTH = 100  # where the output is no terminal; a narrower terminal has costs below the scores
 NOTHING = "-"

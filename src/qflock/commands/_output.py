@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from qflock import processes
+from qflock.machine import processes
 
 COLUMNS = {
     "return_mean": "return",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qflock.errors import UserError
+from qflock.core.errors import UserError
 
 if TYPE_CHECKING:
     from qflock.runs.folder import RunFolder

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from qflock import config, registry
 from qflock.commands import _arguments, _output
 from qflock.commands._arguments import Group
-from qflock.errors import UserError
+from qflock.core.errors import UserError
+from qflock.settings import config, registry
 
 COMMAND = "qflock check ENVIRONMENT"
 ABOUT = """Check that an environment keeps its promises: shapes and types as its Spec
@@ -53,9 +53,9 @@ def run(argv: list[str]) -> int:
 
 
 def _findings(name: str, settings: Any) -> list[str]:
-    from qflock import device
-    from qflock.parts import conformance, host_conformance
-    from qflock.parts.host_workers import HostEnvironment
+    from qflock.bridges.host.workers import HostEnvironment
+    from qflock.machine import device
+    from qflock.playing.conformance import checks, host
 
     device.use("cpu")
     try:
@@ -65,7 +65,7 @@ def _findings(name: str, settings: Any) -> list[str]:
     except Exception as problem:
         words = " ".join(str(problem).split())[:200]
         return [f"making it fails with {type(problem).__name__}: {words}"]
-    check = host_conformance.findings if isinstance(env, HostEnvironment) else conformance.findings
+    check = host.findings if isinstance(env, HostEnvironment) else checks.findings
     return check(env)
 
 

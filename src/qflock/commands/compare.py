@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from qflock.commands import _arguments, _output
 from qflock.commands._arguments import Group
-from qflock.errors import UserError
+from qflock.core.errors import UserError
 
 if TYPE_CHECKING:
-    from qflock.evidence.comparison_table import Comparison
+    from qflock.evidence.comparison.table import Comparison
 
 COMMAND = "qflock compare RUN"
 ABOUT = """Compare finished runs: one or more folders, or globs such as 'runs/qmix-*'. Runs of one
@@ -53,7 +53,7 @@ def run(argv: list[str]) -> int:
     (options,) = _arguments.parse([Group(Options())], rest, command=COMMAND, about=ABOUT)
 
     from qflock.commands import _comparison_output
-    from qflock.evidence.comparison import compare
+    from qflock.evidence.comparison.compare import compare
 
     _refuse_unwritable(options)
     comparison = compare(
@@ -73,8 +73,8 @@ def _refuse_unwritable(options: Options) -> None:
 
 
 def _write(comparison: Comparison, options: Options) -> list[Path]:
-    from qflock.evidence import comparison_figures
-    from qflock.runs.storage import CannotWrite, write_text
+    from qflock.evidence.comparison import figures
+    from qflock.files.storage import CannotWrite, write_text
 
     tables = [(options.out / "compare.csv", comparison.as_csv())]
     tables += [(options.out / "compare.json", json.dumps(comparison.as_json(), indent=1) + "\n")]
@@ -83,7 +83,7 @@ def _write(comparison: Comparison, options: Options) -> list[Path]:
         for path, text in tables:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_text(path, text)
-        return [path for path, _ in tables] + comparison_figures.draw(comparison, options.out)
+        return [path for path, _ in tables] + figures.draw(comparison, options.out)
     except (OSError, CannotWrite) as problem:
         cause = problem if isinstance(problem, OSError) else problem.__cause__
         why = getattr(cause, "strerror", None) or cause

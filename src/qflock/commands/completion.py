@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from qflock import config, registry
 from qflock.commands import COMMANDS, _arguments, module
 from qflock.commands._arguments import Group
-from qflock.errors import UserError, unknown
+from qflock.core.errors import UserError, unknown
+from qflock.settings import config, registry
+from qflock.settings.run import RunSettings
 
 SHELLS = ("bash", "zsh")
 COMMAND = "qflock completion bash|zsh"
@@ -81,7 +82,7 @@ def script() -> str:
     """The script for bash; zsh reads it with ``bashcompinit``."""
     forms = {name: getattr(module(name), "Options", None) for name in COMMANDS}
     groups = {name: [Group(form())] for name, form in forms.items() if form}
-    groups["train"].append(Group(config.RunSettings(), pairs=True))
+    groups["train"].append(Group(RunSettings(), pairs=True))
     learners = {
         name: [Group(registry.algorithm(name).Config(), pairs=True)] for name in registry.names("algorithms")
     }
@@ -95,7 +96,7 @@ def script() -> str:
             choices[option] = sorted({*choices.get(option, ()), *values})
     positional = {"list": "environments algorithms", "completion": " ".join(SHELLS)}
     return SCRIPT.format(
-        environment=config.RunSettings.env,
+        environment=RunSettings.env,
         commands=" ".join(COMMANDS),
         algorithms=" ".join(learners),
         values=_cases({option: " ".join(values) for option, values in choices.items()}, 6),

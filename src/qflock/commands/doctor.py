@@ -41,7 +41,7 @@ def run(argv: list[str]) -> int:
 
 
 def _examine() -> dict[str, Any]:
-    from qflock import device
+    from qflock.machine import device
 
     problems, advice = [], []
     needed, extras = _requirements()

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from qflock.commands import _arguments, _output, _runs
 from qflock.commands._arguments import Group
-from qflock.errors import UserError
+from qflock.core.errors import UserError
 
 COMMAND = "qflock evaluate RUN"
 ABOUT = """Score a run's policy on fresh episodes, beside random play and the references
@@ -68,13 +68,13 @@ def run(argv: list[str]) -> int:
     )
 
     def work() -> dict[str, Any]:
-        from qflock import device
+        from qflock.machine import device
         from qflock.runs import evaluation
 
         device.use(options.device)
         conditions = None
         if options.shots or options.noise or options.circuit_device:
-            from qflock.parts.circuits import Conditions
+            from qflock.networks.circuit import Conditions
             from qflock.quantum import noise
 
             channel = noise.parse(options.noise) if options.noise else noise.NONE

@@ -9,7 +9,7 @@ from typing import Any
 
 from qflock.commands import _arguments, _output
 from qflock.commands._arguments import Group
-from qflock.errors import UserError
+from qflock.core.errors import UserError
 
 COMMAND = "qflock experiment FILE"
 ABOUT = """Train every method on every environment that a YAML file names, each cell in a run folder of its
@@ -52,11 +52,13 @@ def run(argv: list[str]) -> int:
     assert file is not None  # help ends the program
 
     from qflock.commands import _cells_output
-    from qflock.evidence import experiment, experiment_file, experiment_launchers
+    from qflock.experiments import file as experiment_file
+    from qflock.experiments import launchers
+    from qflock.experiments import run as experiment
 
     stated = experiment_file.read(Path(file))
     said, where = (options.launcher, "--launcher") if options.launcher else (stated.launcher, file)
-    launcher = experiment_launchers.read(said, where)
+    launcher = launchers.read(said, where)
     failures: dict[str, str] = {}
 
     def work() -> dict[str, Any]:

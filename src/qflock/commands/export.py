@@ -46,8 +46,8 @@ def run(argv: list[str]) -> int:
     (options,) = _arguments.parse([Group(Options())], rest, command=COMMAND, about=ABOUT)
 
     def work() -> dict[str, Any]:
-        from qflock import device
         from qflock.exports import writing
+        from qflock.machine import device
 
         device.use("cpu")
         return writing.export(found.path, options.to, options.output, options.seed, options.checkpoint)

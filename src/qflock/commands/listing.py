@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-from qflock import registry
 from qflock.commands import _arguments, _output
 from qflock.commands._arguments import Group
-from qflock.errors import UserError, unknown
+from qflock.core.errors import UserError, unknown
+from qflock.settings import registry
 
 COMMAND = "qflock list [environments|algorithms]"
 ABOUT = """Name the environments and algorithms there are, with a line on each; of environments also sizes,
@@ -100,7 +100,7 @@ def _look(name: str, episodes: int) -> dict[str, Any]:
     metric = published.pop("metric", METRIC)
     facts = {size: getattr(env.spec, size) for size in SIZES} | {"metric": metric, "published": published}
     if episodes:
-        from qflock import device
+        from qflock.machine import device
 
         device.use("cpu")
         from qflock.runs import evaluation

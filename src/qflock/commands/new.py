@@ -10,7 +10,7 @@ from typing import Any
 
 from qflock.commands import _arguments, _output
 from qflock.commands._arguments import Group
-from qflock.errors import UserError, unknown
+from qflock.core.errors import UserError, unknown
 
 COMMAND = "qflock new environment FILE.py"
 ABOUT = """Write a small cooperative game of one file, with comments: an environment of

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from qflock.commands import _arguments, _output
 from qflock.commands._arguments import Group
-from qflock.errors import UserError
+from qflock.core.errors import UserError
 
 COMMAND = "qflock report RUN"
 ABOUT = """Write one page about finished runs: folders, globs such as 'runs/qmix-*', or an experiment's
@@ -59,13 +59,13 @@ def run(argv: list[str]) -> int:
         )
     (options,) = _arguments.parse([Group(Options())], rest, command=COMMAND, about=ABOUT)
 
-    from qflock.evidence import report
+    from qflock.evidence.report import document
 
     if options.replays:
-        from qflock import device
+        from qflock.machine import device
 
         device.use("cpu")
-    comparison = report.write(
+    comparison = document.write(
         options.out,
         runs,
         metric=options.metric,

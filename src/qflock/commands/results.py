@@ -8,7 +8,7 @@ from typing import Any
 
 from qflock.commands import _arguments, _output
 from qflock.commands._arguments import Group
-from qflock.errors import UserError
+from qflock.core.errors import UserError
 
 COMMAND = "qflock results RUN"
 ABOUT = """Keep finished runs as reference results: a JSON file each, with its seeds, settings, versions,

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from qflock.commands import _arguments, _output, _runs
 from qflock.commands._arguments import Group
-from qflock.errors import UserError
+from qflock.core.errors import UserError
 
 COMMAND = "qflock resume RUN"
 ABOUT = """Go on with a run from its newest saved state. RUN is the run's folder, or latest.

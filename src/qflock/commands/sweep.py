@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from qflock import config, settings_file
 from qflock.commands import _arguments, _output
 from qflock.commands._arguments import Group
 from qflock.commands.experiment import stop_well
-from qflock.config import Settings
-from qflock.errors import UserError
+from qflock.core.errors import UserError
+from qflock.settings import config
+from qflock.settings import file as settings_file
+from qflock.settings.config import Settings
 
 COMMAND = "qflock sweep ALGORITHM"
 ABOUT = """Search settings of an algorithm on an environment. Every trial trains --seeds seeds from --seed on,
@@ -63,10 +64,11 @@ def run(argv: list[str]) -> int:
     ranges = _ranges(options.ranges)
 
     from qflock.commands import _cells_output
-    from qflock.evidence import experiment, experiment_launchers, sweep
-    from qflock.runs.folder import short_name
+    from qflock.experiments import launchers, sweep
+    from qflock.experiments import run as experiment
+    from qflock.settings.registry import short_name
 
-    launcher = experiment_launchers.read(options.launcher)
+    launcher = launchers.read(options.launcher)
     name = f"{short_name(settings.algorithm)}-{short_name(settings.run.env)}"
     folder = settings.run.run_dir or Path("runs") / f"sweep-{name}"
     search = sweep.plan(
@@ -88,7 +90,7 @@ def run(argv: list[str]) -> int:
 
 def _settings(algorithm: str, argv: list[str]) -> tuple[Options, Settings]:
     """The command's own options, and the settings of every trial."""
-    from qflock.evidence.sweep import FIRST_SEED, SEEDS
+    from qflock.experiments.sweep import FIRST_SEED, SEEDS
 
     env, file = (_arguments.peek(argv, name) for name in ("--env", "--config"))
     given = {"seeds": SEEDS, "seed": FIRST_SEED} | ({"env": env} if env is not None else {})

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from qflock import config, registry
 from qflock.commands import _arguments, _output
 from qflock.commands._arguments import Group
-from qflock.config import Settings
-from qflock.errors import UserError
+from qflock.core.errors import UserError
+from qflock.settings import config, registry
+from qflock.settings.config import Settings
 
 USAGE = """usage: qflock train ALGORITHM [--env ENVIRONMENT] [--SETTING VALUE ...]
        qflock train --config runs/NAME/configs/config.yaml [--SETTING VALUE ...]

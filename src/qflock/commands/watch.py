@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from qflock import config
 from qflock.commands import _arguments, _runs
 from qflock.commands._arguments import Group
-from qflock.errors import UserError, unknown
+from qflock.core.errors import UserError, unknown
+from qflock.settings import config
 
 COMMAND = "qflock watch RUN"
 ABOUT = """See a run play, in the terminal or as a file. RUN is the run's folder, or latest.
@@ -98,7 +98,7 @@ def run(argv: list[str]) -> int:
     if found is not None and options.policy is not None:
         raise UserError("--policy shows a reference policy and goes with --env, without a run")
 
-    from qflock import device
+    from qflock.machine import device
 
     device.use(options.device)
     how: dict[str, Any] = {"episodes": options.episodes, "seed": options.seed, "fps": options.fps}
@@ -110,7 +110,7 @@ def run(argv: list[str]) -> int:
         assert name is not None
         how["environment"] = config.make_environment(name, environment)
         how["policy"] = _policy(how["environment"], options.policy)
-    from qflock.evidence import watching
+    from qflock.evidence.replay import watching
 
     path = found.path if found is not None else None
     for file in options.files:

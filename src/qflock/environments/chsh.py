@@ -16,9 +16,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Float32, Int, Int32, PRNGKeyArray
 
-from qflock.environments import _tables_picture
-from qflock.types import ReferencePolicy, Spec, TimeStep
-from qflock.types import State as AnyState
+from qflock.core.types import ReferencePolicy, Spec, TimeStep
+from qflock.core.types import State as AnyState
+from qflock.environments._tables import picture
 
 AGENTS, ACTIONS, QUESTIONS = 2, ("0", "1"), 2
 CLASSICAL, ENTANGLED = 0.75, cos(pi / 8) ** 2
@@ -36,7 +36,7 @@ class State(NamedTuple):
 
 
 class Environment:
-    """The CHSH game as pure functions. Of the sort `qflock.types.Exact`.
+    """The CHSH game as pure functions. Of the sort `qflock.core.types.Exact`.
 
     An agent sees its own question as a one-hot vector; the state is both questions.
     """
@@ -73,7 +73,7 @@ class Environment:
         first, second = np.asarray(state.questions).tolist()
         answers = np.asarray(state.answers).tolist()
         over = bool(state.over)
-        panel = _tables_picture.Panel(
+        panel = picture.Panel(
             f"questions: {first} to agent 0, {second} to agent 1",
             ACTIONS,
             WINS[first, second],
@@ -82,7 +82,7 @@ class Environment:
         )
         won = WINS[(first, second, *answers)] > 0
         result = ("won" if won else "lost") if over else ""
-        return _tables_picture.draw([panel], size, "rows: agent 0, columns: agent 1", result)
+        return picture.draw([panel], size, "rows: agent 0, columns: agent 1", result)
 
     def references(self) -> dict[str, ReferencePolicy]:
         """A pair that measures an entangled state (no pair can do better), and the best without: always 0."""
@@ -106,7 +106,7 @@ class Environment:
     def exact_return(
         self, probabilities: Float[Array, "*B 2 2 2"], discount: float | Float[Array, ""] = 1.0
     ) -> Float[Array, "*B"]:
-        """The share of games that independent agents win, at most 0.75; see `qflock.types.Exact`."""
+        """The share of games that independent agents win, at most 0.75; see `qflock.core.types.Exact`."""
         del discount  # the one step is not discounted
         own, other = probabilities[..., 0, :, :], probabilities[..., 1, :, :]
         return self.exact_joint_return(own[..., :, None, :, None] * other[..., None, :, None, :])

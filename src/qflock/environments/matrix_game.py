@@ -15,10 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from qflock.environments import _payoffs, _tables_picture
-from qflock.errors import UserError
-from qflock.types import ReferencePolicy, Spec, TimeStep
-from qflock.types import State as AnyState
+from qflock.core.errors import UserError
+from qflock.core.types import ReferencePolicy, Spec, TimeStep
+from qflock.core.types import State as AnyState
+from qflock.environments._tables import payoffs, picture
 
 
 @dataclass(frozen=True)
@@ -38,15 +38,15 @@ class Config:
     def __post_init__(self) -> None:
         if not -1e30 < self.penalty <= 0:
             raise UserError(f"penalty is {self.penalty}; it must be a finite number, 0 or less")
-        if not _payoffs.is_name(self.payoff):
+        if not payoffs.is_name(self.payoff):
             # The table itself, so that a run needs no file of the user's to be repeated or evaluated.
-            object.__setattr__(self, "payoff", _payoffs.to_text(_payoffs.read(self.payoff)))
+            object.__setattr__(self, "payoff", payoffs.to_text(payoffs.read(self.payoff)))
 
     def table(self) -> np.ndarray:
         """The payoffs, float32, one axis for each agent."""
-        if _payoffs.is_name(self.payoff):
-            return _payoffs.named(self.payoff, self.penalty)
-        return _payoffs.read(self.payoff)
+        if payoffs.is_name(self.payoff):
+            return payoffs.named(self.payoff, self.penalty)
+        return payoffs.read(self.payoff)
 
 
 class State(NamedTuple):
@@ -104,11 +104,11 @@ class Environment:
         actions, over = np.asarray(state.actions).tolist(), bool(state.over)
         table = self.table[(slice(None), slice(None), *actions[2:])]
         chosen = (actions[0], actions[1]) if over else None
-        panel = _tables_picture.Panel("", self.spec.action_names, table, chosen, self.spec.return_range)
+        panel = picture.Panel("", self.spec.action_names, table, chosen, self.spec.return_range)
         others = [f"agent {i}: {action}" for i, action in enumerate(actions[2:], start=2)]
         left = ", ".join(others) or "rows: agent 0, columns: agent 1"
         right = f"payoff {self.table[tuple(actions)]:g}, best {self.table.max():g}" if over else ""
-        return _tables_picture.draw([panel], size, left, right)
+        return picture.draw([panel], size, left, right)
 
     def references(self) -> dict[str, ReferencePolicy]:
         """The best joint action (the first of equals), told to everybody."""

@@ -14,9 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from qflock.environments import _tables_picture
-from qflock.types import ReferencePolicy, Spec, TimeStep
-from qflock.types import State as AnyState
+from qflock.core.types import ReferencePolicy, Spec, TimeStep
+from qflock.core.types import State as AnyState
+from qflock.environments._tables import picture
 
 AGENTS, ACTIONS = 2, ("A", "B")
 PLACES = START, AFTER_A, AFTER_B = 0, 1, 2
@@ -71,7 +71,7 @@ class Environment:
         """Both tables, the one not played pale, and the chosen cell: (height, width, 3) uint8 RGB."""
         place, actions, over = int(state.place), np.asarray(state.actions).tolist(), bool(state.over)
         panels = [
-            _tables_picture.Panel(
+            picture.Panel(
                 f"2{ACTIONS[i]}",
                 ACTIONS,
                 table,
@@ -83,7 +83,7 @@ class Environment:
         ]
         left = "agent 0 picks a table" if place == START else f"agent 0 picked 2{ACTIONS[place - AFTER_A]}"
         paid = f"payoff {PAYOFFS[(place - AFTER_A, *actions)]:g}, best {BEST:g}" if over else ""
-        return _tables_picture.draw(panels, size, left, paid)
+        return picture.draw(panels, size, left, paid)
 
     def references(self) -> dict[str, ReferencePolicy]:
         """Both always B, which ends at 8; and both always A, which ends at 7 for certain."""

@@ -1,0 +1,1 @@
+"""What finished runs show: comparisons, figures, reports, replays. It trains nothing."""

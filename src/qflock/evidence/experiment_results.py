@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from qflock.errors import UserError
+from qflock.core.errors import UserError
 from qflock.runs import folder
 
 EXPERIMENT = "results.json"

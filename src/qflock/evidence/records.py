@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from qflock.config import RunSettings
-from qflock.errors import UserError
+from qflock.core.errors import UserError
 from qflock.evidence import experiment_results
-from qflock.runs import folder, log, summaries
+from qflock.files import csv_log
+from qflock.runs import folder, summaries
 from qflock.runs.folder import RunFolder
+from qflock.settings.run import RunSettings
 
 METRICS = (  # that every run has; an environment's measures, such as solved, come on top
     "discounted_mean",
@@ -167,7 +168,7 @@ def _numbers(row: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _curves(path: Path) -> dict[int, tuple[np.ndarray, dict[str, np.ndarray]]]:
-    columns = log.read(path) if path.is_file() else {}
+    columns = csv_log.read(path) if path.is_file() else {}
     if not columns:
         return {}
     if missing := [name for name in ("seed", "env_step") if name not in columns]:

@@ -14,12 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from qflock.errors import UserError
-from qflock.evidence import records, statistics
+from qflock.core.errors import UserError
+from qflock.evidence import records
+from qflock.evidence.comparison import statistics
 from qflock.evidence.records import Record
+from qflock.files.storage import DamagedFile, write_text
 from qflock.runs import folder
-from qflock.runs.curve import quantity
-from qflock.runs.storage import DamagedFile, write_text
+from qflock.runs.train.curve import quantity
 
 SCHEMA = 1
 CONFIDENCE = 0.99

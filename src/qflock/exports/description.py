@@ -10,18 +10,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from qflock import __version__
-from qflock.errors import UserError
+from qflock.core.errors import UserError
+from qflock.core.types import Parameters, Spec
+from qflock.core.version import __version__
 from qflock.exports.numpy_policy import FORMAT, ExportedPolicy
-from qflock.parts import inputs
-from qflock.parts.circuits import Circuit, fixed_rows
-from qflock.parts.networks import MLP
-from qflock.parts.recurrent import GRU
-from qflock.parts.rollout import spread
-from qflock.runs import folder
+from qflock.networks import inputs
+from qflock.networks.circuit import Circuit, fixed_rows
+from qflock.networks.mlp import MLP
+from qflock.networks.recurrent import GRU
+from qflock.playing.rollout import spread
 from qflock.runs.policy import Loaded
-from qflock.settings_values import plain
-from qflock.types import Parameters, Spec
+from qflock.settings import registry
+from qflock.settings.values import plain
 
 
 class Portable(NamedTuple):
@@ -74,8 +74,8 @@ def describe(loaded: Loaded, seed: int | None = None, checkpoint: str = "final")
     about = {
         "format": FORMAT,
         "made_by": f"qflock {__version__}",
-        "algorithm": folder.short_name(algorithm),
-        "environment": folder.short_name(loaded.settings.run.env),
+        "algorithm": registry.short_name(algorithm),
+        "environment": registry.short_name(loaded.settings.run.env),
         "environment_settings": _plain(loaded.settings.environment),
         "seed": seed,
         "checkpoint": checkpoint,

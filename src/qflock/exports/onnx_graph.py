@@ -23,12 +23,14 @@ import jax.extend
 import jax.numpy as jnp
 from jax.interpreters.partial_eval import dce_jaxpr
 
-from qflock import device
+from qflock.algorithms._actor_critic import amplitude
 from qflock.exports import description
 from qflock.exports.description import Portable
-from qflock.parts import amplitude, exploration, policies
-from qflock.runs import policy, program
+from qflock.learning import categorical, exploration
+from qflock.machine import device
+from qflock.runs import policy
 from qflock.runs.policy import Loaded
+from qflock.runs.train import program
 
 
 def traced(portable: Portable, loaded: Loaded) -> tuple[Any, list[Any], list[str], list[str]]:
@@ -58,7 +60,7 @@ def traced(portable: Portable, loaded: Loaded) -> tuple[Any, list[Any], list[str
         if operator is not None:
             scores = amplitude.apply(scores, legal, **operator).logits
         elif about["choice"]["kind"] == "policy":
-            scores = policies.log_probabilities(scores, legal)
+            scores = categorical.log_probabilities(scores, legal)
         actions = exploration.greedy(scores, legal).astype(jnp.int32)
         return scores, actions, *(kept[:-1] if about["last_action"] else kept)
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from qflock.errors import UserError
+from qflock.core.errors import UserError
 from qflock.exports import description
 from qflock.exports.description import Portable
 from qflock.exports.numpy_policy import ExportedPolicy, Memory
+from qflock.files.storage import replacing
 from qflock.runs.policy import Loaded
-from qflock.runs.storage import replacing
 
 PACKAGES = ("jax2onnx", "onnxruntime")
 

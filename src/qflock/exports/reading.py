@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from qflock.errors import UserError, unknown
+from qflock.core.errors import UserError, unknown
 from qflock.exports.numpy_policy import ExportedPolicy, NumpyPolicy
 from qflock.exports.onnx_policy import OnnxPolicy
-from qflock.runs import tensors
-from qflock.runs.storage import DamagedFile
+from qflock.files import tensors
+from qflock.files.storage import DamagedFile
 
 KINDS = (".npz", ".pt", ".onnx", ".safetensors")
 

@@ -9,12 +9,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from qflock.errors import UserError
+from qflock.core.errors import UserError
 from qflock.exports import description, numpy_policy, onnx_policy
 from qflock.exports.description import Portable
 from qflock.exports.numpy_policy import NumpyPolicy
-from qflock.runs import policy, tensors
-from qflock.runs.storage import cannot_write, replacing, write_text
+from qflock.files import tensors
+from qflock.files.storage import cannot_write, replacing, write_text
+from qflock.runs import policy
 
 Format = Literal["numpy", "torch", "onnx", "safetensors"]
 

@@ -17,7 +17,7 @@ from typing import Literal
 
 import numpy as np
 
-from qflock.errors import UserError
+from qflock.core.errors import UserError
 
 Encoding = Literal["angle", "amplitude"]
 Entanglement = Literal["ring", "all", "none"]

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from qflock.errors import UserError, unknown
+from qflock.core.errors import UserError, unknown
 from qflock.quantum import simulate, statevector
 from qflock.quantum.circuit import Circuit
 from qflock.quantum.rotations import Gates, after

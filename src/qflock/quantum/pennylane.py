@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from qflock.errors import UserError
+from qflock.core.errors import UserError
 from qflock.quantum.circuit import Circuit
 from qflock.quantum.noise import NONE, Noise
 from qflock.quantum.simulate import Parameters

@@ -1,0 +1,1 @@
+"""Runs: folder, checkpoints, policies, evaluation; training is in train/."""

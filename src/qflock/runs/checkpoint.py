@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 from jaxtyping import PyTree
 
-from qflock.errors import UserError
-from qflock.runs import tensors
+from qflock.core.errors import UserError
+from qflock.files import tensors
+from qflock.files.storage import DamagedFile, discard_partials, remove
 from qflock.runs.folder import RunFolder
-from qflock.runs.storage import DamagedFile, discard_partials, remove
 
 STATES_KEPT = 2
 

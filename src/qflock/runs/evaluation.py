@@ -12,13 +12,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int, PRNGKeyArray
 
-from qflock.errors import UserError
-from qflock.parts import circuit_conditions
-from qflock.parts import evaluation as play
-from qflock.parts.circuits import Conditions
-from qflock.parts.host_workers import HostEnvironment
-from qflock.runs import host_program, policy, program, programs
-from qflock.types import Environment, Mode, Referenced
+from qflock.bridges.host.workers import HostEnvironment
+from qflock.core.errors import UserError
+from qflock.core.types import Environment, Mode, Referenced
+from qflock.networks import conditions as circuit_conditions
+from qflock.networks.circuit import Conditions
+from qflock.playing import evaluation as play
+from qflock.runs import policy
+from qflock.runs.train import host_program, program, programs
 
 COLUMNS = (
     "episodes",

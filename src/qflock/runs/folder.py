@@ -8,7 +8,6 @@ import errno
 import hashlib
 import json
 import os
-import re
 import secrets
 import shutil
 import tempfile
@@ -18,13 +17,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from qflock import config, registry
-from qflock.config import Settings
-from qflock.errors import UserError
-from qflock.runs import lock
-from qflock.runs.storage import DamagedFile, cannot_write, discard_partials, write_text
+from qflock.core.errors import UserError
+from qflock.files import lock
+from qflock.files.storage import DamagedFile, cannot_write, discard_partials, write_text
+from qflock.settings import config, registry
+from qflock.settings.config import Settings
+from qflock.settings.run import RUNS
 
-RUNS = Path("runs")
 SCHEMA = 1
 
 
@@ -112,7 +111,7 @@ class RunFolder:
         Raises:
             CannotWrite: the disk is full or the folder cannot be written.
         """
-        from qflock.runs import provenance
+        from qflock.machine import provenance
 
         facts = self.read_hparams()
         again = {"at": now.astimezone().isoformat(timespec="seconds"), **provenance.machine()}
@@ -154,7 +153,7 @@ def create(settings: Settings, run_dir: Path | None = None, *, now: datetime) ->
         UserError: ``run_dir`` is not empty.
         CannotWrite: the folder cannot be made or written.
     """
-    from qflock.runs import provenance
+    from qflock.machine import provenance
 
     folder = RunFolder(_make_chosen(run_dir) if run_dir is not None else _make_named(settings, now))
     facts = {
@@ -203,17 +202,9 @@ def open_run(path: Path | str) -> RunFolder:
     return folder
 
 
-def short_name(name: str) -> str:
-    """An algorithm's or environment's name as part of a file name: ``my_env.py:MyEnv`` is ``MyEnv``."""
-    name = registry.canonical(name)
-    if registry.is_path(name):
-        file, _, attribute = name.partition(":")
-        name = attribute or Path(file).stem
-    return re.sub(r"[^A-Za-z0-9_.]+", "_", name).strip("._")[:60] or "unnamed"
-
-
 def _make_named(settings: Settings, now: datetime) -> Path:
-    stem = f"{short_name(settings.algorithm)}-{short_name(settings.run.env)}-{now:%Y%m%d-%H%M%S}"
+    what = f"{registry.short_name(settings.algorithm)}-{registry.short_name(settings.run.env)}"
+    stem = f"{what}-{now:%Y%m%d-%H%M%S}"
     while True:
         path = RUNS / f"{stem}-{secrets.token_hex(2)}"
         try:

@@ -11,14 +11,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from qflock import config
-from qflock.errors import UserError, unknown
-from qflock.parts.evaluation import decentralised
-from qflock.parts.rollout import spread
-from qflock.runs import program, tensors
+from qflock.core.errors import UserError, unknown
+from qflock.core.types import Environment, Learner, Mode, Parameters, TimeStep
+from qflock.files import tensors
+from qflock.files.storage import DamagedFile
+from qflock.playing.evaluation import decentralised
+from qflock.playing.rollout import spread
 from qflock.runs.folder import RunFolder, open_run
-from qflock.runs.storage import DamagedFile
-from qflock.types import Environment, Learner, Mode, Parameters, TimeStep
+from qflock.runs.train import program
+from qflock.settings import config
 
 
 class Loaded(NamedTuple):

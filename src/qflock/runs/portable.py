@@ -9,14 +9,16 @@ from typing import Any
 import jax
 import numpy as np
 
-from qflock import config
-from qflock.config import Settings
-from qflock.errors import UserError
-from qflock.runs import checkpoint, folder, sharing, tensors
+from qflock.core.errors import UserError
+from qflock.core.types import Environment, Learner
+from qflock.files import tensors
+from qflock.runs import checkpoint, folder
 from qflock.runs.folder import RunFolder
-from qflock.runs.ledger import Position
-from qflock.runs.program import by_seed
-from qflock.types import Environment, Learner
+from qflock.runs.train import sharing
+from qflock.runs.train.ledger import Position
+from qflock.runs.train.program import by_seed
+from qflock.settings import config
+from qflock.settings.config import Settings
 
 
 class Portable:

@@ -7,10 +7,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from qflock.errors import UserError
+from qflock.core.errors import UserError
+from qflock.files.csv_log import prefix_digest
+from qflock.files.storage import DamagedFile, write_text
 from qflock.runs.folder import RunFolder
-from qflock.runs.log import prefix_digest
-from qflock.runs.storage import DamagedFile, write_text
 
 
 def write(where: RunFolder, summary: Mapping[str, Any]) -> None:

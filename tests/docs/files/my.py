@@ -2,7 +2,7 @@
 
 import equinox as eqx
 
-from qflock.parts.networks import MLP as Net
+from qflock.networks.mlp import MLP as Net
 
 __all__ = ["Mixer", "Net"]
 

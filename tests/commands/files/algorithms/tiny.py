@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from qflock.errors import UserError
+from qflock.core.errors import UserError
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,63 @@
+"""Settings of the value-factorisation learners with replay, and their ranges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from qflock.algorithms._value.q_config import QConfig, need
+
+
+@dataclass(frozen=True)
+class ValueConfig(QConfig):
+    """Settings shared by all value learners. Frequencies count environment steps summed over copies."""
+
+    double_q: bool = True
+    """Choose the next action with the online network, value it with the target network."""
+    n_step: int = 1
+    """Rewards summed before bootstrapping; above 1 it replaces td_lambda."""
+    row_length: int = 8
+    """Transitions kept together in replay, over which returns run; divides steps."""
+    burn_in: int = 0
+    """First transitions of a row that only wake an agent's memory and teach nothing."""
+    buffer_capacity: int = 262_144
+    """Transitions held in replay."""
+    min_buffer_size: int = 10_000
+    """Transitions held before learning starts."""
+    batch_size: int = 1024
+    """Transitions of a gradient step; a multiple of row_length."""
+    train_frequency: int = 1024
+    """Environment steps per gradient step; divides copies x steps."""
+    target_update_interval: int = 10_000
+    """Environment steps between updates of the target network; 0 for none: targets are the online one's."""
+    target_tau: float = 1.0
+    """Share of the online network taken over at a target update: 1 is hard, less is soft."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("row_length", "batch_size", "train_frequency", "n_step"):
+            need(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; it must be at least 1")
+        need(0 <= self.target_tau <= 1, f"target_tau is {self.target_tau}; it must lie in [0, 1]")
+        for name in ("min_buffer_size", "target_update_interval"):
+            need(getattr(self, name) >= 0, f"{name} is {getattr(self, name)}; it must not be negative")
+        need(
+            0 <= self.burn_in < self.row_length,
+            f"burn_in is {self.burn_in}; it must lie in [0, row_length), which is {self.row_length}",
+        )
+        block = self.copies * self.steps
+        need(
+            self.steps % self.row_length == 0,
+            f"row_length {self.row_length} does not divide steps {self.steps}",
+        )
+        need(
+            self.batch_size % self.row_length == 0,
+            f"batch_size {self.batch_size} is no multiple of row_length {self.row_length}",
+        )
+        need(
+            block % self.train_frequency == 0,
+            f"train_frequency {self.train_frequency} does not divide copies x steps = {block}",
+        )
+        need(
+            self.buffer_capacity >= max(block, self.min_buffer_size, self.batch_size),
+            f"buffer_capacity {self.buffer_capacity} is smaller than copies x steps ({block}), "
+            f"min_buffer_size ({self.min_buffer_size}) or batch_size ({self.batch_size})",
+        )

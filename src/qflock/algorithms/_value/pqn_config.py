@@ -1,0 +1,33 @@
+"""Settings of Q-learning without replay, and their ranges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from qflock.algorithms._value.q_config import QConfig, need
+
+
+@dataclass(frozen=True)
+class PQNConfig(QConfig):
+    """Settings of parallelised Q-learning. Frequencies count environment steps summed over copies."""
+
+    optimiser: Literal["adam", "radam"] = "radam"
+    """Adam, or RAdam, which warms up by itself (Liu et al. 2020)."""
+    td_lambda: float = 0.65
+    """Lambda of the returns inside a rollout; 0 is one-step."""
+    steps: int = 32
+    """Steps of each copy between two learning phases: the length of a rollout."""
+    epochs: int = 2
+    """Passes over each rollout."""
+    minibatches: int = 4
+    """Gradient steps of each pass; whole copies stay together, so it divides copies."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("epochs", "minibatches"):
+            need(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; it must be at least 1")
+        need(
+            self.copies % self.minibatches == 0,
+            f"minibatches {self.minibatches} does not divide copies {self.copies}",
+        )

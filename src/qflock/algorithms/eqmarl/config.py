@@ -1,0 +1,76 @@
+"""Settings of the entangled-critic learner, with their ranges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from qflock.core.errors import UserError
+
+
+@dataclass(frozen=True)
+class EqmarlConfig:
+    """Settings of `eqmarl`; the defaults are the published ones, three quirks included.
+
+    Raises:
+        UserError: a setting is out of its range.
+    """
+
+    critic: Literal["entangled", "circuit", "joint", "split"] = "entangled"
+    """The joint critic: entangled (published as eQMARL), circuit (one over all qubits, qfCTDE), joint (dense,
+    fCTDE) or split (dense, a part for each agent, sCTDE)."""
+    actor: Literal["auto", "circuit", "dense"] = "auto"
+    """The agents' shared network; auto goes with the critic: circuit for circuits, dense for dense ones."""
+    bell: Literal["phi+", "phi-", "psi+", "psi-", "none"] = "psi+"
+    """State that qubits of two agents share at the start (critic entangled); none is the control."""
+    entanglement: Literal["ring", "none"] = "ring"
+    """Entangling gates inside circuits; none is the control."""
+    frozen: bool = False
+    """Circuits keep their random angles and weights, the control; all else is trained."""
+    encoding: Literal["auto", "planes", "linear"] = "auto"
+    """How observations enter circuits: planes (four boards of 3 x 3, three numbers each) or a linear layer,
+    trained, with the weights of its numbers fixed; auto takes planes where they fit. Dense networks see the
+    observation itself, and with planes, the control, the same twelve numbers as circuits."""
+    qubits: int = 4
+    """Qubits of the actor, and of each agent in the critic."""
+    layers: int = 5
+    """Layers of circuits: trainable rotations, entangling gates, features as angles."""
+    hidden: tuple[int, ...] = (12,)
+    """Width of the hidden layer of dense networks; there is one."""
+    gamma: float = 0.99
+    """Discount."""
+    lr_angles: float = 1e-2
+    """Adam's step size for the angles of circuits."""
+    lr_scales: float = 1e-1
+    """Adam's step size for weights of features and of outputs of circuits."""
+    lr: float = 1e-3
+    """Adam's step size for dense layers."""
+    adam_eps: float = 1e-7
+    """Adam's epsilon."""
+    entropy_weight: float = 0.001
+    """Weight of the policy's entropy, in nats."""
+    entropy_form: Literal["published", "corrected"] = "published"
+    """corrected adds the mean entropy of all agents; published subtracts that of the last agent alone."""
+    td_gradient: Literal["residual", "semi"] = "residual"
+    """residual: the critic's gradient also flows through the next value (published); semi: it does not."""
+    end: Literal["terminal", "bootstrap"] = "terminal"
+    """Whether a truncated episode counts as ended (published) or goes on in the next state's value."""
+    copies: int = 1
+    """Environments stepped side by side."""
+    steps: int = 0
+    """Steps of each copy between two gradient steps; 0 for an episode of full length."""
+
+    def __post_init__(self) -> None:
+        for name in ("qubits", "layers", "copies"):
+            if getattr(self, name) < 1:
+                raise UserError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        for name in ("lr_angles", "lr_scales", "lr", "adam_eps"):
+            if not getattr(self, name) > 0:
+                raise UserError(f"{name} is {getattr(self, name)}; it must be above 0")
+        for name in ("entropy_weight", "steps"):
+            if not getattr(self, name) >= 0:
+                raise UserError(f"{name} is {getattr(self, name)}; it must not be negative")
+        if not 0 <= self.gamma <= 1:
+            raise UserError(f"gamma is {self.gamma}; it must lie in [0, 1]")
+        if len(self.hidden) != 1 or self.hidden[0] < 1:
+            raise UserError(f"hidden is {self.hidden}; give one width, at least 1")

@@ -1,0 +1,137 @@
+"""Metropolis-Hastings chains of policies: rungs of tempering, adaptive scales, annealing, and stages."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from qflock.algorithms.qmarl.problem import Problem, Sampler
+from qflock.core.types import Metrics
+from qflock.search import blocks, langevin, metropolis, tempering
+from qflock.search.metropolis import Position, Proposal, Scales
+
+USUAL_RATES = (0.1, 0.5)
+"""Acceptance after warm-up outside of which a new stage begins (specs/qmarl_mcmc.md)."""
+BETTER = 1e-4
+"""A chain is better than the best before by at least so much of the range of returns."""
+
+
+class Chains(NamedTuple):
+    """R rungs of C chains.
+
+    Attributes:
+        position: where they stand; leaves ``(R, C, ...)``.
+        scales: of proposals, for each rung and block.
+        key: the stage's scenarios.
+        stage: stages begun before this one.
+        step: steps done in this stage.
+        turn: steps done in all; decides the block that moves and the rungs that may swap.
+        record: the best score that a cold chain had in this stage.
+        since: steps since then.
+    """
+
+    position: Position
+    scales: Scales
+    key: PRNGKeyArray
+    stage: Int[Array, ""]
+    step: Int[Array, ""]
+    turn: Int[Array, ""]
+    record: Float[Array, ""]
+    since: Int[Array, ""]
+
+
+def build(problem: Problem) -> Sampler:
+    """The sampler ``metropolis``, with parallel tempering where there are several temperatures."""
+    config, shape, estimator = problem.config, problem.shape, problem.estimator
+    rungs, chains, count = config.temperatures, config.n_chains, len(problem.shape.names)
+    shares = tempering.ladder(rungs, config.temperature_ratio)
+    grid = lambda x: x.reshape(rungs, chains, *x.shape[1:])
+    over_grid = lambda f, axes: jax.vmap(jax.vmap(f, axes[0]), axes[1])
+
+    def place(theta: Float[Array, "R C D"], key: PRNGKeyArray, stage: PRNGKeyArray) -> Position:
+        keys = jax.random.split(key, (rungs, chains))
+        return over_grid(estimator.start, ((0, 0, None), (0, 0, None)))(theta, keys, stage)
+
+    def start(theta: Float[Array, "N D"], key: PRNGKeyArray, again: bool) -> Chains:
+        k_place, k_stage = jax.random.split(key)
+        position = place(grid(theta), k_place, k_stage)
+        scales = Scales.start(config.sigma_proposal, count, rungs)
+        none = jnp.int32(0)
+        stage = jnp.int32(again)
+        return Chains(position, scales, k_stage, stage, none, none, position.score[0].max(), none)
+
+    def betas(s: Chains) -> Float[Array, "R"]:
+        start = jnp.where(s.stage == 0, config.beta_start, max(config.beta_start, config.beta_again))
+        return config.beta * tempering.anneal(start, config.warmup, s.step) * shares
+
+    def move(s: Chains, key: PRNGKeyArray) -> tuple[Chains, tuple[Array, Array, Array]]:
+        """One step of every chain, then perhaps swaps; tells acceptance and swaps of cold chains."""
+        k_step, k_swap = jax.random.split(key)
+        beta, block = betas(s), s.turn % count
+
+        def one(key: Array, old: Position, log_sigma: Array, beta: Array) -> tuple[Position, Array]:
+            sigma = jnp.exp(log_sigma)
+            if config.proposal == "langevin":
+                moves = jnp.where(shape.block == block, sigma[shape.block], 0.0)
+                proposal = langevin.proposal(moves, problem.log_prior, beta)
+            else:
+                proposal = Proposal(lambda k, p: blocks.propose(shape, k, p.theta, sigma, block))
+            weigh = lambda old, theta, k: estimator.weigh(old, theta, k, s.key, beta)
+            return metropolis.step(key, old, proposal, weigh, problem.log_prior, beta)
+
+        each = over_grid(one, ((0, 0, None, None), (0, 0, 0, 0)))
+        keys = jax.random.split(k_step, (rungs, chains))
+        position, rate = each(keys, s.position, s.scales.log_sigma, beta)
+        scales = s.scales.adapt(rate.mean(1), block, s.step < config.warmup)
+
+        due = s.turn % config.swap_every == config.swap_every - 1
+        order, swapped = tempering.swap(k_swap, beta, position.value, (s.turn // config.swap_every) % 2)
+        stay = jnp.arange(rungs)[:, None]
+        order = jnp.broadcast_to(jnp.where(due, order, stay), (rungs, chains))
+        column = jnp.arange(chains)
+        position = jax.tree.map(lambda x: x[order, column], position)
+        s = s._replace(position=position, scales=scales, step=s.step + 1, turn=s.turn + 1)
+        return s, (rate[0].mean(), jnp.where(due, swapped, jnp.nan), position.score[0].max())
+
+    def renew(s: Chains, key: PRNGKeyArray) -> Chains:
+        """A new stage: fresh scenarios, adaptation and annealing from their beginnings."""
+        k_place, k_stage = jax.random.split(key)
+        solved = estimator.name == "exact"  # the same on all scenarios
+        position = s.position if solved else place(s.position.theta, k_place, k_stage)
+        scales = Scales(s.scales.log_sigma, jnp.zeros(count))
+        none = jnp.int32(0)
+        return Chains(position, scales, k_stage, s.stage + 1, none, s.turn, position.score[0].max(), none)
+
+    def sweep(s: Chains, key: PRNGKeyArray) -> tuple[Chains, Metrics, Array]:
+        k_moves, k_stage = jax.random.split(key)
+        beta = betas(s)[0]
+        s, (rate, swaps, tops) = jax.lax.scan(move, s, jax.random.split(k_moves, config.sweep))
+        acceptance, warm = rate.mean(), s.step > config.warmup
+        better = tops.max() > s.record + BETTER
+        since = jnp.where(better | ~warm, 0, s.since + config.sweep)
+        s = s._replace(record=jnp.maximum(s.record, tops.max()), since=since)
+        low, high = USUAL_RATES
+        unusual = (acceptance < low) | (acceptance > high)
+        over = warm & (unusual | (since >= config.patience))
+        told = {
+            "acceptance": acceptance,
+            "sigma": jnp.exp(s.scales.log_sigma[0].mean()),
+            "beta": beta,
+            "stage": s.stage.astype(jnp.float32),
+        }
+        if rungs > 1:
+            told["swap_rate"] = jnp.nanmean(swaps)
+        return jax.lax.cond(over, lambda: renew(s, k_stage), lambda: s), told, over
+
+    return Sampler(
+        rungs * chains,
+        chains,
+        rungs * chains * estimator.scorings * config.sweep,
+        start,
+        sweep,
+        lambda s: s.position.theta.reshape(-1, shape.size),
+        lambda s: (s.position.theta[0], s.position.score[0]),
+    )

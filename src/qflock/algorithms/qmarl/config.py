@@ -1,0 +1,132 @@
+"""Settings of the trainer that searches policies by Markov chain Monte Carlo, with their ranges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from qflock.algorithms._circuit_config import CircuitConfig
+from qflock.core.errors import UserError
+from qflock.search import blocks, estimators
+
+
+@dataclass(frozen=True)
+class QmarlConfig(CircuitConfig):
+    """Settings of `qmarl`. Steps are MCMC steps of each chain unless said otherwise."""
+
+    network: str = "circuit"
+    """The agents' network: circuit, mlp, or a file and class, my.py:Net."""
+    hidden: tuple[int, ...] = (12,)
+    """Widths of the agents' hidden layers (mlp)."""
+    layer_norm: bool = False
+    """LayerNorm before each ReLU (mlp)."""
+    orthogonal: bool = True
+    """Orthogonal initial weights (mlp)."""
+    share_parameters: bool = True
+    """One network for all agents, told apart by a one-hot id; else one network each."""
+    agent_ids: bool = True
+    """Agents that share a network are told apart; without, they act alike on equal observations."""
+    input_stage: Literal["relative", "raw"] = "relative"
+    """What networks see of declared entities: offsets from the agent, or the raw numbers."""
+    memory: str = "none"
+    """Persistent memory: a folder, auto for one of each environment and shape of policy, or none. A run
+    starts from its best policy, and may replace it."""
+    n_gs: int = 0
+    """Number of agents, the published name; 0 for as many as the environment has."""
+    n_mcmc_steps: int = 0
+    """Stop after so many steps, if that is before total_steps; 0 for no limit."""
+    sampler: Literal["metropolis", "smc", "evolution"] = "metropolis"
+    """Metropolis-Hastings chains, tempered sequential Monte Carlo, or an evolution strategy."""
+    estimator: estimators.Name = "fixed"
+    """How returns enter the target: exact, fixed, penalty, same, kept, or redraw (the published rule)."""
+    n_chains: int = 8
+    """Chains side by side; particles of smc, members of evolution's population."""
+    episodes: int = 32
+    """Episodes of an estimate of J."""
+    held_out: int = 128
+    """Fresh episodes on which a candidate must beat the best, where there is no exact score."""
+    beta: float = 200.0
+    """Inverse temperature: the target is p0 exp(beta J), J being the mean return in [0, 1]."""
+    proposal: Literal["walk", "langevin"] = "walk"
+    """How chains propose: Gaussian steps, or steps that also follow the gradient of J (estimator exact)."""
+    sigma_proposal: float = 0.1
+    """Scale of proposals at the start, in radians for angles; warm-up adapts it for each block."""
+    prior_sigma: float = 3.0
+    """Standard deviation of the Gaussian prior of scales, heads and weights; angles are uniform."""
+    blocks: blocks.Split = "leaf"
+    """Parameters that move together: all, those of a leaf, or of a circuit's layer (layer)."""
+    warmup: int = 1000
+    """First steps of a stage, in which scales adapt and beta rises."""
+    beta_start: float = 0.1
+    """Share of beta at the start; it rises geometrically over the warm-up. 1 for no annealing."""
+    beta_again: float = 0.5
+    """The same at the start of later stages, and of runs that go on from weights."""
+    temperatures: int = 1
+    """Rungs of parallel tempering; each has n_chains chains. 1 for none."""
+    temperature_ratio: float = 2.0
+    """Inverse temperature of a rung over that of the next, hotter one."""
+    swap_every: int = 10
+    """Steps between offers to swap neighbouring rungs."""
+    sweep: int = 50
+    """Steps of one update: between looks at candidates, diagnostics and stages."""
+    patience: int = 4000
+    """Steps after warm-up without a better chain, after which a new stage begins."""
+    window: int = 100
+    """Updates over which R-hat and effective sample size are taken."""
+    acting: Literal["sample", "greedy"] = "sample"
+    """How policies act while chains score them; the best is judged as it executes, greedily."""
+    distil_steps: int = 100
+    """Gradient steps with which the best and the chains are distilled into one candidate, between stages and
+    after a run with a memory; 0 for none."""
+    distil_lr: float = 0.01
+    """Adam's step size in distillation."""
+    distil_tau: float = 1.0
+    """Teachers weigh softmax(bound of their return / distil_tau)."""
+    smc_ess: float = 0.5
+    """Effective sample size, as a share of the particles, that a tempering step leaves (smc)."""
+    strategy: Literal["cma_es", "sep_cma_es", "snes"] = "cma_es"
+    """Evolution strategy of evosax (evolution)."""
+
+    def __post_init__(self) -> None:
+        def need(true: bool, message: str) -> None:
+            if not true:
+                raise UserError(message)
+
+        self.check_circuit()
+        for name in ("n_chains", "episodes", "temperatures", "swap_every", "sweep", "patience"):
+            need(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; it must be at least 1")
+        for name in ("n_gs", "n_mcmc_steps", "warmup", "beta", "distil_steps"):
+            need(getattr(self, name) >= 0, f"{name} is {getattr(self, name)}; it must not be negative")
+        for name in ("sigma_proposal", "prior_sigma", "distil_lr", "distil_tau"):
+            need(getattr(self, name) > 0, f"{name} is {getattr(self, name)}; it must be above 0")
+        for name in ("beta_start", "beta_again", "smc_ess"):
+            need(0 < getattr(self, name) <= 1, f"{name} is {getattr(self, name)}; it must lie in (0, 1]")
+        need(self.held_out >= 2, f"held_out is {self.held_out}; it must be at least 2")
+        need(self.window >= 4, f"window is {self.window}; it must be at least 4")
+        need(
+            self.temperature_ratio > 1,
+            f"temperature_ratio is {self.temperature_ratio}; it must be above 1",
+        )
+        need(
+            self.estimator != "penalty" or self.episodes >= 2,
+            "estimator penalty needs at least 2 episodes, to know its own noise",
+        )
+        need(
+            self.proposal == "walk" or (self.estimator == "exact" and self.sampler == "metropolis"),
+            "proposal langevin needs sampler metropolis and estimator exact, whose gradient it follows; else "
+            "take proposal walk",
+        )
+        frozen = self.estimator in ("exact", "fixed")
+        need(
+            frozen or self.temperatures == 1,
+            f"temperatures is {self.temperatures}; estimator {self.estimator} needs 1, for swaps "
+            "compare returns as they are (take exact or fixed)",
+        )
+        need(
+            frozen or self.sampler == "metropolis",
+            f"sampler {self.sampler} needs estimator exact or fixed, not {self.estimator}",
+        )
+        need(
+            self.estimator != "same" or (self.beta >= 1 and self.beta_start == 1),
+            "estimator same multiplies beta returns: give a beta of at least 1 and beta_start 1",
+        )

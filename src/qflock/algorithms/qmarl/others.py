@@ -1,0 +1,124 @@
+"""Samplers to compare Metropolis-Hastings with: tempered sequential Monte Carlo, and evolution strategies."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from qflock.algorithms.qmarl.problem import Problem, Sampler, none, objective
+from qflock.core.errors import UserError
+from qflock.core.types import Metrics
+from qflock.search import blocks, tempered_smc
+from qflock.search.tempered_smc import Particles
+
+
+class Cloud(NamedTuple):
+    """Attributes:
+    state: the particles, or evosax's state.
+    theta: the policies scored last, ``(C, D)``.
+    score: their scores.
+    key: the scenarios, the same for the whole run.
+    """
+
+    state: Any
+    theta: Float[Array, "C D"]
+    score: Float[Array, "C"]
+    key: PRNGKeyArray
+
+
+def smc(problem: Problem) -> Sampler:
+    """The sampler ``smc``: one sweep is one tempering step with ``sweep`` moves of every particle."""
+    config, shape = problem.config, problem.shape
+
+    def score(theta: Float[Array, "C D"], key: PRNGKeyArray) -> Float[Array, "C"]:
+        return jax.vmap(objective(problem, key))(theta)
+
+    def start(theta: Float[Array, "C D"], key: PRNGKeyArray, again: bool) -> Cloud:
+        state = tempered_smc.start(theta, config.sigma_proposal, len(shape.names))
+        return Cloud(state, theta, score(theta, key), key)
+
+    def sweep(s: Cloud, key: PRNGKeyArray) -> tuple[Cloud, Metrics, Array]:
+        target = objective(problem, s.key)
+        state, told = tempered_smc.step(
+            key,
+            s.state,
+            problem.log_prior,
+            lambda theta: config.beta * target(theta),
+            lambda k, theta, sigma, block: blocks.propose(shape, k, theta, sigma, block),
+            config.sweep,
+            config.smc_ess,
+        )
+        theta: Any = state.smc.particles
+        metrics = {
+            "acceptance": told.rate,
+            "sigma": jnp.exp(state.log_sigma.mean()),
+            "beta": config.beta * told.share,
+        }
+        return Cloud(state, theta, score(theta, s.key), s.key), metrics, jnp.bool_(False)
+
+    def placed(s: Cloud) -> Float[Array, "C D"]:
+        assert isinstance(s.state, Particles)
+        return s.theta
+
+    scorings = config.n_chains * (config.sweep + 4)  # the step's own: start, two weights, the last score
+    return Sampler(
+        config.n_chains, config.n_chains, scorings, start, sweep, placed, lambda s: (s.theta, s.score)
+    )
+
+
+def evolution(problem: Problem) -> Sampler:
+    """The sampler ``evolution``: one sweep is ``sweep`` generations of evosax's strategy on the same J.
+
+    Raises:
+        UserError: evosax is not installed, or the population is too small.
+    """
+    config, shape = problem.config, problem.shape
+    try:
+        from evosax import algorithms
+    except ImportError:
+        raise UserError("sampler evolution needs evosax: pip install 'qflock[evolution]'") from None
+    if config.n_chains < 4:
+        raise UserError(f"n_chains is {config.n_chains}; sampler evolution needs a population of at least 4")
+    kind = {"cma_es": "CMA_ES", "sep_cma_es": "Sep_CMA_ES", "snes": "SNES"}[config.strategy]
+
+    def strategy() -> tuple[Any, Any]:
+        """Made where it is used: evosax computes its constants at once."""
+        made = getattr(algorithms, kind)(population_size=config.n_chains, solution=jnp.zeros(shape.size))
+        return made, made.default_params.replace(std_init=jnp.asarray(config.sigma_proposal))
+
+    def score(theta: Float[Array, "C D"], key: PRNGKeyArray) -> Float[Array, "C"]:
+        return jax.vmap(objective(problem, key))(theta)
+
+    def start(theta: Float[Array, "C D"], key: PRNGKeyArray, again: bool) -> Cloud:
+        made, parameters = strategy()
+        k_state, k_stage = jax.random.split(key)
+        scores = score(theta, k_stage)
+        state = made.init(k_state, theta[scores.argmax()], parameters)
+        return Cloud(state, theta, scores, k_stage)
+
+    def sweep(s: Cloud, key: PRNGKeyArray) -> tuple[Cloud, Metrics, Array]:
+        made, parameters = strategy()
+
+        def generation(s: Cloud, key: PRNGKeyArray) -> tuple[Cloud, None]:
+            k_ask, k_tell = jax.random.split(key)
+            theta, state = made.ask(k_ask, s.state, parameters)
+            scores = score(theta, s.key)
+            state, _ = made.tell(k_tell, theta, -scores, state, parameters)
+            return Cloud(state, theta, scores, s.key), None
+
+        s, _ = jax.lax.scan(generation, s, jax.random.split(key, config.sweep))
+        told = {"acceptance": none(), "sigma": jnp.mean(s.theta.std(0)), "beta": none()}
+        return s, told, jnp.bool_(False)
+
+    return Sampler(
+        config.n_chains,
+        config.n_chains,
+        config.n_chains * config.sweep,
+        start,
+        sweep,
+        lambda s: s.theta,
+        lambda s: (s.theta, s.score),
+    )

@@ -1,0 +1,1 @@
+"""Environments that are ordinary Python: copies in worker processes."""

@@ -1,0 +1,102 @@
+"""What host environments of any library share: a Spec from one copy, and an example of a time step."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal
+
+import jax.numpy as jnp
+from jaxtyping import PRNGKeyArray
+
+from qflock.bridges import _options
+from qflock.bridges._options import Option
+from qflock.core.errors import UserError
+from qflock.core.types import Spec, TimeStep
+
+UNKNOWN_CLOCK = 1000
+"""Steps of an episode where neither the environment nor the user sets a limit."""
+
+WORKERS = {
+    "workers": Option(
+        Literal["processes", "threads", "serial"],
+        "processes",
+        "Where copies are stepped; serial: right here.",
+    ),
+    "worker_count": Option(int, 0, "How many worker processes or threads; 0 for one on each core."),
+}
+
+
+class Hosted:
+    """A host environment: copies are made and stepped by workers, never inside a compiled program.
+
+    Class attributes `Config`, `name` and `maker` come with each class that a bridge makes.
+    """
+
+    Config: ClassVar[type]
+    name: ClassVar[str]
+    maker: ClassVar[Callable[..., Any]]
+
+    def __init__(self, config: Any = None) -> None:
+        self.config = self.Config() if config is None else config
+        settings = _options.values(self.config)
+        self.workers = settings.pop("workers")
+        self.worker_count = settings.pop("worker_count")
+        shared = settings.pop("shared_reward", False)
+        if self.worker_count < 0:
+            raise UserError(f"{self.name}: worker_count is {self.worker_count}; it must not be negative")
+        self.copy = functools.partial(type(self).maker, self.name.partition(":")[2], settings)
+        try:
+            one = self.copy()
+        except UserError:
+            raise
+        except Exception as problem:
+            said = " ".join(str(problem).split())[:300]
+            raise UserError(f"{self.name} cannot be made: {type(problem).__name__}: {said}") from problem
+        self.spec = Spec(
+            name=self.name,
+            agents=one.agents,
+            actions=one.actions,
+            observation=one.observation,
+            state=one.state,
+            horizon=one.horizon,
+            return_range=(-float("inf"), float("inf")),
+            shared_reward=shared,
+        )
+        self._dtypes = (one.dtype, one.state_dtype)
+        one.close()
+
+    def reset(self, key: PRNGKeyArray) -> tuple[Any, TimeStep]:
+        """An example of a time step, all zeros: learners ask it for shapes and types."""
+        del key
+        spec, (seen, world) = self.spec, self._dtypes
+        no = jnp.bool_(False)
+        return (), TimeStep(
+            observation=jnp.zeros((spec.agents, spec.observation), seen),
+            state=jnp.zeros(spec.state, world),
+            legal=jnp.ones((spec.agents, spec.actions), bool),
+            active=jnp.ones(spec.agents, bool),
+            reward=jnp.zeros(spec.agents),
+            terminated=no,
+            truncated=no,
+            measures={},
+        )
+
+    def step(self, key: PRNGKeyArray, state: Any, actions: Any) -> tuple[Any, TimeStep]:
+        """Never: only a copy can be stepped.
+
+        Raises:
+            UserError: always.
+        """
+        raise UserError(f"{self.name} is no pure function: only `qflock train` and `evaluate` can play it")
+
+
+def class_of(name: str, maker: Callable[..., Any], options: dict[str, Option]) -> type:
+    """The environment class of one name; ``maker(target, settings)`` makes a copy."""
+    body = {
+        "__doc__": f"{name}, stepped on the host.",
+        "Config": _options.config_class(name, {**options, **WORKERS}),
+        "name": name,
+        "maker": staticmethod(maker),
+    }
+    return type("Environment", (Hosted,), body)

@@ -1,0 +1,1 @@
+"""What games that are a table of payoffs share: their payoffs and their pictures."""

@@ -1,0 +1,1 @@
+"""Comparing runs: fairness, estimates with intervals, tables, figures."""

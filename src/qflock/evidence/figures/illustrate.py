@@ -1,0 +1,28 @@
+"""What a finished run gets to look at: its plots and an animation of its policy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from qflock.core.types import Drawable
+from qflock.evidence.figures.plots import training_plots
+from qflock.runs import summaries
+from qflock.runs.folder import RunFolder
+from qflock.settings import config
+
+
+def illustrate(path: Path | str) -> None:
+    """Write training_plots.png, and animation.gif where the environment can be drawn.
+
+    Args:
+        path: folder of a finished run, with its ``summary.json``.
+    """
+    run = RunFolder(Path(path))
+    summary = summaries.read(run)
+    lines = {name: scores["discounted_mean"] for name, scores in summary["references"].items()}
+    training_plots(run.path, lines, f"{summary['algorithm']} on {summary['environment']}")
+    settings = run.settings()
+    if isinstance(config.make_environment(settings.run.env, settings.environment), Drawable):
+        from qflock.evidence.replay import watching
+
+        watching.save_gif(run.path, run.animation)

@@ -1,0 +1,251 @@
+"""training_plots.png: four panels out of what a run has logged, whatever it was that it logged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from qflock.evidence.figures import style
+from qflock.files import csv_log
+from qflock.runs.folder import RunFolder
+
+Columns = dict[str, np.ndarray]
+MOST_POINTS = 2000  # of a curve; more cannot be seen and would cost time
+MOST = 1e100  # larger numbers count as missing, and smaller ones than its inverse as 0: no axis shows them
+SHARE_AVERAGED = 0.05  # of all rows, in a moving average
+DECADES = 2.0  # spanned by a positive column before it gets a logarithmic axis
+
+
+class Panel(NamedTuple):
+    """What may be drawn together.
+
+    Attributes:
+        title: heading of the panel.
+        left: columns on the left axis, with the names they are shown under.
+        right: the same for a second axis.
+        logarithmic: whether a wide positive range is drawn on a logarithmic axis.
+    """
+
+    title: str
+    left: tuple[tuple[str, str], ...]
+    right: tuple[tuple[str, str], ...] = ()
+    logarithmic: bool = False
+
+
+class Clock(NamedTuple):
+    """The column that runs along the x axis, what it counts, and how far it goes."""
+
+    column: str
+    word: str
+    end: float
+
+
+# In order of precedence; the first three of which the log has a column follow the panel of returns.
+# A family of algorithms adds its own here.
+PANELS = (
+    Panel("Loss", (("loss", "loss"),), logarithmic=True),
+    Panel("Q-values", (("q_value", "mean Q-value"),)),
+    Panel("Exploration and TD error", (("epsilon", "epsilon"),), (("td_error", "TD error"),)),
+    Panel("Policy loss", (("policy_loss", "policy loss"),)),
+    Panel("Value loss", (("value_loss", "value loss"),), logarithmic=True),
+    Panel(
+        "Entropy",
+        (("entropy", "entropy, normalised"), ("entropy_floor", "its floor")),
+        (("alpha", "entropy weight"), ("floor_share", "share of states at the floor")),
+    ),
+    Panel("Acceptance", (("acceptance", "accepted"), ("swap_rate", "swapped")), (("sigma", "sigma"),)),
+    Panel("Best and mean of the chains", (("best", "best"), ("mean", "mean"))),
+    Panel("Inverse temperature", (("beta", "beta"),)),
+)  # fmt: skip
+RETURNS = (  # in the training log, in the evaluations, and the word for both
+    ("episode_return", "discounted_mean", "discounted"),
+    ("episode_return_undiscounted", "return_mean", "undiscounted"),
+)
+CLOCKS = (
+    ("env_step", "environment steps"),
+    ("step", "steps"),
+    ("update", "updates"),
+    ("episode", "episodes"),
+)
+SCHEDULES = {"epsilon", "sigma", "beta"}  # set, not measured: an average would only round their corners
+NOT_DRAWN = {"seed", "chain", "seconds", *(name for name, _ in CLOCKS), *(name for name, _, _ in RETURNS)}
+
+
+def training_plots(
+    folder: Path, references: Mapping[str, float] | None = None, title: str | None = None
+) -> Path:
+    """Draw a run's log and evaluations as four panels: returns, then the three that suit the algorithm.
+
+    Args:
+        folder: the run folder; logs that are missing or empty leave their panel empty.
+        references: scores to compare with, by name (``oracle``, ``random``), in the unit of
+            ``episode_return``.
+        title: shown above; by default the folder's name.
+
+    Returns:
+        The path of ``training_plots.png``.
+
+    Raises:
+        DamagedFile: a log is there but cannot be read.
+        CannotWrite: the picture cannot be written.
+    """
+    run = RunFolder(Path(folder))
+    trained, evaluated = _numbers(run.training_log), _numbers(run.evaluation)
+    clock = _clock(trained, evaluated)
+    panels = _panels(trained)
+    made, axes = style.figure(2, 2, (12.0, 7.6))
+    made.suptitle(title or run.name, x=0.012, ha="left", fontsize=13, color=style.BLACK, parse_math=False)
+    made.text(0.988, 0.974, _legend(trained), ha="right", va="top", fontsize=style.SMALL, color=style.GREY)
+    _draw_returns(axes[0], clock, trained, evaluated, references or {})
+    for place, panel in zip(axes[1:], panels, strict=False):
+        _draw_panel(place, clock, panel, trained)
+    for place in axes[1 + len(panels) :]:
+        place.set_axis_off()
+    made.tight_layout(rect=(0, 0, 1, 0.97), h_pad=2.2, w_pad=2.5)
+    return style.save(made, run.plots)
+
+
+def _numbers(path: Path) -> Columns:
+    """The numeric columns of a log, within what can be drawn."""
+    columns = csv_log.read(path) if path.is_file() else {}
+    numbers = {name: column for name, column in columns.items() if column.dtype.kind == "f"}
+    for column in numbers.values():
+        column[np.abs(column) > MOST] = np.nan
+        column[np.abs(column) < 1 / MOST] = 0.0
+    return numbers
+
+
+def _clock(trained: Columns, evaluated: Columns) -> Clock:
+    for name, word in CLOCKS:
+        ends = [np.nanmax(columns[name]) for columns in (trained, evaluated) if _drawable(columns, name)]
+        if ends:
+            return Clock(name, word, float(max(ends)))
+    return Clock("", "rows", float(len(next(iter(trained.values()), ()))))
+
+
+def _legend(trained: Columns) -> str:
+    seeds = len(np.unique(trained.get("seed", np.zeros(0))))
+    band = f"; band: range of {seeds} seeds" if seeds > 1 else ""
+    return f"thick: moving average over {SHARE_AVERAGED:.0%} of the rows; faint: every row{band}"
+
+
+def _panels(trained: Columns) -> list[Panel]:
+    """The three panels beside the returns: those of the table, then single columns it does not know."""
+    drawable = [name for name in trained if name not in NOT_DRAWN and _drawable(trained, name)]
+    chosen = []
+    for panel in PANELS:
+        left = tuple(part for part in panel.left if part[0] in drawable)
+        right = tuple(part for part in panel.right if part[0] in drawable)
+        if left or right:  # a right axis alone becomes the left one
+            chosen.append(panel._replace(left=left or right, right=right if left else ()))
+    shown = {name for panel in chosen for name, _ in (*panel.left, *panel.right)}
+    words = {name: name.replace("_", " ") for name in drawable if name not in shown}
+    return [*chosen, *(Panel(word.capitalize(), ((name, word),)) for name, word in words.items())][:3]
+
+
+def _draw_returns(
+    axes: Axes, clock: Clock, trained: Columns, evaluated: Columns, references: Mapping[str, float]
+) -> None:
+    name, greedy, word = next(
+        (r for r in RETURNS if _drawable(trained, r[0]) or _drawable(evaluated, r[1])), RETURNS[0]
+    )
+    style.heading(axes, "Return")
+    axes.set_ylabel(f"{word} return of an episode", fontsize=style.LABEL)
+    _draw_column(axes, clock, trained, name, style.BLUE, "training")
+    if seeds := _by_seed(evaluated, greedy, clock):
+        x, mean, low, high = _over_seeds(seeds)
+        spans = np.stack([mean - low, high - mean]) if len(seeds) > 1 else None
+        axes.errorbar(
+            x, mean, yerr=spans, color=style.RED, marker="o", markersize=4.5,
+            linewidth=1.0, elinewidth=1.0, capsize=2, label="greedy evaluation", zorder=4,
+        )  # fmt: skip
+    if not axes.has_data():
+        axes.text(0.5, 0.5, "nothing logged yet", transform=axes.transAxes, ha="center", color=style.GREY)
+        axes.set(xticks=[], yticks=[])
+        return
+    style.reference_lines(axes, references)
+    style.legend(axes)
+    style.steps_axis(axes, clock.end, clock.word)
+
+
+def _draw_panel(axes: Axes, clock: Clock, panel: Panel, trained: Columns) -> None:
+    style.heading(axes, panel.title)
+    colours = iter(style.CYCLE)
+    for name, label in panel.left:
+        _draw_column(axes, clock, trained, name, next(colours), label)
+    if panel.logarithmic and _spans_decades(trained, panel.left[0][0]):
+        axes.set_yscale("log")
+    axes.set_ylabel(", ".join(label for _, label in panel.left), fontsize=style.LABEL, parse_math=False)
+    twins = []
+    if panel.right:
+        twin = style.right_axis(axes, style.CYCLE[0], style.CYCLE[len(panel.left)])
+        for name, label in panel.right:
+            _draw_column(twin, clock, trained, name, next(colours), label)
+        twin.set_ylabel(", ".join(label for _, label in panel.right), fontsize=style.LABEL, parse_math=False)
+        twins.append(twin)
+    if max(len(panel.left), len(panel.right)) > 1:
+        style.legend(axes, *twins)
+    style.steps_axis(axes, clock.end, clock.word)
+
+
+def _draw_column(axes: Axes, clock: Clock, columns: Columns, name: str, colour: str, label: str) -> None:
+    """One column: every seed faintly, the mean over seeds of moving averages, and the seeds' range."""
+    seeds = _by_seed(columns, name, clock)
+    if not seeds:
+        return
+    for x, y in seeds if len(seeds[0][0]) > 1 else ():
+        every = -(-len(x) // MOST_POINTS)
+        axes.plot(x[::every], y[::every], color=colour, alpha=0.25, linewidth=0.7, zorder=2)
+    if name not in SCHEDULES:
+        seeds = [(x, _moving_average(y)) for x, y in seeds]
+    x, mean, low, high = _over_seeds(seeds)
+    marker = "o" if len(x) == 1 else ""
+    axes.plot(x, mean, color=colour, linewidth=1.8, marker=marker, markersize=4, label=label)
+    if len(seeds) > 1:
+        axes.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0, zorder=1.8)
+
+
+def _by_seed(columns: Columns, name: str, clock: Clock) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Times and values of each seed that has any; seeds need not have rows at the same times."""
+    if not _drawable(columns, name):
+        return []
+    y = columns[name]
+    x = columns[clock.column] if _drawable(columns, clock.column) else np.arange(1.0, len(y) + 1)
+    seed = columns.get("seed", np.zeros(len(y)))
+    known = np.isfinite(x) & np.isfinite(y)
+    order = np.argsort(x, kind="stable")
+    parts = [order[(known & (seed == one))[order]] for one in np.unique(seed)]
+    return [(x[part], y[part]) for part in parts if len(part)]
+
+
+def _over_seeds(seeds: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, ...]:
+    """Common times, and mean, least and largest over seeds there, each seed joined up by straight lines."""
+    common = np.unique(np.concatenate([x for x, _ in seeds]))
+    start, end = max(x[0] for x, _ in seeds), min(x[-1] for x, _ in seeds)
+    shared = common[(common >= start) & (common <= end)]
+    x = shared if len(shared) else common
+    x = x[:: -(-len(x) // MOST_POINTS)]
+    values = np.stack([np.interp(x, *seed) for seed in seeds])
+    return x, values.mean(0), values.min(0), values.max(0)
+
+
+def _moving_average(values: np.ndarray) -> np.ndarray:
+    """Mean over the rows around each; the window is cut at both ends."""
+    total = np.concatenate([[0.0], np.cumsum(values)])
+    index = np.arange(len(values))
+    reach = round(SHARE_AVERAGED * len(values) / 2)
+    first, last = np.maximum(index - reach, 0), np.minimum(index + reach + 1, len(values))
+    return (total[last] - total[first]) / (last - first)
+
+
+def _spans_decades(columns: Columns, name: str) -> bool:
+    values = columns[name][np.isfinite(columns[name])]
+    return bool(values.min() > 0 and np.log10(values.max() / values.min()) > DECADES)
+
+
+def _drawable(columns: Columns, name: str) -> bool:
+    return name in columns and bool(np.isfinite(columns[name]).any())

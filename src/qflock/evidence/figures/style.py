@@ -1,0 +1,146 @@
+"""How every figure of the library looks. Nothing global is touched: figures and axes are made here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from qflock.files.storage import replacing
+
+# Okabe and Ito's colours, told apart by colour-blind readers and in print
+BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
+PURPLE, SKY, YELLOW, BLACK = "#CC79A7", "#56B4E9", "#F0E442", "#222222"
+CYCLE = (BLUE, RED, GREEN, PURPLE, ORANGE, SKY)
+GREY, PALE = "#666666", "#DDDDDD"
+
+TITLE, LABEL, SMALL = 11.5, 9.5, 8.5  # points
+DOTS_PER_INCH = 150
+
+
+def figure(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure, list[Axes]]:
+    """An empty figure and its axes in reading order.
+
+    Args:
+        rows, columns: of the grid of axes.
+        size: width and height in inches.
+    """
+    made = Figure(figsize=size, dpi=DOTS_PER_INCH, facecolor="white")
+    FigureCanvasAgg(made)
+    axes = [dress(made.add_subplot(rows, columns, i + 1)) for i in range(rows * columns)]
+    return made, axes
+
+
+def right_axis(axes: Axes, left_colour: str, right_colour: str) -> Axes:
+    """A second y axis; the numbers of both take the colours of their curves."""
+    twin = dress(axes.twinx())
+    twin.grid(False)
+    twin.spines["right"].set(visible=True, linewidth=0.7, color=GREY)
+    for side, colour in ((axes, left_colour), (twin, right_colour)):
+        side.yaxis.label.set_color(colour)
+        side.tick_params(axis="y", labelcolor=colour)
+    return twin
+
+
+def dress(axes: Axes) -> Axes:
+    """Give axes the house's look: two thin spines, a pale grid, small numbers."""
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_linewidth(0.7)
+        axes.spines[side].set_color(GREY)
+    axes.tick_params(labelsize=SMALL, width=0.7, length=3, color=GREY, labelcolor=BLACK)
+    axes.grid(True, axis="y", color=PALE, linewidth=0.6)
+    axes.set_axisbelow(True)
+    return axes
+
+
+def heading(axes: Axes, text: str) -> None:
+    """A panel's title, at its left. The text is shown as it is, never as a formula."""
+    title = axes.set_title(text, loc="left", fontsize=TITLE, fontweight="bold", color=BLACK, pad=9)
+    title.set_parse_math(False)
+
+
+def steps_axis(axes: Axes, largest: float, what: str = "environment steps") -> None:
+    """An x axis from 0 to ``largest``, in thousands or millions as reads well."""
+    size, word = next(
+        ((s, w) for s, w in ((1e9, "billion "), (1e6, "million "), (1e4, "thousand ")) if largest >= s),
+        (1, ""),
+    )
+    size = 1e3 if size == 1e4 else size
+    axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x / size:g}"))
+    if largest > 0:
+        axes.set_xlim(-0.02 * largest, 1.02 * largest)
+    axes.set_xlabel(f"{word}{what}", fontsize=LABEL, color=BLACK)
+
+
+def legend(axes: Axes, *twins: Axes) -> None:
+    """A legend on the title's line, of all curves, where it hides none; nothing where nothing is labelled."""
+    handles, labels = axes.get_legend_handles_labels()
+    for twin in twins:
+        more, names = twin.get_legend_handles_labels()
+        handles, labels = [*handles, *more], [*labels, *names]
+    if handles:
+        axes.legend(
+            handles, labels, loc="lower right", bbox_to_anchor=(1.02, 1.01),
+            ncols=len(handles) if len(handles) < 4 else 2,
+            frameon=False, fontsize=SMALL, handlelength=1.4, handletextpad=0.5, columnspacing=1.3,
+            borderaxespad=0.3,
+        )  # fmt: skip
+
+
+def reference_lines(axes: Axes, references: Mapping[str, float]) -> None:
+    """Dashed horizontal lines with their names and values outside the right edge, none on another.
+
+    Call it when the axes' limits are final but for these lines; it widens them to hold the lines.
+    """
+    known = {name: float(value) for name, value in references.items() if math.isfinite(value)}
+    if not known:
+        return
+    low, high = axes.get_ylim()
+    values = np.array(sorted(known.values()))
+    low, high = min(low, values[0]), max(high, values[-1])
+    pad = 0.04 * (high - low or 1.0)
+    axes.set_ylim(min(axes.get_ylim()[0], values[0] - pad), max(axes.get_ylim()[1], values[-1] + pad))
+    names = sorted(known, key=lambda name: known[name])
+    bottom, top = axes.get_ylim()
+    places = spread([(known[name] - bottom) / (top - bottom) for name in names], gap=0.075)
+    for name, place in zip(names, places, strict=True):
+        axes.axhline(known[name], color=GREY, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1.5)
+        axes.annotate(
+            f"{name}  {known[name]:.3g}", (1.0, known[name]), xycoords=("axes fraction", "data"),
+            xytext=(1.03, place), textcoords="axes fraction", fontsize=SMALL, color=GREY, va="center",
+            parse_math=False,
+            arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.6, "shrinkA": 1, "shrinkB": 0},
+        )  # fmt: skip
+
+
+def spread(places: Sequence[float], gap: float) -> list[float]:
+    """Move sorted places apart until neighbours are ``gap`` from each other, and no further than needed."""
+    groups: list[tuple[float, int]] = []  # middle and size of each cluster
+    for place in places:
+        groups.append((place, 1))
+        while len(groups) > 1:
+            (below, n), (above, m) = groups[-2:]
+            if above - below >= gap * (n + m) / 2:
+                break
+            groups[-2:] = [((below * n + above * m) / (n + m), n + m)]
+    return [middle + gap * (i - (size - 1) / 2) for middle, size in groups for i in range(size)]
+
+
+def save(made: Figure, path: Path) -> Path:
+    """Write a figure as PNG, whole or not at all.
+
+    Raises:
+        CannotWrite: the disk is full or the folder cannot be written.
+    """
+    with replacing(path) as temporary:
+        made.savefig(temporary, dpi=DOTS_PER_INCH, format="png")
+    return path

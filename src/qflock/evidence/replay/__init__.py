@@ -1,0 +1,1 @@
+"""Episodes to watch: recording, pages, terminal, files."""

@@ -1,0 +1,109 @@
+"""Recorded episodes as a page for a browser: one file to play, scrub, and look behind the choices."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from qflock.core.types import Spec, team_reward
+from qflock.evidence import pages
+from qflock.evidence.figures import animation
+from qflock.evidence.replay import frames
+from qflock.evidence.replay.recording import Recording
+from qflock.evidence.replay.show import Show
+from qflock.files.storage import write_text
+
+SIZE = 640  # pixels; sharp on a laptop, and a board of 25 cells stays small as a file
+DIGITS = 4  # that count in numbers that are shown with 3
+
+
+def write(path: Path, shown: Show, fps: float = 8.0) -> Path:
+    """Write a page that plays the episodes.
+
+    Args:
+        path: the file.
+        shown: what plays.
+        fps: steps a second at speed 1.
+
+    Raises:
+        CannotWrite: the disk is full or the folder cannot be written.
+    """
+    page = pages.assemble(
+        "replay.html",
+        title=f"{shown.title}: replay",
+        data={"title": shown.title, "about": shown.about, **data(shown, fps)},
+        styles=["page.css", "replay.css"],
+        scripts=["page.js", "timeline.js", "replay.js", "replay_page.js"],
+    )
+    write_text(path, page)
+    return path
+
+
+def data(shown: Show, fps: float = 8.0, size: int = SIZE) -> dict[str, Any]:
+    """What the player in ``pages/replay.js`` shows, as JSON can say it.
+
+    Args:
+        shown: what plays.
+        fps: steps a second at speed 1.
+        size: of the pictures, about how many pixels wide.
+
+    Returns:
+        ``agents``; ``actions``, their names; ``fps``; ``kind`` of the values: "chance" for probabilities,
+        "values", or None without any; and ``episodes``, each with its pictures and numbers.
+    """
+    spec: Spec = shown.env.spec
+    names = spec.action_names or tuple(map(str, range(spec.actions)))
+    chances = all(_are_log_probabilities(one) for one in shown.recordings)
+    known = any(one.values is not None for one in shown.recordings)
+    return {
+        "agents": spec.agents,
+        "actions": list(names),
+        "fps": fps,
+        "kind": ("chance" if chances else "values") if known else None,
+        "episodes": [_episode(shown.env, one, chances, size) for one in shown.recordings],
+    }
+
+
+def _episode(env: Any, one: Recording, chances: bool, size: int) -> dict[str, Any]:
+    spec, steps = env.spec, one.timestep
+    rewards = np.asarray(team_reward(spec, steps.reward), float)[1:]
+    acting = np.asarray(steps.active)[:-1]
+    return {
+        "pictures": frames.pack(animation.frames(env, one.states, size)),
+        "actions": one.actions.tolist(),
+        "rewards": _rounded(rewards),
+        "total": float(rewards.sum()),
+        "measures": {name: _rounded(column) for name, column in steps.measures.items()},
+        "values": _shown_values(one, chances),
+        "weights": None if one.weights is None else _rounded(one.weights),
+        "asleep": None if acting.all() else [np.flatnonzero(~row).tolist() for row in acting],
+    }
+
+
+def _are_log_probabilities(one: Recording) -> bool:
+    """Whether every agent's numbers are logarithms of chances that sum to 1."""
+    if one.values is None:
+        return False
+    with np.errstate(over="ignore"):
+        sums = np.exp(one.values.astype(float)).sum(-1)
+    return bool(np.allclose(sums, 1.0, atol=1e-3))
+
+
+def _shown_values(one: Recording, chances: bool) -> list[Any] | None:
+    """Values or chances ``(T, A, U)``, None for actions that were not legal."""
+    if one.values is None:
+        return None
+    values, legal = one.values.astype(float), np.asarray(one.timestep.legal)[:-1]
+    if chances:
+        values = np.where(legal, np.exp(values), 0.0)
+        values = values / np.maximum(values.sum(-1, keepdims=True), 1e-30)
+    return _rounded(np.where(legal, values, np.nan))
+
+
+def _rounded(values: Any) -> list[Any]:
+    """Nested lists of numbers with the digits that are shown; None for what is not finite."""
+    if isinstance(values, (np.ndarray, list)) and np.ndim(values):
+        return [_rounded(item) for item in values]
+    return float(f"{float(values):.{DIGITS}g}") if np.isfinite(values) else None  # type: ignore[return-value]

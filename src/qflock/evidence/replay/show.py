@@ -1,0 +1,93 @@
+"""What is shown: whole episodes of a run, or of a reference policy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+
+from qflock.core.errors import UserError, unknown
+from qflock.core.types import Drawable, Environment, Mode, Referenced
+from qflock.evidence.replay.mixer import weigher
+from qflock.evidence.replay.recording import Recording, learner_values, recorder
+from qflock.playing.evaluation import decentralised, of_reference, random_policy
+from qflock.runs.evaluation import evaluation_key
+from qflock.runs.policy import load, of_one_seed
+
+
+class Show(NamedTuple):
+    """What is shown.
+
+    Attributes:
+        env: where it plays; it can be drawn.
+        title, about: what plays, in a word and in a line.
+        recordings: its episodes.
+    """
+
+    env: Any  # an Environment and Drawable
+    title: str
+    about: str
+    recordings: list[Recording]
+
+
+def episodes(
+    run: Path | str | None,
+    *,
+    environment: Environment | None = None,
+    policy: str | None = None,
+    episodes: int = 1,
+    seed: int = 0,
+    checkpoint: str = "final",
+    mode: Mode = "greedy",
+    environment_overrides: Mapping[str, Any] | None = None,
+) -> Show:
+    """Whole episodes of a run's first seed, or of a reference policy.
+
+    Args:
+        run: folder of a run; None shows a reference policy.
+        environment, policy: to play in, and the name of a reference policy of it, where there is no run.
+        episodes: how many.
+        seed: of the episodes; they are those that ``qflock evaluate --seed`` begins with.
+        checkpoint, environment_overrides: of the run, as `runs.policy.load`.
+        mode: of a run's policy; "greedy", or "sample" to act as in training.
+
+    Raises:
+        UserError: nothing to show, or the environment cannot be drawn.
+    """
+    keys = jax.random.split(evaluation_key(seed), episodes)
+    if run is not None:
+        loaded = load(run, checkpoint, environment_overrides)
+        env, learner = _drawable(loaded.env), loaded.learner
+        one = of_one_seed(loaded.parameters, 0)
+        record = recorder(
+            env,
+            decentralised(learner, one, mode),
+            learner.memory(),
+            learner_values(learner, one),
+            weigher(loaded, checkpoint),
+        )
+        title = f"{loaded.settings.algorithm} on {loaded.settings.run.env}"
+        played = "greedy play" if mode == "greedy" else "play as in training"
+        about = f"{loaded.folder.name}, seed {loaded.seeds[0]}, {checkpoint} weights, {played}"
+    elif environment is None:
+        raise UserError("nothing to show: name a run, or an environment and one of its policies")
+    else:
+        env, name = _drawable(environment), policy or "random"
+        record = recorder(env, of_reference(_reference(environment, name)), ())
+        title, about = f"{name} on {env.spec.name}", "reference policy"
+    return Show(env, title, about, [record(key) for key in keys])
+
+
+def _drawable(env: Any) -> Any:
+    if not isinstance(env, Drawable):
+        raise UserError(f"{env.spec.name} cannot be drawn: its class has no draw(state, size)")
+    return env
+
+
+def _reference(env: Environment, name: str) -> Any:
+    known = {**(env.references() if isinstance(env, Referenced) else {}), "random": random_policy}
+    if name not in known:
+        raise unknown(f"policy of {env.spec.name}", name, known)
+    return known[name]

@@ -1,0 +1,57 @@
+"""See a run, or a reference policy, play: as GIF or MP4, in the terminal, or as a page for a browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from qflock.core.errors import UserError
+from qflock.evidence.figures import animation
+from qflock.evidence.replay import page
+from qflock.evidence.replay.show import episodes
+
+
+def pictures(run: Path | str | None, *, size: int = 500, **what: Any) -> list[np.ndarray]:
+    """Pictures of all steps of `episodes`, about ``size`` pixels wide."""
+    shown = episodes(run, **what)
+    return animation.frames(shown.env, [state for one in shown.recordings for state in one.states], size)
+
+
+def save_gif(run: Path | str | None, path: Path, *, fps: float = 8.0, **what: Any) -> Path:
+    """Write what `pictures` shows as a GIF."""
+    return animation.write_gif(path, pictures(run, **what), fps)
+
+
+def save_mp4(run: Path | str | None, path: Path, *, fps: float = 8.0, **what: Any) -> Path:
+    """Write what `pictures` shows as an MP4."""
+    animation.require_ffmpeg()  # before minutes of playing
+    return animation.write_mp4(path, pictures(run, **what), fps)
+
+
+def save_html(run: Path | str | None, path: Path, *, fps: float = 8.0, **what: Any) -> Path:
+    """Write `episodes` as a page for a browser: one file that needs no network."""
+    return page.write(path, episodes(run, **what), fps)
+
+
+def play_in_terminal(run: Path | str | None, *, fps: float = 8.0, **what: Any) -> None:
+    """Play what `pictures` shows in the terminal."""
+    if animation.can_play():
+        animation.play(pictures(run, **what), fps)
+
+
+def write(run: Path | str | None, path: Path, **how: Any) -> Path:
+    """Write a file of the sort that its suffix says: ``.gif``, ``.mp4`` or ``.html``.
+
+    Args:
+        run, how: as `save_gif`.
+
+    Raises:
+        UserError: another suffix.
+    """
+    writers: dict[str, Callable[..., Path]] = {".gif": save_gif, ".mp4": save_mp4, ".html": save_html}
+    if path.suffix.lower() not in writers:
+        raise UserError(f"cannot write {path}: its name must end in {' or '.join(writers)}")
+    return writers[path.suffix.lower()](run, path, **how)

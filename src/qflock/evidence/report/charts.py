@@ -1,0 +1,134 @@
+"""A comparison's charts as data: what ``pages/chart.js`` draws, with methods numbered for their colours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from qflock.evidence.comparison.fairness import TaskRuns
+from qflock.evidence.comparison.figures import WORDS
+from qflock.evidence.comparison.table import Comparison, Table
+from qflock.evidence.records import Record
+
+MOST_POINTS = 400  # of a curve; a screen shows no more
+DIGITS = 5
+
+
+def methods(comparison: Comparison) -> list[str]:
+    """All methods, in the order given: their places are their colours."""
+    return list(dict.fromkeys(row.method for table in comparison.tables for row in table.rows))
+
+
+def intervals(comparison: Comparison, table: Table) -> dict[str, Any]:
+    """Each method's interquartile mean with its interval and its seeds' scores."""
+    order = methods(comparison)
+    word = WORDS.get(comparison.metric, comparison.metric)
+    return {
+        "kind": "intervals",
+        "label": f"interquartile mean of the {'normalised ' if table.normalised else ''}{word}",
+        "rows": [
+            {
+                "name": row.method,
+                "look": order.index(row.method),
+                "value": _plain(row.score.value),
+                "low": _plain(row.score.low),
+                "high": _plain(row.score.high),
+                "seeds": _plain(row.scores.mean(1)),
+            }
+            for row in table.rows
+        ],
+        "lines": [{"name": one.name, "value": _plain(one.score)} for one in table.references],
+    }
+
+
+def curves(comparison: Comparison, table: Table, task: TaskRuns, metric: str) -> dict[str, Any] | None:
+    """Scores over environment steps, with bands and each seed's own line; None without any.
+
+    Args:
+        comparison: whose methods' order gives the colours.
+        table: of the task, made for ``metric``.
+        task: the task's runs.
+        metric: what is drawn.
+    """
+    order = methods(comparison)
+    series = []
+    for name, curve in table.curves.items():
+        keep = _thinned(len(curve.steps))
+        series.append(
+            {
+                "name": name,
+                "look": order.index(name),
+                "x": _plain(curve.steps[keep]),
+                "y": _plain(curve.score.value[keep]),
+                "low": _plain(curve.score.low[keep]),
+                "high": _plain(curve.score.high[keep]),
+                "seeds": [seed for run in task.methods[name] for seed in _seeds(run, metric)],
+            }
+        )
+    if not series:
+        return None
+    return {
+        "kind": "lines",
+        "x": "environment steps",
+        "y": WORDS.get(metric, metric.replace("_", " ")),
+        "zero": True,
+        "series": series,
+        "lines": [{"name": one.name, "value": _plain(one.score)} for one in table.references],
+    }
+
+
+def profiles(comparison: Comparison, table: Table) -> dict[str, Any] | None:
+    """The share of runs better than each score; None where no method has two runs."""
+    if all(row.scores.size < 2 for row in table.rows):
+        return None
+    order = methods(comparison)
+    series = [
+        {
+            "name": name,
+            "look": order.index(name),
+            "x": _plain(table.thresholds),
+            "y": _plain(found.value),
+            "low": _plain(found.low),
+            "high": _plain(found.high),
+            "seeds": [],
+        }
+        for name, found in table.profiles.items()
+    ]
+    worse = "less" if table.less_is_better else "more"
+    word = WORDS.get(comparison.metric, comparison.metric)
+    score = f"score, {word}" if not table.normalised else f"normalised score, {word}"
+    y = f"share of runs with {worse} than that"
+    return {"kind": "lines", "x": score, "y": y, "zero": False, "series": series, "lines": []}
+
+
+def _seeds(run: Record, metric: str) -> list[dict[str, Any]]:
+    found = []
+    for seed, (steps, columns) in run.curves.items():
+        if metric in columns:
+            keep = _thinned(len(steps))
+            found.append({"seed": seed, "x": _plain(steps[keep]), "y": _plain(columns[metric][keep])})
+    return found
+
+
+def _thinned(length: int) -> Any:
+    """Places of at most `MOST_POINTS` points, the first and the last among them."""
+    return np.unique(np.linspace(0, length - 1, min(length, MOST_POINTS)).round().astype(int))
+
+
+def _plain(values: Any) -> Any:
+    """Numbers with the digits that are shown; None for what is not finite."""
+    if np.ndim(values):
+        return [_plain(value) for value in np.asarray(values).tolist()]
+    return float(f"{float(values):.{DIGITS}g}") if np.isfinite(float(values)) else None
+
+
+def shown_metrics(comparison: Comparison, records: Sequence[Record]) -> list[str]:
+    """What curves are worth a look: the score, then what else every seed was evaluated by."""
+    every = [columns for run in records for _, columns in run.curves.values()]
+    wanted = dict.fromkeys([comparison.metric, "discounted_mean", "return_mean", "solved", "length_mean"])
+    known = lambda name: bool(every) and all(name in c and np.isfinite(c[name]).all() for c in every)
+    ends = [row for run in records for row in run.final.values()]
+    final = lambda name: all(np.isfinite(row.get(name, np.nan)) for row in ends)
+    return [name for name in wanted if known(name) and final(name)]

@@ -1,0 +1,206 @@
+"""One page about finished runs: scores, curves, replays, house rules, settings and commands.
+
+The page is one file for a browser that needs no network; see ``pages`` for its parts.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+from xml.etree.ElementTree import Element
+
+from qflock.core.errors import UserError
+from qflock.core.version import __version__
+from qflock.evidence import pages, records
+from qflock.evidence.comparison import fairness
+from qflock.evidence.comparison.compare import compare
+from qflock.evidence.comparison.figures import WORDS
+from qflock.evidence.comparison.table import Comparison, Table
+from qflock.evidence.report import charts as report_charts
+from qflock.evidence.report import rules
+from qflock.evidence.report import runs as report_runs
+from qflock.evidence.report import tables as report_tables
+from qflock.evidence.report.elements import decimals, element, number, to_html
+from qflock.files.storage import write_text
+from qflock.runs import folder
+
+BOARD = 420  # pixels of a replay's pictures
+FPS = 6.0
+LEFT_OUT = 200  # resamples of the tables behind further curves, of which only the curves are shown
+
+
+class Page(NamedTuple):
+    """What stands on the page: sections of elements by title, charts and players by number."""
+
+    sections: dict[str, list[Element]]
+    charts: list[dict[str, Any]]
+    players: list[dict[str, Any]]
+
+    def chart(self, data: dict[str, Any] | None, **attributes: str) -> Element | None:
+        """A place for a chart; None for none."""
+        if data is None:
+            return None
+        self.charts.append(data)
+        return element("div", class_="chart", data_chart=str(len(self.charts) - 1), **attributes)
+
+
+def write(
+    path: Path,
+    runs: Sequence[str | Path],
+    *,
+    metric: str = "discounted_mean",
+    baseline: str | None = None,
+    split: Sequence[str] = (),
+    target: float | None = None,
+    title: str | None = None,
+    replays: int = 1,
+    command: str | None = None,
+) -> Comparison:
+    """Write the page.
+
+    Args:
+        path: the file.
+        runs, metric, baseline, split, target: as `comparison.compare`.
+        title: heading of the page.
+        replays: episodes shown of each method on each task, of its first run's first seed.
+        command: what was typed for this page.
+
+    Returns:
+        The comparison behind it.
+
+    Raises:
+        UserError: as `comparison.compare`.
+        CannotWrite: the disk is full or the folder cannot be written.
+    """
+    comparison = compare(runs, metric, baseline, split, target)
+    found = [records.read(run) for run in comparison.runs]
+    tasks = fairness.sort(found, split)
+    facts = [folder.open_run(record.path).read_hparams() for record in found]
+    page = Page({}, [], [])
+    page.sections["Scores"] = _scores(page, comparison)
+    page.sections["Curves"] = _curves(page, comparison, tasks, found, split)
+    page.sections["Replays"] = _replays(page, tasks, replays)
+    page.sections["House rules"] = [report_runs.rules(rules.rules(comparison, tasks, facts))]
+    if (notes := report_runs.notes(comparison.notes)) is not None:
+        page.sections["House rules"].append(notes)
+    origins = [element("h3", "Where it comes from"), report_runs.origins(found, facts)]
+    page.sections["What was run"] = [*report_runs.settings(tasks), *origins]
+    again = [shlex.join(["qflock", "compare", *map(str, runs)]), *([command] if command else [])]
+    page.sections["Commands"] = report_runs.commands(found, facts, again)
+    heading = title or _title(comparison)
+    write_text(path, _html(page, heading, _about(comparison, found)))
+    return comparison
+
+
+def _html(page: Page, title: str, about: str) -> str:
+    names = {name: name.lower().replace(" ", "-") for name, contents in page.sections.items() if contents}
+    links = [element("a", name, href=f"#{key}") for name, key in names.items()]
+    heading = element("div", element("h1", title), element("p", about, class_="soft small"))
+    head = element("header", heading, class_="head")
+    sections = [
+        element("section", element("h2", name), *page.sections[name], id=key) for name, key in names.items()
+    ]
+    foot = element("footer", f"Made by qflock {__version__}.", class_="soft small")
+    return pages.assemble(
+        "report.html",
+        title=title,
+        data={"charts": page.charts, "players": page.players},
+        styles=["page.css", "replay.css", "report.css"],
+        scripts=["page.js", "timeline.js", "replay.js", "chart.js", "intervals.js", "report.js"],
+        body=to_html([head, element("nav", *links, aria_label="sections"), element("main", *sections), foot]),
+    )
+
+
+def _title(comparison: Comparison) -> str:
+    names = report_charts.methods(comparison)
+    said = ", ".join(names[:-1]) + " and " + names[-1] if len(names) > 1 else names[0]
+    where = comparison.tables[0].name if len(comparison.tables) == 1 else f"{len(comparison.tables)} tasks"
+    return f"{said if len(names) <= 4 else f'{len(names)} methods'} on {where}"
+
+
+def _about(comparison: Comparison, found: Sequence[records.Record]) -> str:
+    seeds = sum(len(record.final) for record in found)
+    word = WORDS.get(comparison.metric, comparison.metric)
+    runs = f"{len(found)} run{'s' * (len(found) != 1)} with {seeds} seed{'s' * (seeds != 1)} in all"
+    return f"{runs}; score: {word} of the final evaluation; baseline: {comparison.baseline}."
+
+
+def _scores(page: Page, comparison: Comparison) -> list[Element]:
+    made: list[Element | None] = []
+    for table in comparison.all_tables:
+        made.append(element("h3", table.name) if len(comparison.all_tables) > 1 else None)
+        data = report_charts.intervals(comparison, table)
+        made.append(page.chart(data, aria_label=f"scores on {table.name}"))
+        made.append(report_tables.scores(comparison, table))
+        times = report_tables.times(table)
+        if times is not None and table.target is not None:
+            head = f"Time to {number(table.target, decimals(table))}"
+            made.append(element("details", element("summary", head), times))
+        if not table.normalised:
+            made.append(element("details", element("summary", "Every seed"), report_tables.seeds(table)))
+    return [one for one in made if one is not None]
+
+
+def _curves(
+    page: Page,
+    comparison: Comparison,
+    tasks: Sequence[fairness.TaskRuns],
+    found: Sequence[records.Record],
+    split: Sequence[str],
+) -> list[Element]:
+    made: list[Element] = []
+    for metric in report_charts.shown_metrics(comparison, found):
+        if metric == comparison.metric:
+            tables = comparison.tables
+        else:
+            tables = compare(comparison.runs, metric, split=split, resamples=LEFT_OUT).tables
+        charts = []
+        for table, task in zip(tables, tasks, strict=True):
+            data = report_charts.curves(comparison, table, task, metric)
+            label = f"{metric} over steps on {task.name}"
+            if (chart := page.chart(data, aria_label=label)) is not None:
+                charts += [element("h3", task.name)] if len(tasks) > 1 else []
+                charts.append(chart)
+        if not charts:
+            continue
+        if metric == comparison.metric:
+            made += charts
+        else:
+            head = WORDS.get(metric, metric.replace("_", " "))
+            made.append(element("details", element("summary", head.capitalize()), *charts))
+    made += _profiles(page, comparison)
+    return made
+
+
+def _profiles(page: Page, comparison: Comparison) -> list[Element]:
+    shown: list[Table] = [comparison.overall] if comparison.overall else comparison.tables
+    charts = []
+    for table in shown:
+        chart = page.chart(report_charts.profiles(comparison, table), aria_label=f"profile on {table.name}")
+        if chart is not None:
+            charts += [element("h3", table.name)] if len(shown) > 1 else []
+            charts.append(chart)
+    return [element("details", element("summary", "Performance profile"), *charts)] if charts else []
+
+
+def _replays(page: Page, tasks: Sequence[fairness.TaskRuns], episodes: int) -> list[Element]:
+    if episodes < 1:
+        return []
+    from qflock.evidence.replay import page as replay
+    from qflock.evidence.replay import show
+
+    cards, missing = [], []
+    for task in tasks:
+        for label, runs in task.methods.items():
+            name = label if len(tasks) == 1 else f"{label} on {task.name}"
+            try:
+                shown = show.episodes(runs[0].path, episodes=episodes)
+            except UserError as problem:
+                missing.append(element("p", f"No replay of {name}: {problem}.", class_="soft small"))
+                continue
+            page.players.append(replay.data(shown, FPS, BOARD))
+            place = element("div", data_player=str(len(page.players) - 1), aria_label=f"replay of {name}")
+            cards.append(element("div", element("h3", name), place))
+    return [*([element("div", *cards, class_="replays")] if cards else []), *missing]

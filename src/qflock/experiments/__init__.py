@@ -1,0 +1,1 @@
+"""Experiments and sweeps: many runs from one file, in processes or on a cluster."""

@@ -1,0 +1,268 @@
+"""Run an experiment: tune where that is asked for, then train every cell that is not done.
+
+Everything lies in the experiment's folder: ``cells/`` holds a run folder for each cell, ``sweeps/`` the
+trials, and ``results.json``, written anew after every cell, says what there is and how far it is. Started
+again, an experiment goes on: cells that are done are left alone, a cell that was stopped is resumed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from qflock.core.errors import UserError
+from qflock.core.version import __version__
+from qflock.evidence.experiment_results import EXPERIMENT
+from qflock.experiments import cell as experiment_cell
+from qflock.experiments import cells as experiment_cells
+from qflock.experiments import sweep
+from qflock.experiments.cell import Cell, State
+from qflock.experiments.file import Experiment
+from qflock.experiments.launchers import Launcher, launch
+from qflock.experiments.sweep import Sweep
+from qflock.files import lock
+from qflock.files.storage import cannot_write, write_text
+from qflock.machine import provenance
+from qflock.settings import config
+
+SCHEMA = 1
+KEPT = ("env_steps", "seconds", "seconds_per_seed", "parameters", "tuning_budget", "over_seeds", "per_seed")
+
+
+class Watch(Protocol):
+    """Who is told how an experiment goes."""
+
+    def begin(self, title: str, cells: Sequence[Cell], states: dict[str, State]) -> None:
+        """These cells come next."""
+
+    def change(self, cell: Cell, state: State, error: str | None = None) -> None:
+        """A cell is running, done or failed."""
+
+    def close(self) -> None:
+        """Nothing more comes."""
+
+
+def run(experiment: Experiment, launcher: Launcher, watch: Watch | None = None) -> dict[str, Any]:
+    """Run what is not done yet.
+
+    Args:
+        experiment: as read from its file.
+        launcher: where cells run.
+        watch: is told how it goes.
+
+    Returns:
+        What ``results.json`` holds; ``failures`` says why cells failed, by name.
+
+    Raises:
+        UserError: the settings of a cell that is there have changed, another process runs the experiment ...
+            With code 130: asked to stop; states are saved.
+    """
+    work = _Experiment(experiment, launcher, watch)
+    try:
+        experiment.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise cannot_write(experiment.folder, problem) from problem
+    with lock.held(experiment.folder):
+        try:
+            work.tune()
+            work.train()
+        finally:
+            if watch:
+                watch.close()
+        return work.write()
+
+
+def run_sweep(
+    search: Sweep, launcher: Launcher, watch: Watch | None = None
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Run the trials of one sweep that are not done yet, and write what they found.
+
+    Returns:
+        As `sweep.result`, and why trials failed, by name. Where any failed the result is empty: a budget
+        that was not spent in full is not the one that is stated.
+
+    Raises:
+        UserError: as `run`.
+    """
+    work = _Cells(launcher, watch)
+    search.folder.mkdir(parents=True, exist_ok=True)
+    with lock.held(search.folder):
+        try:
+            work.perform(f"sweep of {search.name}", search.trials, search.folder)
+        finally:
+            if watch:
+                watch.close()
+        if work.failures:
+            return {}, work.failures
+        found = sweep.result(search)
+        sweep.write(search, found)
+    return found, {}
+
+
+def plan(experiment: Experiment) -> dict[str, Any]:
+    """How far every trial and every cell is, as ``results.json`` would say it; nothing is written.
+
+    Raises:
+        UserError: the settings of a cell that is there have changed.
+    """
+    work = _Experiment(experiment, Launcher(), None)
+    work.look()
+    return work.content()
+
+
+class _Cells:
+    """Runs cells and remembers how each ended."""
+
+    def __init__(self, launcher: Launcher, watch: Watch | None) -> None:
+        self.launcher, self.watch = launcher, watch
+        self.states: dict[str, State] = {}
+        self.failures: dict[str, str] = {}
+
+    def look_at(self, cells: Sequence[Cell]) -> None:
+        """See how far cells are, and that none was trained with other settings."""
+        for cell in cells:
+            experiment_cell.refuse_changed(cell)
+            self.states[cell.name] = experiment_cell.state(cell)
+
+    def perform(self, title: str, cells: Sequence[Cell], folder: Any) -> None:
+        """Bring cells to their ends."""
+        self.look_at(cells)
+        if self.watch:
+            self.watch.begin(title, cells, {cell.name: self.states[cell.name] for cell in cells})
+        launch(self.launcher, [cell for cell in cells if self.states[cell.name] != "done"], self, folder)
+
+    def started(self, cell: Cell) -> None:
+        """A cell runs now."""
+        self._note(cell, "running", None)
+
+    def ended(self, cell: Cell, error: str | None) -> None:
+        """A cell is done, or failed with one line."""
+        self._note(cell, "failed" if error is not None else "done", error)
+
+    def _note(self, cell: Cell, state: State, error: str | None) -> None:
+        self.states[cell.name] = state
+        if error is not None:
+            self.failures[cell.name] = error
+        if self.watch:
+            self.watch.change(cell, state, error)
+
+
+class _Experiment(_Cells):
+    """One start of an experiment."""
+
+    def __init__(self, experiment: Experiment, launcher: Launcher, watch: Watch | None) -> None:
+        super().__init__(launcher, watch)
+        self.experiment = experiment
+        self.sweeps = experiment_cells.sweeps(experiment)
+        self.found: dict[str, dict[str, Any]] = {}
+        self.cells = experiment_cells.cells(experiment, {})
+        self._entries: dict[str, dict[str, Any]] = {}  # of cells that are done: they change no more
+        self._origin = provenance.origin()
+
+    @property
+    def trials(self) -> list[Cell]:
+        return [trial for search in self.sweeps.values() for trial in search.trials]
+
+    def look(self) -> None:
+        """See how far everything is."""
+        self.look_at(self.trials)
+        self._collect()
+        for cell in self.cells:
+            if self._is_tuned(cell):
+                experiment_cell.refuse_changed(cell)
+            self.states[cell.name] = experiment_cell.state(cell)
+
+    def tune(self) -> None:
+        """Run the trials of all sweeps, and take over what they found."""
+        self.look()
+        self.write()
+        if self.sweeps:
+            self.perform(f"{self.experiment.name}: tuning", self.trials, self.experiment.folder)
+            self._collect()
+            for name, found in self.found.items():
+                sweep.write(self.sweeps[name], found)
+
+    def train(self) -> None:
+        """Run the cells; one whose sweep failed fails with it."""
+        ready = [cell for cell in self.cells if self._is_tuned(cell)]
+        for cell in self.cells:
+            if cell not in ready:
+                self.ended(cell, "its sweep found nothing, see the trials that failed")
+        self.perform(self.experiment.name, ready, self.experiment.folder)
+
+    def _collect(self) -> None:
+        for name, search in self.sweeps.items():
+            if all(self.states[trial.name] == "done" for trial in search.trials):
+                try:
+                    self.found[name] = sweep.result(search)
+                except UserError as problem:
+                    self.failures[f"sweeps/{name}"] = str(problem)
+        self.cells = experiment_cells.cells(self.experiment, self.found)
+
+    def _is_tuned(self, cell: Cell) -> bool:
+        return bool(cell.tuning) or not self.sweeps
+
+    def _note(self, cell: Cell, state: State, error: str | None) -> None:
+        super()._note(cell, state, error)
+        if state != "running":
+            self.write()
+
+    def write(self) -> dict[str, Any]:
+        """Write ``results.json`` as things are now."""
+        content = self.content()
+        write_text(self.experiment.folder / EXPERIMENT, json.dumps(content, indent=2) + "\n")
+        return content
+
+    def content(self) -> dict[str, Any]:
+        """What ``results.json`` holds."""
+        experiment = self.experiment
+        tuning = [{k: found[k] for k in ("sweep", "cost", "best")} for found in self.found.values()]
+        return {
+            "schema": SCHEMA,
+            "experiment": experiment.name,
+            "file": str(experiment.file),
+            "folder": str(experiment.folder),
+            **self._origin,
+            "qflock": __version__,
+            "launcher": self.launcher.name,
+            "seeds": experiment.seeds,
+            "tuning": tuning,
+            "tuning_seeds": tuning[0]["cost"]["seeds"] if tuning else [],
+            "compare": " ".join(["qflock compare", str(experiment.folder), *self._split()]),
+            "trials": [{"trial": trial.name, "state": self.states.get(trial.name)} for trial in self.trials],
+            "cells": [self._entry(cell) for cell in self.cells],
+            "failures": self.failures,
+        }
+
+    def _entry(self, cell: Cell) -> dict[str, Any]:
+        if cell.name in self._entries:
+            return self._entries[cell.name]
+        settings, state = cell.settings, self.states.get(cell.name, "waiting")
+        entry: dict[str, Any] = {
+            "cell": cell.name,
+            "state": state,
+            "label": cell.label,
+            "algorithm": settings.algorithm,
+            "environment": config.to_mapping(settings)["env"],
+            "folder": f"cells/{cell.name}",
+            "seeds": cell.seeds,
+            "total_steps": settings.run.total_steps,
+        }
+        if cell.name in self.failures:
+            entry["error"] = self.failures[cell.name]
+        if state == "done":
+            summary = experiment_cell.summary(cell)
+            entry |= {name: summary[name] for name in KEPT if name in summary}
+            entry["references"] = summary.get("references", {})
+            self._entries[cell.name] = entry
+        return entry
+
+    def _split(self) -> list[str]:
+        """What ``compare`` needs where one environment stands there with several settings."""
+        seen: dict[str, list[dict[str, Any]]] = {}
+        for cell in self.cells:
+            env = dict(config.to_mapping(cell.settings)["env"])
+            seen.setdefault(env.pop("name"), []).append(env)
+        names = {k for some in seen.values() for env in some for k in env if env[k] != some[0][k]}
+        return ["--split", *sorted(names)] if names else []

@@ -1,0 +1,54 @@
+"""One writer for a folder: a lock that the kernel lets go of when its process ends, however it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from qflock.core.errors import UserError
+from qflock.files.storage import cannot_write
+
+
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Hold a folder as its only writer.
+
+    Raises:
+        UserError: another process (or another run of this one) is writing the folder, or a link in it leads
+            elsewhere.
+        CannotWrite: the folder cannot be written.
+    """
+    _refuse_links(folder)
+    path = folder / ".lock"
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+    except OSError as problem:
+        raise cannot_write(path, problem) from problem
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as other:
+            holder = os.pread(handle, 20, 0).decode(errors="replace").strip() or "another"
+            raise UserError(
+                f"{folder} is being written by process {holder}; wait for it, or stop it first"
+            ) from other
+        except OSError as problem:
+            raise cannot_write(path, problem) from problem
+        with contextlib.suppress(OSError):  # the number is a courtesy: a full disk may refuse it
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _refuse_links(folder: Path) -> None:
+    """Links are ways by which a folder that others made could have files written, or removed, elsewhere."""
+    home = folder.resolve()
+    for pattern in ("*", "*/*"):
+        for found in folder.glob(pattern):
+            if found.is_symlink() and not found.resolve().is_relative_to(home):
+                raise UserError(f"{found} is a link that leads out of {folder}; put a copy in its place")

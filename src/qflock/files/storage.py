@@ -1,0 +1,117 @@
+"""Files that are either whole or absent, and the two ways in which a file can fail its user."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from qflock.core.errors import UserError
+
+ADVICE = {
+    errno.ENOSPC: "free some space, then go on with qflock resume",
+    errno.EDQUOT: "free some of your quota, then go on with qflock resume",
+    errno.EACCES: "choose a folder that you may write, with --run-dir",
+    errno.EPERM: "choose a folder that you may write, with --run-dir",
+    errno.EFBIG: "files may not grow so large here (ulimit -f); then go on with qflock resume",
+    errno.EROFS: "choose a folder that can be written, with --run-dir",
+    errno.ENOENT: "the folder is not there (any more)",
+}
+
+
+class DamagedFile(UserError):
+    """A file that is truncated, changed, of another version, or does not belong where it is."""
+
+
+class CannotWrite(UserError):
+    """The disk is full or the folder cannot be written. What was saved before is whole."""
+
+
+def cannot_write(path: Path, problem: OSError) -> CannotWrite:
+    """The one-line error for a failed write, with what to do where that is known."""
+    advice = ADVICE.get(problem.errno or 0, "look at the disk, or choose another folder with --run-dir")
+    return CannotWrite(f"cannot write {path}: {problem.strerror or problem}; {advice}")
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Write a file so that ``path`` holds the old contents or the new, never a part.
+
+    Yields a path of the same name to write to, in a hidden folder beside the target. When the block
+    ends well, the file is forced to the disk and renamed; when it fails or is interrupted, the hidden
+    folder goes and the old file stays. Only a killed process leaves the hidden folder behind, which
+    ``discard_partials`` removes.
+
+    Raises:
+        CannotWrite: an ``OSError`` came up inside the block or while the file was put in place.
+    """
+    partial = None
+    try:
+        partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
+        temporary = partial / path.name
+        yield temporary
+        _force_to_disk(temporary)
+        os.replace(temporary, path)
+        with contextlib.suppress(OSError):  # some file systems cannot; the file itself is whole already
+            _force_to_disk(path.parent)
+    except OSError as problem:
+        raise cannot_write(path, problem) from problem
+    finally:
+        if partial is not None:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a text file (UTF-8) whole.
+
+    Raises:
+        CannotWrite: see ``replacing``.
+    """
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a damaged file, so that it is neither used nor lost: ``log.csv`` to ``log.damaged-1.csv``.
+
+    Raises:
+        CannotWrite: it cannot be renamed.
+    """
+    number = 1
+    while os.path.lexists(aside := path.with_name(f"{path.stem}.damaged-{number}{path.suffix}")):
+        number += 1
+    try:
+        os.rename(path, aside)
+    except OSError as problem:
+        raise cannot_write(path, problem) from problem
+    return aside
+
+
+def remove(path: Path) -> None:
+    """Remove a file; one that is not there is no error.
+
+    Raises:
+        CannotWrite: it cannot be removed.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as problem:
+        raise cannot_write(path, problem) from problem
+
+
+def discard_partials(folder: Path) -> None:
+    """Remove what killed processes left half written in a folder. Only for its one writer."""
+    for partial in folder.glob(".*.partial"):
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _force_to_disk(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,1 @@
+"""What learners are made of: targets, advantages, replay, exploration, optimisers."""

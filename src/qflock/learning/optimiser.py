@@ -1,0 +1,60 @@
+"""Adam, AdamW or RAdam with clipping and a step size that falls with the environment steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Int
+
+from qflock.learning import exploration
+
+
+class Settings(Protocol):
+    """What a learner's settings must have."""
+
+    @property
+    def lr(self) -> float: ...
+    @property
+    def lr_final(self) -> float: ...
+    @property
+    def lr_decay(self) -> int: ...
+    @property
+    def weight_decay(self) -> float: ...
+    @property
+    def max_grad_norm(self) -> float: ...
+
+
+class Optimiser(NamedTuple):
+    """Attributes:
+    init: ``weights -> state``.
+    step: ``(gradient, state, weights, env_steps) -> (weights, state)``.
+    """
+
+    init: Callable[[Any], Any]
+    step: Callable[[Any, Any, Any, Int[Array, ""]], tuple[Any, Any]]
+
+
+def build(settings: Settings, kind: Literal["adam", "radam"] = "adam") -> Optimiser:
+    """The optimiser of a learner's settings, Adam or RAdam.
+
+    The step size is computed outside Optax's state, so that it follows environment steps, and a resumed run
+    with a new length keeps its place.
+    """
+    transform = optax.chain(
+        optax.clip_by_global_norm(settings.max_grad_norm),
+        optax.scale_by_radam(eps=1e-8) if kind == "radam" else optax.scale_by_adam(eps=1e-8),
+        optax.add_decayed_weights(settings.weight_decay) if settings.weight_decay else optax.identity(),
+    )
+
+    def step(gradient: Any, state: Any, weights: Any, env_steps: Int[Array, ""]) -> tuple[Any, Any]:
+        lr = settings.lr
+        if settings.lr_decay:
+            lr = settings.lr * exploration.linear(1.0, settings.lr_final, settings.lr_decay, env_steps)
+        change, state = transform.update(gradient, state, weights)
+        return jax.tree.map(lambda w, c: w - jnp.asarray(lr, w.dtype) * c, weights, change), state
+
+    return Optimiser(transform.init, step)

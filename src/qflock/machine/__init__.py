@@ -1,0 +1,1 @@
+"""The machine: devices, processes, meshes, and what a run was made with."""

@@ -1,0 +1,1 @@
+"""Networks, what they see, and agents, critics and mixers made of them."""

@@ -1,0 +1,64 @@
+"""Networks by name: the one table of them.
+
+An agent's network is an Equinox module that holds arrays only and maps features to outputs:
+``network(features) -> outputs``, for one example; callers ``vmap``. One that remembers has a method
+``initial() -> memory`` and is called ``network(memory, features) -> (memory, outputs)``.
+A user's own network is a class ``Net(inputs, outputs, *, key)`` of either sort.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from jaxtyping import PRNGKeyArray
+
+from qflock.core.errors import UserError, unknown
+from qflock.networks.circuit import Circuit
+from qflock.networks.mlp import MLP
+from qflock.networks.recurrent import GRU
+from qflock.settings import registry
+
+
+def make(
+    name: str,
+    inputs: int,
+    outputs: int,
+    key: PRNGKeyArray,
+    circuit: Mapping[str, Any] | None = None,
+    **mlp: Any,
+) -> Any:
+    """The network behind a setting: ``mlp``, ``gru``, ``circuit``, or the user's own ``my.py:Net``.
+
+    Args:
+        circuit: settings of `circuits.Circuit`; its defaults for None.
+        mlp: settings of the MLP; a user's network gets those that its ``__init__`` names.
+
+    Raises:
+        UserError: no such network, or it cannot be built.
+    """
+    if name == "mlp":
+        return MLP(inputs, outputs, key=key, **mlp)
+    if name == "gru":
+        return GRU(inputs, outputs, key=key, **mlp)
+    if name == "circuit":
+        return Circuit(inputs, outputs, key=key, **(circuit or {}))
+    if not registry.is_path(name):
+        known = ("mlp", "gru", "circuit")
+        raise UserError(f"{unknown('network', name, known)} (or give a file and class like my.py:Net)")
+    return build_own(name, (inputs, outputs), key, {**mlp, **(circuit or {})})
+
+
+def build_own(name: str, sizes: tuple[int, ...], key: PRNGKeyArray, settings: dict[str, Any]) -> Any:
+    """Build a user's module from its file, with the settings that its ``__init__`` names.
+
+    Raises:
+        UserError: the class cannot be built from these sizes.
+    """
+    kind = registry.from_file(name)
+    try:
+        known = inspect.signature(kind).parameters
+        return kind(*sizes, key=key, **{k: v for k, v in settings.items() if k in known})
+    except Exception as problem:
+        raise UserError(f"{name} cannot be built from sizes {sizes}: {problem}") from problem

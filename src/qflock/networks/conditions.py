@@ -1,0 +1,65 @@
+"""Policies made of circuits under a device's conditions: finite shots, noise, or a device of PennyLane's."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import jax
+from jaxtyping import Array, Int, PRNGKeyArray
+
+from qflock.core.errors import UserError
+from qflock.core.types import Learner, Memory, Mode, Parameters
+from qflock.networks.circuit import Circuit, Conditions
+
+
+def under(learner: Learner, parameters: Parameters, conditions: Conditions) -> tuple[Learner, Parameters]:
+    """A learner and its policy's parameters whose circuits are measured under ``conditions``.
+
+    Every call of ``act`` draws new errors and measurements from its key; ``values`` uses one key for ever.
+
+    Raises:
+        UserError: no network of the policy is a circuit, or actions are drawn together.
+    """
+    if learner.act_jointly is not None:
+        raise UserError("shots, noise and devices are for agents that act by themselves")
+    if not any(is_circuit(node) for node in jax.tree.leaves(parameters, is_leaf=is_circuit)):
+        raise UserError("shots, noise and devices need a policy made of circuits; this one has none")
+
+    def act(
+        parameters: Parameters,
+        agent: Int[Array, ""],
+        memory: Memory,
+        observation: Array,
+        legal: Array,
+        key: PRNGKeyArray,
+        mode: Mode = "greedy",
+    ) -> tuple[Memory, Int[Array, ""]]:
+        k_act, k_circuit = jax.random.split(key)
+        renewed = _with(parameters, conditions, k_circuit)
+        return learner.act(renewed, agent, memory, observation, legal, k_act, mode)
+
+    return learner._replace(act=act), _with(parameters, conditions, jax.random.key(0))
+
+
+def is_circuit(node: Any) -> bool:
+    """Whether a node of a pytree is a network made of a circuit."""
+    return isinstance(node, Circuit)
+
+
+def _with(parameters: Parameters, conditions: Conditions, key: PRNGKeyArray) -> Parameters:
+    """The same parameters with conditions and a key in every circuit, one for each of several networks."""
+
+    def change(node: Any) -> Any:
+        if not is_circuit(node):
+            return node
+        bias = node.bias if node.head is None else node.head.bias
+        lead = bias.shape[:-1]
+        changed = object.__new__(Circuit)
+        for field in dataclasses.fields(Circuit):
+            object.__setattr__(changed, field.name, getattr(node, field.name))
+        object.__setattr__(changed, "conditions", conditions)
+        object.__setattr__(changed, "key", jax.random.split(key, lead) if lead else key)
+        return changed
+
+    return jax.tree.map(change, parameters, is_leaf=is_circuit)

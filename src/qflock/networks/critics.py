@@ -1,0 +1,67 @@
+"""Critics: values of every agent from its observation, from the state, or both. Training alone needs them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+import jax
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from qflock.core.types import Parameters, Rows, Spec
+from qflock.machine import mesh
+from qflock.networks import agents as agents_of
+from qflock.networks import inputs
+
+Sees = Literal["observation", "state", "both"]
+
+
+class Critic(NamedTuple):
+    """Attributes: ``init(key) -> Parameters``; ``values(parameters, rows) -> (T+1, B, A, outputs)``."""
+
+    init: Callable[[PRNGKeyArray], Parameters]
+    values: Callable[[Parameters, Rows], Float[Array, "T+1 B A V"]]
+
+
+def build(
+    spec: Spec,
+    make: Callable[[int, int, PRNGKeyArray], Any],
+    sees: Sees,
+    outputs: int = 1,
+    shared: bool = True,
+    stage: str = "relative",
+) -> Critic:
+    """A critic for an environment's sizes.
+
+    Args:
+        make: ``(features, outputs, key) -> feed-forward network``.
+        sees: "observation": each agent's own, as decentralised learners have it; "state": one network
+            that sees the global state has a head for each agent; "both": their sum.
+        outputs: numbers for each agent: 1 for a state value, U for action values.
+        shared: one network for all observations, with one-hot ids, instead of one for each agent.
+        stage: the input stage.
+    """
+    local = agents_of.build(spec, lambda features, key: make(features, outputs, key), shared, stage)
+    whole = inputs.of_state(spec, stage)
+
+    def init(key: PRNGKeyArray) -> Parameters:
+        k_local, k_whole = jax.random.split(key)
+        found = {}
+        if sees != "state":
+            found["local"] = local.init(k_local)
+        if sees != "observation":
+            found["state"] = make(whole.size, outputs * spec.agents, k_whole)
+        return found
+
+    def values(parameters: Parameters, rows: Rows) -> Float[Array, "T+1 B A V"]:
+        parts = []
+        if "local" in parameters:
+            parts.append(local.unroll(parameters["local"], rows))
+        if "state" in parameters:
+            state = rows.timestep.state
+            flat = jax.vmap(whole.apply)(mesh.over_copies(state.reshape(-1, state.shape[-1])))
+            out = jax.vmap(parameters["state"])(flat)
+            parts.append(mesh.whole(out.reshape(*state.shape[:-1], spec.agents, outputs)))
+        return sum(parts[1:], parts[0])
+
+    return Critic(init, values)

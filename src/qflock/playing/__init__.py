@@ -1,0 +1,1 @@
+"""Playing episodes: rollouts, evaluation, and whether an environment keeps its promises."""

@@ -1,0 +1,225 @@
+"""Does an environment keep its promises? Every finding is a line that says what is wrong where."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import PRNGKeyArray
+
+from qflock.core.types import Drawable, Environment, Referenced, Spec
+from qflock.learning.exploration import uniform
+from qflock.playing.conformance import episodes
+
+COPIES, LONGEST, TRACES = 16, 2000, 3
+"""Episodes that are played, the most steps of one that are looked at, and how often functions are traced."""
+
+
+def findings(env: Any) -> list[str]:
+    """All that is wrong with an environment of ours, made with its settings; nothing where it is fine."""
+    spec = getattr(env, "spec", None)
+    if not isinstance(spec, Spec):
+        return [f"spec: {type(env).__name__} has no attribute spec that is a qflock.core.types.Spec"]
+    found = of_spec(spec) or _of_types(env)
+    if found:  # whatever comes next would only say the same in a harder way
+        return found
+    for stage in (_of_keys, _of_episodes, _of_extras):
+        found += stage(env)
+    return found
+
+
+def of_spec(spec: Spec) -> list[str]:
+    """Sizes, bounds, names and entity records."""
+    found = [
+        f"spec.{name} is {getattr(spec, name)!r}; it must be a whole number of at least {least}"
+        for name, least in (("agents", 1), ("actions", 1), ("observation", 1), ("state", 0), ("horizon", 1))
+        if not isinstance(getattr(spec, name), int) or getattr(spec, name) < least
+    ]
+    low, high = spec.return_range
+    if not low <= high:
+        found.append(f"spec.return_range is {spec.return_range}: the lowest return stands first")
+    if not 0 <= spec.discount <= 1:
+        found.append(f"spec.discount is {spec.discount}; it must lie in [0, 1]")
+    if spec.action_names and len(spec.action_names) != spec.actions:
+        found.append(f"spec.action_names has {len(spec.action_names)} names for {spec.actions} actions")
+    for name in ("observation", "state"):
+        for group in getattr(spec, f"{name}_entities"):
+            for start in (group.own, *group.others):
+                if not 0 <= start <= getattr(spec, name) - max(group.coordinates, (group.present or 0) + 1):
+                    found.append(f"spec.{name}_entities: the record at {start} leaves the {name}")
+    return found
+
+
+def _of_types(env: Any) -> list[str]:
+    """Shapes and types of what reset and step show, found by tracing: nothing is computed."""
+    key, spec = jax.random.key(0), env.spec
+    actions = jax.ShapeDtypeStruct((spec.agents,), jnp.int32)
+    before = dict(vars(env)) if hasattr(env, "__dict__") else {}
+    found: list[str] = []
+
+    def noted(where: str, result: Any) -> Any:
+        """What reset or step returned; Python's numbers in it are noted before they become arrays."""
+        for path, leaf in jax.tree_util.tree_leaves_with_path(result):
+            if not isinstance(leaf, (jax.Array, np.ndarray)):
+                place = episodes.readable(path)
+                found.append(f"{where}: {place} is a {type(leaf).__name__}; it must be an array")
+        return result
+
+    try:
+        state, first = jax.eval_shape(lambda *x: noted("reset", env.reset(*x)), key)
+    except Exception as problem:
+        return [f"reset(key): {_told(problem)}"]
+    found += episodes.shapes(spec, first, "reset")
+    try:
+        after, later = jax.eval_shape(lambda *x: noted("step", env.step(*x)), key, state, actions)
+    except Exception as problem:
+        return [*found, f"step(key, state, actions): {_told(problem)}"]
+    found += episodes.shapes(spec, later, "step")
+    found += _unlike("State", state, after) + _unlike("TimeStep", first, later)
+    changed = [n for n, x in (vars(env) if before else {}).items() if n not in before or before[n] is not x]
+    found += [
+        f"reset or step sets self.{name}; a pure environment keeps what changes in its State"
+        for name in changed
+    ]
+    return found
+
+
+def _told(problem: Exception) -> str:
+    """An exception of the environment's code as one line; with advice where Python met a traced value."""
+    words = " ".join(str(problem).split())
+    if isinstance(problem, (jax.errors.TracerBoolConversionError, jax.errors.TracerArrayConversionError)):
+        return (
+            "cannot be compiled: Python's if, while, and, or NumPy meets a value that JAX knows only later; "
+            "use jnp.where, & and | ... "
+            f"({words[:120]})"
+        )
+    if isinstance(problem, jax.errors.ConcretizationTypeError):
+        return (
+            f"cannot be compiled: a size or index hangs on a value that JAX knows only later ({words[:120]})"
+        )
+    return f"fails with {type(problem).__name__}: {words[:200]}"
+
+
+def _unlike(name: str, first: Any, later: Any) -> list[str]:
+    """Where reset and step show different structures, shapes or types."""
+    if jax.tree.structure(first) != jax.tree.structure(later):
+        return [f"{name}: reset and step return different structures"]
+    found = []
+    for (path, a), b in zip(jax.tree_util.tree_leaves_with_path(first), jax.tree.leaves(later), strict=True):
+        if (a.shape, a.dtype) != (b.shape, b.dtype):
+            place = f"{name}{jax.tree_util.keystr(path)}"
+            found.append(
+                f"{place}: reset gives {a.dtype}{list(a.shape)}, step gives {b.dtype}{list(b.shape)}"
+            )
+    return found
+
+
+def walk(env: Environment, key: PRNGKeyArray, steps: int) -> tuple[Any, Any, Any, Any]:
+    """Random legal actions in one copy, from a reset with ``key`` on, without another one.
+
+    Returns:
+        The states and time steps, ``steps + 1`` of each, and the keys and actions between them.
+    """
+
+    def tick(carry: Any, key: PRNGKeyArray) -> Any:
+        state, now = carry
+        actions = uniform(jax.random.fold_in(key, 0), now.legal)
+        after = env.step(key, state, actions)
+        return after, (after, key, actions)
+
+    first = env.reset(key)
+    _, (later, keys, actions) = jax.lax.scan(tick, first, jax.random.split(key, steps))
+    states, shown = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), first, later)
+    return states, shown, keys, actions
+
+
+def _of_episodes(env: Environment) -> list[str]:
+    """What random play shows: ends, legal actions, finite rewards, bounds; and that side by side, compiled
+    and uncompiled steps are the same."""
+    steps = min(env.spec.horizon, LONGEST)
+    start = jax.random.split(jax.random.key(0), COPIES)
+    try:
+        played = jax.jit(jax.vmap(lambda key: walk(env, key, steps)))(start)
+    except Exception as problem:
+        return [f"playing {COPIES} copies side by side (vmap): {_told(problem)}"]
+    found = episodes.episodes(env.spec, jax.device_get(played[1]))
+    states, shown, keys, actions = jax.tree.map(lambda x: x[1], played)
+    at = lambda tree, t: jax.tree.map(lambda x: x[t], tree)
+    many = "one of many copies (vmap) differs from a single one"
+    first = jax.jit(env.reset)(start[1])
+    found += _different(_raw(first), _raw(at((states, shown), 0)), f"reset: {many}")
+    step = jax.jit(env.step)
+    for t in range(min(steps, 3)):
+        one = step(keys[t], at(states, t), actions[t])
+        found += _different(_raw(one), _raw(at((states, shown), t + 1)), f"step {t + 1}: {many}")
+        if found or bool(one[1].over):
+            break
+    plain = env.step(keys[0], at(states, 0), actions[0])
+    once = _raw(at((states, shown), 1))
+    return found + _different(_raw(plain), once, "step without jit differs from step with it")
+
+
+def _of_keys(env: Environment) -> list[str]:
+    """However often reset and step are traced, they must be the same program: Python's and NumPy's chance
+    would differ from one time to the next."""
+    key = jax.random.key(1)
+    state = jax.eval_shape(env.reset, key)[0]
+    actions = jnp.zeros(env.spec.agents, jnp.int32)
+    found = []
+    for name, function, arguments in (
+        ("reset", env.reset, (key,)),
+        ("step", env.step, (key, state, actions)),
+    ):
+        first, *others = (jax.make_jaxpr(lambda *x, f=function: f(*x))(*arguments) for _ in range(TRACES))
+        if not all(str(other) == str(first) and _equal(other.consts, first.consts) for other in others):
+            found.append(f"{name}: the same key gives two different results; draw all chance from the key")
+    return found
+
+
+def _equal(one: list[Any], two: list[Any]) -> bool:
+    return len(one) == len(two) and all(map(np.array_equal, _raw(one), _raw(two)))
+
+
+def _raw(tree: Any) -> Any:
+    """NumPy arrays, with typed keys as their numbers."""
+    is_key = lambda x: jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
+    return jax.device_get(jax.tree.map(lambda x: jax.random.key_data(x) if is_key(x) else x, tree))
+
+
+def _different(one: Any, two: Any, complaint: str) -> list[str]:
+    """The complaint, with the first place where two trees are not close."""
+    leaves = jax.tree_util.tree_leaves_with_path(one)
+    for (path, a), b in zip(leaves, jax.tree.leaves(two), strict=True):
+        if not np.allclose(np.asarray(a, np.float64), np.asarray(b, np.float64), 1e-4, 1e-5, equal_nan=True):
+            return [f"{complaint}: first in {episodes.readable(path)}"]
+    return []
+
+
+def _of_extras(env: Any) -> list[str]:
+    """Pictures and reference policies, where there are any."""
+    key, found, spec = jax.random.key(4), [], env.spec
+    state, now = jax.jit(env.reset)(key)
+    if isinstance(env, Drawable):
+        try:
+            picture = env.draw(jax.device_get(state), 300)
+            if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
+                found.append(
+                    f"draw: gives {picture.dtype}{list(picture.shape)}; wanted is uint8[height, width, 3]"
+                )
+        except Exception as problem:
+            found.append(f"draw(state, size): {_told(problem)}")
+    for name, policy in env.references().items() if isinstance(env, Referenced) else ():
+        try:
+            actions = np.asarray(jax.jit(policy)(key, state, now))
+        except Exception as problem:
+            found.append(f"reference {name!r}: {_told(problem)}")
+            continue
+        legal = np.asarray(now.legal)
+        known = actions.shape == (spec.agents,) and ((actions >= 0) & (actions < spec.actions)).all()
+        if not known or not legal[range(len(legal)), actions].all():
+            found.append(
+                f"reference {name!r}: chooses {actions.tolist()}; that is no legal action for each agent"
+            )
+    return found

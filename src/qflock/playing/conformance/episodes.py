@@ -1,0 +1,117 @@
+"""What time steps must be like, whoever shows them: shapes, types, ends, legal actions, rewards."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from qflock.core.types import Spec, TimeStep, team_reward
+
+SLACK = 1e-3  # of a return, relative and absolute: sums of float32
+
+
+def readable(path: Any) -> str:
+    """A place in a pair of (State, TimeStep) as words."""
+    import jax
+
+    part, *rest = path
+    return f"{('State', 'TimeStep')[part.idx]}{jax.tree_util.keystr(tuple(rest))}"
+
+
+def shapes(spec: Spec, shown: TimeStep, where: str) -> list[str]:
+    """Shapes and types of one time step; its leaves need no more than ``shape`` and ``dtype``."""
+    agents, found = spec.agents, []
+    wanted: dict[str, tuple[tuple[int, ...], str]] = {
+        "observation": ((agents, spec.observation), ""),
+        "state": ((spec.state,), ""),
+        "legal": ((agents, spec.actions), "bool"),
+        "active": ((agents,), "bool"),
+        "reward": ((agents,), "float32"),
+        "terminated": ((), "bool"),
+        "truncated": ((), "bool"),
+    }
+    for name, (shape, dtype) in wanted.items():
+        leaf: Any = getattr(shown, name, None)
+        if not hasattr(leaf, "shape"):
+            found.append(f"{where}: TimeStep.{name} is {type(leaf).__name__}; it must be an array")
+            continue
+        if tuple(leaf.shape) != shape:
+            found.append(
+                f"{where}: TimeStep.{name} has shape {list(leaf.shape)}; the Spec says {list(shape)}"
+            )
+        if dtype and str(leaf.dtype) != dtype:
+            found.append(f"{where}: TimeStep.{name} is {leaf.dtype}; it must be {dtype}")
+        if not dtype and str(leaf.dtype) in ("float64", "int64", "uint64", "complex64"):
+            found.append(f"{where}: TimeStep.{name} is {leaf.dtype}; use 32 bits or fewer")
+    for name, leaf in shown.measures.items():
+        if tuple(leaf.shape) != () or str(leaf.dtype) != "float32":
+            found.append(
+                f"{where}: measure {name!r} is {leaf.dtype}{list(leaf.shape)}; it must be a float32 scalar"
+            )
+    return found
+
+
+def episodes(spec: Spec, shown: TimeStep) -> list[str]:
+    """What is wrong in episodes, each with its first place.
+
+    Args:
+        spec: of the environment.
+        shown: NumPy leaves ``(copies, steps + 1, ...)``, from a reset on; rows after an episode's end are
+            not looked at.
+    """
+    over = shown.terminated | shown.truncated
+    ended = np.cumsum(over, 1) - over > 0  # rows after the end
+    lasting = ~over & ~ended
+    found: list[str] = []
+
+    def claim(bad: Any, complaint: str) -> None:
+        """Note a complaint with the first (copy, step, ...) where it holds."""
+        if not bad.any():
+            return
+        copy, step, *agent = np.argwhere(bad)[0].tolist()
+        who = f", agent {agent[0]}" if agent else ""
+        found.append(f"{complaint} (copy {copy}, step {step}{who})")
+
+    claim(over[:, :1], "reset: the episode is over before it begins")
+    claim(shown.reward[:, :1] != 0, "reset: the reward is not 0")
+    both = shown.terminated & shown.truncated & ~ended
+    claim(both, "terminated and truncated at once: an episode ends in one way")
+    none = ~shown.legal.any(-1) & shown.active & lasting[..., None]
+    claim(none, "legal: an active agent has no legal action")
+    for name, values in (
+        ("observation", shown.observation),
+        ("state", shown.state),
+        ("reward", shown.reward),
+    ):
+        bad = ~np.isfinite(np.asarray(values, np.float64))
+        inner = tuple(range(2, bad.ndim))
+        claim(bad.any(inner) & ~ended, f"{name}: a number is not finite")
+    for name, values in shown.measures.items():
+        claim(~np.isfinite(values) & ~ended, f"measure {name!r}: not finite")
+    claim(
+        shown.active[:, 1:] & ~shown.active[:, :-1] & ~ended[:, 1:, None],
+        "active: an agent comes back after it has left (steps counted from 0)",
+    )
+    if over.shape[1] > spec.horizon:
+        claim(
+            (lasting[:, spec.horizon : spec.horizon + 1]),
+            f"the episode is not over after {spec.horizon} steps, the Spec's horizon: set truncated there",
+        )
+    if spec.shared_reward:
+        claim(
+            (shown.reward != shown.reward[..., :1]).any(-1) & ~ended,
+            "reward: agents are paid differently, and the Spec says shared_reward",
+        )
+    reward = np.asarray(team_reward(spec, shown.reward), np.float64)
+    total = np.where(ended, 0, reward).sum(1)
+    low, high = spec.return_range
+    slack = SLACK * (1 + np.abs(total))
+    outside = (total < low - slack) | (total > high + slack)
+    if outside.any() and not found:
+        copy = int(np.flatnonzero(outside)[0])
+        found.append(
+            f"reward: an episode returned {total[copy]:g}; spec.return_range says {low:g} to {high:g} "
+            f"(copy {copy})"
+        )
+    return found

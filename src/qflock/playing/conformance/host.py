@@ -1,0 +1,68 @@
+"""Does a host environment keep its promises? As `conformance`, by stepping a few copies in this process."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import numpy as np
+
+from qflock.bridges.host.worker import HostCopy
+from qflock.bridges.host.workers import HostEnvironment
+from qflock.core.errors import UserError
+from qflock.core.types import TimeStep
+from qflock.playing.conformance import checks, episodes
+
+COPIES, LONGEST = 4, 500
+"""Episodes that are played, and the most steps of one."""
+
+
+def findings(env: HostEnvironment) -> list[str]:
+    """All that is wrong with a host environment; nothing where it is fine."""
+    found = checks.of_spec(env.spec)
+    if found:
+        return found
+    example = env.reset(jax.random.key(0))[1]
+    copy = env.copy()
+    try:
+        first = TimeStep(*copy.reset(0), measures={})  # type: ignore[arg-type]
+        found = episodes.shapes(env.spec, first, "reset")
+        found += [
+            f"reset: {name} is {getattr(first, name).dtype}, the example says {getattr(example, name).dtype}"
+            for name in ("observation", "state")
+            if getattr(first, name).dtype != getattr(example, name).dtype
+        ]
+        if found:
+            return found
+        steps = min(env.spec.horizon, LONGEST)
+        shown = [_walk(copy, seed, steps) for seed in range(COPIES)]
+        found = episodes.episodes(env.spec, jax.tree.map(lambda *x: np.stack(x), *shown))
+        again = _walk(copy, 0, steps)
+        if any(
+            not np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+            for a, b in zip(jax.tree.leaves(shown[0]), jax.tree.leaves(again), strict=True)
+        ):
+            found.append("the same seed gives two different episodes")
+    except UserError:
+        raise
+    except Exception as problem:
+        words = " ".join(str(problem).split())[:200]
+        found.append(f"it fails with {type(problem).__name__}: {words}")
+    finally:
+        copy.close()
+    return found
+
+
+def _walk(copy: HostCopy, seed: int, steps: int) -> TimeStep:
+    """Random legal actions up to the end; then its last row again and again, so that lengths are equal."""
+    draw = np.random.default_rng(seed)
+    rows: list[Any] = [TimeStep(*copy.reset(seed), measures={})]  # type: ignore[arg-type]
+    for _ in range(steps):
+        now = rows[-1]
+        if now.over:
+            rows.append(now)
+            continue
+        chances = now.legal / now.legal.sum(-1, keepdims=True)
+        actions = np.array([draw.choice(len(p), p=p) for p in chances])
+        rows.append(TimeStep(*copy.step(actions), measures={}))  # type: ignore[arg-type]
+    return jax.tree.map(lambda *x: np.stack(x), *rows)

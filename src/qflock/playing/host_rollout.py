@@ -1,0 +1,149 @@
+"""Run a policy in copies of a host environment: what `rollout` and `evaluation` do, with a Python loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import PRNGKeyArray
+
+from qflock.bridges.host.workers import HostEnvironment, Workers
+from qflock.core.types import Memory, Rows, Spec, TimeStep, team_reward
+from qflock.playing.evaluation import Scores
+from qflock.playing.rollout import Episodes, Tally
+
+Act = Callable[[Memory, np.ndarray, TimeStep, int], tuple[Memory, Any, Any]]
+"""``(memory, first, time step, tick) -> (memory, actions, extras)`` for all copies; ``first`` tells which
+agents must forget beforehand."""
+
+PLAYED_TOGETHER = 32
+"""Copies that an evaluation uses, at most; each plays its share of the episodes."""
+
+
+def streams(key: PRNGKeyArray, copies: int) -> np.ndarray:
+    """Seeds of the copies' sequences of episodes, ``(copies,)``."""
+    return np.asarray(jax.random.bits(key, (copies,), np.uint32))
+
+
+class Running:
+    """The copies' unfinished episodes, arrays of any one shape."""
+
+    def __init__(self, spec: Spec, shape: tuple[int, ...]) -> None:
+        self._spec = spec
+        self.episode_return = np.zeros(shape, np.float32)
+        self.discounted = np.zeros(shape, np.float32)
+        self._discount = np.ones(shape, np.float32)
+        self.length = np.zeros(shape, np.int32)
+
+    def add(self, over: np.ndarray, after: TimeStep) -> None:
+        """Add a tick; ``over`` marks copies that restarted in it."""
+        reward = np.asarray(team_reward(self._spec, after.reward))
+        self.episode_return = np.where(over, 0, self.episode_return + reward)
+        self.discounted = np.where(over, 0, self.discounted + self._discount * reward)
+        self._discount = np.where(over, 1, self._discount * np.float32(self._spec.discount))
+        self.length = np.where(over, 0, self.length + 1)
+
+
+class Flow:
+    """Copies of a host environment between two stretches, those of several seeds side by side.
+
+    Args:
+        workers: they hold ``seeds * copies`` copies; the flow closes them.
+        spec: the environment's.
+        seeds, copies: leading axes of all arrays that `collect` gives and takes.
+        start: as `streams`, of all copies.
+
+    Attributes:
+        first: which copies are at the start of an episode, ``(seeds, copies)``.
+    """
+
+    def __init__(self, workers: Workers, spec: Spec, seeds: int, copies: int, start: np.ndarray) -> None:
+        self._workers, self._spec, self._lead = workers, spec, (seeds, copies)
+        self._now = self._shaped(workers.start(start))
+        self.first = np.ones(self._lead, bool)
+        self._running = Running(spec, self._lead)
+
+    def _shaped(self, now: TimeStep) -> TimeStep:
+        return jax.tree.map(lambda x: x.reshape(*self._lead, *x.shape[1:]), now)
+
+    def collect(self, act: Act, memory: Memory, steps: int) -> tuple[Memory, Rows, Tally, Episodes]:
+        """Advance every copy by ``steps`` ticks, see `rollout.collect`.
+
+        Args:
+            act: the behaviour policy.
+            memory: leaves ``(seeds, copies, A, ...)``; that of agents whose episode begins is not read.
+            steps: ticks T.
+
+        Returns:
+            The memory after the stretch; rows without memory, time as their second axis; the tally; each
+            episode that ended. All have the leading axis of seeds.
+        """
+        kept, told = [], []
+        for tick in range(steps):
+            memory, actions, extras = act(memory, self.first, self._now, tick)
+            actions = np.asarray(actions)
+            kept.append((actions, extras, self.first, self._now))
+            over = np.asarray(self._now.over)
+            self._now = self._shaped(self._workers.tick(actions.reshape(-1, actions.shape[-1])))
+            self.first = over
+            self._running.add(over, self._now)
+            running = self._running
+            told.append((self._now.over, running.episode_return, running.discounted, running.length))
+        stacked = lambda parts: jax.tree.map(lambda *x: np.stack(x, 1), *parts)
+        actions, extras, first, now = zip(*kept, strict=True)
+        rows = Rows(
+            stacked([*now, self._now]),
+            stacked(actions),
+            np.stack([*first, self.first], 1),  # type: ignore[arg-type]
+            (),
+            jax.tree.map(np.asarray, stacked(jax.device_get(extras))),
+        )
+        episodes = Episodes(*(np.stack(x, 1) for x in zip(*told, strict=True)), measures={})  # type: ignore[arg-type]
+        return memory, rows, _tally(rows, episodes), episodes
+
+    def close(self) -> None:
+        """End the workers."""
+        self._workers.close()
+
+
+def _tally(rows: Rows, episodes: Episodes) -> Tally:
+    """Sums over time and copies, per seed."""
+    total = lambda x: np.where(episodes.ended, x, 0).sum((1, 2))
+    return Tally(
+        (~np.asarray(rows.timestep.over[:, :-1])).sum((1, 2)),  # type: ignore[arg-type]
+        np.asarray(episodes.ended).sum((1, 2)),  # type: ignore[arg-type]
+        total(episodes.episode_return),
+        total(episodes.discounted),
+        total(episodes.length),
+        {},
+    )
+
+
+def play(env: HostEnvironment, act: Act, memory: Memory, key: PRNGKeyArray, episodes: int) -> Scores:
+    """Scores of ``episodes`` fresh episodes, see `evaluation.play`.
+
+    Args:
+        act: the policy for all copies, leaves ``(copies, ...)``.
+        memory: ``copies -> memory``, which is not read where an episode begins.
+        key: of the episodes.
+    """
+    copies = min(episodes, PLAYED_TOGETHER)
+    quota = np.array([episodes // copies + (at < episodes % copies) for at in range(copies)])
+    played = np.zeros(copies, int)
+    running = Running(env.spec, (copies,))
+    found = []
+    with Workers(env, copies) as workers:
+        now = workers.start(streams(key, copies))
+        first, remembered, tick = np.ones(copies, bool), memory(copies), 0
+        while (played < quota).any():
+            remembered, actions, _ = act(remembered, first, now, tick)
+            first, tick = np.asarray(now.over), tick + 1
+            now = workers.tick(np.asarray(actions))
+            running.add(first, now)
+            for at in np.flatnonzero(np.asarray(now.over) & (played < quota)):
+                found.append((running.episode_return[at], running.discounted[at], running.length[at]))
+            played += np.asarray(now.over)
+    returns, discounted, lengths = (np.array(x) for x in zip(*found, strict=True))
+    return Scores(returns, discounted, lengths, {})  # type: ignore[arg-type]

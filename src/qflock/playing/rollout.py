@@ -1,0 +1,168 @@
+"""Run a policy in copies of an environment. This is the one place that resets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+
+from qflock.core.types import Environment, Memory, Rows, TimeStep, team_reward
+from qflock.machine import mesh
+
+Act = Callable[[Memory, TimeStep, PRNGKeyArray], tuple[Memory, Int[Array, "B A"], Any]]
+
+
+class Running(NamedTuple):
+    """Of each copy's unfinished episode, ``(B,)``."""
+
+    episode_return: Float[Array, "B"]
+    discounted: Float[Array, "B"]
+    discount: Float[Array, "B"]  # discount ** length so far
+    length: Int[Array, "B"]
+
+
+class Tally(NamedTuple):
+    """Sums over the episodes that finished in a stretch, and the steps taken in it; scalars."""
+
+    env_steps: Int[Array, ""]
+    episodes: Int[Array, ""]
+    episode_return: Float[Array, ""]
+    discounted: Float[Array, ""]
+    length: Int[Array, ""]
+    measures: dict[str, Float[Array, ""]]
+
+
+class Episodes(NamedTuple):
+    """What a stretch's ticks came to, ``(T, B)``; only places where ``ended`` mean anything."""
+
+    ended: Bool[Array, "T B"]
+    episode_return: Float[Array, "T B"]
+    discounted: Float[Array, "T B"]
+    length: Int[Array, "T B"]
+    measures: dict[str, Float[Array, "T B"]]
+
+
+class Flow(NamedTuple):
+    """Where the copies stand between two stretches."""
+
+    state: Any
+    timestep: TimeStep
+    first: Bool[Array, "B"]
+    memory: Memory
+    running: Running
+
+
+def where(mask: Bool[Array, "B"], yes: Any, no: Any) -> Any:
+    """``jnp.where`` over pytrees whose leaves start with the axis of ``mask``."""
+    return jax.tree.map(lambda y, n: jnp.where(mask.reshape(-1, *[1] * (n.ndim - 1)), y, n), yes, no)
+
+
+def spread(memory: Memory, *axes: int) -> Memory:
+    """One agent's memory, repeated over leading axes."""
+    return jax.tree.map(lambda x: jnp.broadcast_to(x, (*axes, *jnp.shape(x))), memory)
+
+
+def start(env: Environment, memory: Memory, key: PRNGKeyArray, copies: int) -> Flow:
+    """Fresh copies, ``memory`` being one agent's at the start of an episode."""
+    state, timestep = jax.vmap(env.reset)(jax.random.split(key, copies))
+    zeros = jnp.zeros(copies)
+    running = Running(zeros, zeros, jnp.ones(copies), jnp.zeros(copies, jnp.int32))
+    return Flow(state, timestep, jnp.ones(copies, bool), spread(memory, copies, env.spec.agents), running)
+
+
+def _count(env: Environment, over: Array, running: Running, after: TimeStep) -> tuple[Running, Tally]:
+    """Add a tick to the running episodes, and each copy's own tally. ``over`` marks copies that restarted."""
+    reward = team_reward(env.spec, after.reward)
+    running = Running(
+        jnp.where(over, 0.0, running.episode_return + reward),
+        jnp.where(over, 0.0, running.discounted + running.discount * reward),
+        jnp.where(over, 1.0, running.discount * env.spec.discount),
+        jnp.where(over, 0, running.length + 1),
+    )
+    ended = after.over
+    total = lambda x: jnp.where(ended, x, 0)
+    return running, Tally(
+        (~over).astype(jnp.int32),
+        ended.astype(jnp.int32),
+        total(running.episode_return),
+        total(running.discounted),
+        total(running.length),
+        {name: total(x) for name, x in after.measures.items()},
+    )
+
+
+def collect(
+    env: Environment, act: Act, memory: Memory, flow: Flow, key: PRNGKeyArray, steps: int
+) -> tuple[Flow, Rows, Tally]:
+    """Advance every copy by ``steps`` ticks.
+
+    A tick is a step, or the restart of a copy whose episode is over: an episode's last time step thus
+    has a row of its own (see `Rows`).
+
+    Args:
+        act: the behaviour policy for a batch.
+        memory: one agent's memory at the start of an episode; copies that restarted get it anew.
+        steps: ticks T.
+
+    Returns:
+        The new flow, the T+1 rows and the tally of steps and finished episodes.
+    """
+    copies = flow.first.shape[0]
+    fresh = spread(memory, copies, env.spec.agents)
+
+    def tick(flow: Flow, key: PRNGKeyArray) -> tuple[Flow, Any]:
+        k_act, k_step, k_reset = jax.random.split(key, 3)
+        before = where(flow.first, fresh, flow.memory)
+        after, actions, extras = act(before, flow.timestep, k_act)
+        stepped = jax.vmap(env.step)(jax.random.split(k_step, copies), flow.state, actions)
+        restarted = jax.vmap(env.reset)(jax.random.split(k_reset, copies))
+        over = flow.timestep.over
+        state, timestep = where(over, restarted, stepped)
+        running, tally = _count(env, over, flow.running, timestep)
+        return mesh.over_copies(Flow(state, timestep, over, after, running)), (
+            (flow.timestep, actions, flow.first, extras),
+            tally,
+        )
+
+    memory_at_start = where(flow.first, fresh, flow.memory)
+    flow, ((timesteps, actions, first, extras), tallies) = jax.lax.scan(
+        tick, flow, jax.random.split(key, steps)
+    )
+    timesteps, first = jax.tree.map(
+        lambda rows, last: jnp.concatenate([rows, last[None]]),
+        (timesteps, first),
+        (flow.timestep, flow.first),
+    )
+    # Summed here and not in each tick, for devices that share the copies talk in every sum over them.
+    tally = jax.tree.map(jnp.sum, tallies)
+    # Learning cuts and mixes rows in ways of its own: devices that share the copies gather them here, once.
+    rows = mesh.joined((timesteps, actions, first, memory_at_start, extras), (1, 1, 1, 0, 1))
+    return flow, Rows(*rows), tally
+
+
+def of_copies(rows: Rows, which: Int[Array, "N"]) -> Rows:
+    """The rows of some copies, whole in time."""
+    pick = lambda tree: jax.tree.map(lambda x: x[:, which], tree)
+    memory = jax.tree.map(lambda x: x[which], rows.memory)
+    return mesh.whole(pick(rows._replace(memory=()))._replace(memory=memory))
+
+
+def episodes(env: Environment, before: Running, rows: Rows) -> Episodes:
+    """The episodes that ended in a stretch, one by one.
+
+    Args:
+        before: the copies' running episodes where the stretch begins.
+        rows: what `collect` returned.
+    """
+
+    def tick(running: Running, x: tuple[Array, TimeStep]) -> tuple[Running, Episodes]:
+        over, after = x
+        running, _ = _count(env, over, running, after)
+        told = (running.episode_return, running.discounted, running.length)
+        return running, Episodes(after.over, *told, after.measures)
+
+    later = jax.tree.map(lambda x: x[1:], rows.timestep)
+    return jax.lax.scan(tick, before, (rows.timestep.over[:-1], later))[1]

@@ -1,0 +1,1 @@
+"""Training a run: the loop, its programs, its books."""

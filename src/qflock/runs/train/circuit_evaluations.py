@@ -1,0 +1,44 @@
+"""How many circuits a run has evaluated, for the tables that set it beside classical learners."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from qflock.files import csv_log
+from qflock.quantum import counting
+from qflock.quantum.circuit import Circuit
+from qflock.runs.train.host_program import HostProgram
+from qflock.runs.train.program import Program, RunState
+
+
+def of_run(
+    program: Program | HostProgram, shapes: RunState, weights: Any, updates: int, training_log: Path
+) -> dict[str, int]:
+    """What the summary says of a run's circuit evaluations, of one seed: nothing where it has no circuits, on
+    several devices, and on host environments, whose updates are no single program.
+
+    Updates are all alike, so one is counted. Learning that a replay's minimum delays counts from the start.
+    A learner that plays by itself logs its own count.
+
+    Args:
+        shapes: of the run's state.
+        weights: everything trained.
+        updates: that were done.
+    """
+    if not _has_circuits(weights):
+        return {}
+    if program.learner.update is not None:
+        return {"circuit_evaluations": int(np.max(csv_log.read(training_log)["network_calls"]))}
+    if program.sharing.mesh is not None or isinstance(program, HostProgram):
+        return {}
+    in_chunk = counting.evaluations(jax.make_jaxpr(program.chunk)(shapes).jaxpr)
+    return {"circuit_evaluations": in_chunk // program.sharing.seeds * updates // program.updates}
+
+
+def _has_circuits(weights: Any) -> bool:
+    described = lambda node: isinstance(getattr(node, "description", None), Circuit)
+    return any(map(described, jax.tree.leaves(weights, is_leaf=described)))

@@ -1,0 +1,116 @@
+"""How much memory a run holds, told before it trains, and a clear line where that cannot fit.
+
+Sizes come from shapes alone. What XLA needs on top while it computes is not known before compiling; a run
+that holds more than half of what is free is therefore warned.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+
+from qflock.core.errors import UserError
+from qflock.learning.replay import Replay
+from qflock.runs.train.host_program import HostProgram
+from qflock.runs.train.program import Program
+from qflock.runs.train.sharing import Sharing
+
+MEMORY = Path("/proc/meminfo")
+LIMIT = Path("/sys/fs/cgroup/memory.max")
+
+
+class Footprint(NamedTuple):
+    """Bytes of one seed. ``rest`` is what else the learner keeps: targets, moments of the optimiser."""
+
+    replay: int
+    weights: int
+    rest: int
+    environments: int
+    rollout: int
+
+
+def of_seed(made: Program | HostProgram, shapes: Any) -> Footprint:
+    """The memory of one seed.
+
+    Args:
+        shapes: of the run's state, with a leading axis of seeds.
+    """
+    seeds, learner = shapes.key.shape[0], made.learner
+    rings = jax.tree.leaves(shapes.learner, is_leaf=lambda x: isinstance(x, Replay))
+    replay = _bytes([ring for ring in rings if isinstance(ring, Replay)])
+    weights = _bytes(jax.eval_shape(jax.vmap(learner.weights), shapes.learner))
+    flow, rollout = shapes.flow, 0
+    if flow:
+        actions = 4 * seeds * learner.copies * made.env.spec.agents
+        rollout = (learner.steps + 1) * (_bytes(flow.timestep) + actions)
+    rest = _bytes(shapes.learner) - replay - weights
+    return Footprint(*(part // seeds for part in (replay, weights, max(rest, 0), _bytes(flow), rollout)))
+
+
+def tell(one: Footprint, share: Sharing) -> list[str]:
+    """What to say before training: the memory of a seed and of all, and a warning where it will be tight.
+
+    Raises:
+        UserError: the run holds more than there is.
+    """
+    needed, room = _on_the_fullest(one, share), free(_device(share))
+    parts = ", ".join(f"{name} {_size(x)}" for name, x in one._asdict().items() if x)
+    whole = f"{share.seeds} seed(s) hold {_size(needed)}" + (f" of {_size(room)} free" if room else "")
+    if share.mesh is not None and _device(share).platform != "cpu":
+        whole += " on each device"
+    said = [f"memory of a seed: {parts}; {whole}"]
+    if room and needed > room:
+        largest = max(one._asdict(), key=lambda name: getattr(one, name))
+        less = {"replay": "buffer_capacity", "environments": "copies", "rollout": "copies or steps"}
+        raise UserError(
+            f"{whole}: too much (a seed: {parts}); take a smaller {less.get(largest, 'network')}"
+            + (" or fewer seeds" if share.seeds > 1 else "")
+        )
+    if room and 2 * needed > room:
+        said.append("warning: that is over half of what is free, and computing needs some on top")
+    return said
+
+
+def free(device: Any) -> int | None:
+    """Bytes that a device can still give; None where nobody knows."""
+    if device.platform != "cpu":
+        stats = device.memory_stats() or {}
+        limit = stats.get("bytes_limit")
+        return None if limit is None else limit - stats.get("bytes_in_use", 0)
+    try:
+        rows = dict(line.split(":") for line in MEMORY.read_text().splitlines())
+        there = 1024 * int(rows["MemAvailable"].split()[0])
+    except (OSError, ValueError, KeyError):
+        there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    try:
+        return min(there, int(LIMIT.read_text()))  # a container may have less than the machine
+    except (OSError, ValueError):
+        return there
+
+
+def _on_the_fullest(one: Footprint, share: Sharing) -> int:
+    """Bytes on a device; on simulated CPU devices, which share their memory, on all of them."""
+    copies = share.mesh.shape["copy"] if share.mesh is not None else 1
+    whole, split = one.replay + one.weights + one.rest, one.environments + one.rollout
+    each = share.seeds_here * (whole + split // copies)
+    here = len(share.mesh.local_devices) if share.mesh is not None else 1
+    return each * here if _device(share).platform == "cpu" else each
+
+
+def _device(share: Sharing) -> Any:
+    if share.mesh is not None:
+        return share.mesh.local_devices[0]
+    return jax.config.jax_default_device or jax.local_devices()[0]  # type: ignore[attr-defined]
+
+
+def _bytes(tree: Any) -> int:
+    return sum(math.prod(x.shape) * x.dtype.itemsize for x in jax.tree.leaves(tree))
+
+
+def _size(count: float) -> str:
+    power = min(int(math.log(max(count, 1), 1024)), 4)
+    return f"{count / 1024**power:.4g} {('B', 'KiB', 'MiB', 'GiB', 'TiB')[power]}"

@@ -1,0 +1,217 @@
+"""The books of a run: how far each seed is, and the rows of both logs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from qflock.files.csv_log import CsvLog, prefix_digest
+from qflock.files.storage import DamagedFile, set_aside
+from qflock.playing.rollout import Episodes, Tally
+from qflock.runs import evaluation
+from qflock.runs.folder import RunFolder
+from qflock.runs.train import loggers
+from qflock.runs.train.program import Chunk
+
+FIRST = ("seed", "env_step", "episode", "episode_return", "episode_return_undiscounted", "episode_length")
+USUAL = ("epsilon", "loss", "td_error", "q_value")  # in this order, then what the algorithm adds
+PUBLISHED = ("episode", "episode_return", "episode_length", *USUAL)  # first where episodes have rows
+
+
+@dataclass
+class Position:
+    """What is saved beside a training state, so that a resumed run goes on as if it had never stopped.
+
+    Attributes:
+        update: updates done.
+        env_steps, episodes: of each seed; seeds differ by the restarts of their episodes.
+        evaluated, kept: how many evaluation intervals have passed, and the last weights' episode.
+        best: each seed's best evaluation; None before the first.
+        seconds: wall-clock time spent, in all processes.
+        logs: of the training log and of the evaluations: bytes, and the SHA-256 of these.
+        discarded: of each seed, chunks of updates that were taken back for NaN or infinity.
+        anchors: updates of the last two states to roll back to, where the run does that.
+        rollbacks, tries: how often it did, in all and to the last anchor.
+        more: what the run's hooks keep.
+    """
+
+    update: int
+    env_steps: list[int]
+    episodes: list[int]
+    best: list[float | None]
+    evaluated: int = 0
+    kept: int = 0
+    seconds: float = 0.0
+    logs: list[tuple[int, str]] = field(default_factory=lambda: [(0, ""), (0, "")])
+    discarded: list[int] = field(default_factory=list)
+    anchors: list[int] = field(default_factory=list)
+    rollbacks: int = 0
+    tries: int = 0
+    more: Any = None
+
+    @classmethod
+    def begin(cls, seeds: int) -> Position:
+        """Before the first update."""
+        return cls(0, [0] * seeds, [0] * seeds, [None] * seeds, discarded=[0] * seeds)
+
+    @classmethod
+    def read(cls, saved: Mapping[str, Any], seeds: int) -> Position:
+        """A position as JSON gave it back.
+
+        Raises:
+            DamagedFile: it is of another version of qflock, or of other seeds.
+        """
+        counts = ("update", "evaluated", "kept", "rollbacks", "tries")
+        try:
+            found = cls(**saved)
+            found.logs = [(int(size), str(digest)) for size, digest in found.logs]
+            whole = all(type(getattr(found, name)) is int and getattr(found, name) >= 0 for name in counts)
+            whole &= [len(found.logs), len(found.best), math.isfinite(found.seconds)] == [2, seeds, True]
+            whole &= all(b is None or isinstance(b, float | int) for b in found.best)
+            for each in (found.env_steps, found.episodes, found.discarded):
+                whole &= len(each) == seeds and all(type(x) is int and x >= 0 for x in each)
+            whole &= all(type(x) is int for x in found.anchors)
+        except (TypeError, ValueError) as problem:
+            raise DamagedFile(f"its counters are those of another version of qflock ({problem})") from problem
+        if not whole:
+            raise DamagedFile("its counters are not those of this run")
+        return found
+
+
+def doubt(where: RunFolder, position: Position) -> str:
+    """Why a position's logs are not what they were when it was saved; empty where they are."""
+    for path, (size, digest) in zip((where.training_log, where.evaluation), position.logs, strict=True):
+        if size and prefix_digest(path, size) != digest:
+            return f"{path} is not what it was when the training state was saved"
+    return ""
+
+
+class Ledger:
+    """Counts what chunks tell and writes the logs.
+
+    Attributes:
+        position: how far the run is.
+        messages: a line for each log that was damaged and is set aside.
+    """
+
+    def __init__(self, where: RunFolder, seeds: Sequence[int], told: Chunk, position: Position) -> None:
+        """Open the logs, cut back to where a position left them, and the loggers beside them.
+
+        Args:
+            told: shapes of what a chunk tells; its metrics and measures become columns.
+            position: where the run stands.
+        """
+        self.seeds = list(seeds)
+        self.position = position
+        self.messages: list[str] = []
+        metrics = [name for name in USUAL if name in told.metrics]
+        metrics += sorted(set(told.metrics) - set(metrics))
+        measures = sorted(told.tally.measures)
+        columns = [*FIRST, *metrics, *measures]
+        if told.episodes is not None:
+            columns.sort(key=lambda name: PUBLISHED.index(name) if name in PUBLISHED else len(PUBLISHED))
+        scored = ("seed", "env_step", *evaluation.COLUMNS, *measures)
+        self._training = self._opened(where.training_log, columns, *position.logs[0])
+        self._evaluations = self._opened(where.evaluation, scored, *position.logs[1])
+        done = dict(zip(self.seeds, self.position.env_steps, strict=True))
+        self._loggers = loggers.opened(where, where.settings().run.loggers, done)
+
+    @property
+    def done(self) -> int:
+        """Environment steps of the slowest seed."""
+        return min(self.position.env_steps)
+
+    def chunk(self, told: Chunk, updates: int, bad: Sequence[bool] | np.ndarray) -> float:
+        """Count a chunk and write its row for each seed, or those of its episodes.
+
+        Args:
+            bad: seeds whose chunk was taken back: its steps count, and its row says nothing more.
+
+        Returns:
+            The mean discounted return over all seeds; NaN where no episode ended.
+        """
+        p, tally = self.position, told.tally
+        p.update += updates
+        for i, seed in enumerate(self.seeds):
+            p.env_steps[i] += int(tally.env_steps[i])
+            metrics = {name: float(x[i]) for name, x in told.metrics.items()}
+            position = {"seed": seed, "env_step": p.env_steps[i]}
+            if bad[i]:
+                p.discarded[i] += 1
+                if told.episodes is None:
+                    self._training.append({**position, "episode": p.episodes[i]})
+                continue
+            rows = [_mean_episode(tally, i)] if told.episodes is None else _each_episode(told.episodes, i)
+            for row in rows:
+                p.episodes[i] += row.pop("ended")
+                row = {**position, "episode": p.episodes[i], **row, **metrics}
+                self._training.append({name: None if math.isnan(x) else x for name, x in row.items()})
+                self._loggers.row("training_log", row)
+        good = ~np.asarray(bad)
+        ended = float(np.sum(tally.episodes[good])) or math.nan
+        return float(np.sum(tally.discounted[good])) / ended
+
+    def evaluation(self, rows: Sequence[dict[str, float]]) -> None:
+        """Write an evaluation's row for each seed."""
+        for row in rows:
+            row = {"env_step": self.done, **row}
+            self._evaluations.append(row)
+            self._loggers.row("evaluation", row)
+
+    def offsets(self) -> None:
+        """Force the logs to the disk and note how long they are."""
+        self.position.logs = [(log.offset(), log.digest()) for log in (self._training, self._evaluations)]
+        self._loggers.flush()
+
+    def _opened(self, path: Path, columns: Sequence[str], size: int, digest: str) -> CsvLog:
+        """A log, cut back; one that is damaged is set aside, and a new one begins."""
+        try:
+            log = CsvLog(path, columns)
+            try:
+                log.truncate(size, digest)
+            except BaseException:
+                log.close()
+                raise
+        except DamagedFile as problem:
+            self.messages.append(f"{problem}; it is now {set_aside(path).name}, and a new log begins")
+            log = CsvLog(path, columns)
+        return log
+
+    def close(self) -> None:
+        """Close the logs."""
+        self._training.close()
+        self._evaluations.close()
+        self._loggers.close()
+
+
+def _mean_episode(tally: Tally, seed: int) -> dict[str, Any]:
+    """The mean over the episodes that ended in a chunk, and how many they were."""
+    ended = float(tally.episodes[seed]) or math.nan
+    return {
+        "ended": int(tally.episodes[seed]),
+        "episode_return": float(tally.discounted[seed]) / ended,
+        "episode_return_undiscounted": float(tally.episode_return[seed]) / ended,
+        "episode_length": float(tally.length[seed]) / ended,
+        **{name: float(x[seed]) / ended for name, x in tally.measures.items()},
+    }
+
+
+def _each_episode(episodes: Episodes, seed: int) -> list[dict[str, Any]]:
+    """The episodes that ended in a chunk, in the order in which they did."""
+    own = jax.tree.map(lambda x: x[seed], episodes)
+    return [
+        {
+            "ended": 1,
+            "episode_return": float(own.discounted[place]),
+            "episode_return_undiscounted": float(own.episode_return[place]),
+            "episode_length": int(own.length[place]),
+            **{name: float(x[place]) for name, x in own.measures.items()},
+        }
+        for place in zip(*np.nonzero(own.ended), strict=True)
+    ]

@@ -1,0 +1,190 @@
+"""Loggers beside the CSV files: TensorBoard, Weights & Biases. The same names for the same numbers.
+
+A column of ``training_log.csv`` is ``training_log/<column>``, one of ``evaluation.csv`` is
+``evaluation/<column>``, at the row's ``env_step``. The CSV files are the record: a logger that fails is let
+go with a warning, and the run goes on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import math
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from qflock.core.errors import UserError, unknown
+from qflock.runs.folder import RunFolder
+from qflock.settings import config
+
+PACKAGES = {"tensorboard": "tensorboardX", "wandb": "wandb"}
+"""The loggers there are, and what each needs."""
+NOT_POINTS = ("seed", "env_step")
+
+
+class Logger(Protocol):
+    """Where numbers go."""
+
+    def write(self, seed: int, step: int, numbers: Mapping[str, float]) -> None:
+        """Numbers by name, of a seed, at its environment steps."""
+
+    def flush(self) -> None:
+        """Bring to the disk what was written."""
+
+    def close(self) -> None:
+        """The run ends."""
+
+
+class TensorBoard:
+    """Event files in the run's folder ``tensorboard/seed_<N>``, so that seeds lie over each other."""
+
+    def __init__(self, where: RunFolder, env_steps: Mapping[int, int]) -> None:
+        """Go on behind the steps that each seed has done; what was written after them is dropped."""
+        from tensorboardX import SummaryWriter  # type: ignore[reportMissingImports]
+
+        self._writers = {
+            seed: SummaryWriter(
+                str(where.tensorboard / f"seed_{seed}"),
+                purge_step=done + 1 if done else None,
+                filename_suffix=f".{done}",  # names count seconds: two processes must not share one
+            )
+            for seed, done in env_steps.items()
+        }
+
+    def write(self, seed: int, step: int, numbers: Mapping[str, float]) -> None:
+        """See `Logger`."""
+        for name, number in numbers.items():
+            self._writers[seed].add_scalar(name, number, step)
+
+    def flush(self) -> None:
+        """See `Logger`."""
+        for writer in self._writers.values():
+            writer.flush()
+
+    def close(self) -> None:
+        """See `Logger`."""
+        for writer in self._writers.values():
+            writer.close()
+
+
+class WeightsAndBiases:
+    """One run with the folder's name, in its folder ``wandb``; offline unless ``WANDB_MODE`` says otherwise.
+
+    Names begin with the seed, ``seed_0/training_log/loss``, and ``seed_0/env_step`` is their axis. A run that
+    is resumed keeps its id. What was logged after the state that it goes on from cannot be taken back.
+    """
+
+    def __init__(self, where: RunFolder, env_steps: Mapping[int, int]) -> None:
+        import wandb  # type: ignore[reportMissingImports]
+
+        settings = where.settings()
+        self._run = wandb.init(
+            project=os.environ.get("WANDB_PROJECT", "qflock"),
+            name=where.name,
+            id=str(where.read_hparams()["id"]),
+            dir=str(where.path),
+            group=settings.run.env,
+            config=config.to_mapping(settings),
+            mode=os.environ.get("WANDB_MODE", "offline"),  # type: ignore[arg-type]
+            resume="allow",
+            settings=wandb.Settings(console="off", silent=True, x_disable_stats=True),
+        )
+        for seed in env_steps:
+            self._run.define_metric(f"seed_{seed}/*", step_metric=f"seed_{seed}/env_step")
+
+    def write(self, seed: int, step: int, numbers: Mapping[str, float]) -> None:
+        """See `Logger`."""
+        points = {"env_step": step, **numbers}
+        self._run.log({f"seed_{seed}/{name}": number for name, number in points.items()})
+
+    def flush(self) -> None:
+        """It writes by itself."""
+
+    def close(self) -> None:
+        """See `Logger`."""
+        self._run.finish()
+
+
+KINDS = {"tensorboard": TensorBoard, "wandb": WeightsAndBiases}
+
+
+class Loggers:
+    """The loggers of a run; none of them can stop it."""
+
+    def __init__(self, opened: Mapping[str, Logger]) -> None:
+        self._opened = dict(opened)
+
+    def row(self, log: str, row: Mapping[str, Any]) -> None:
+        """A row of a log.
+
+        Args:
+            log: ``training_log`` or ``evaluation``.
+            row: by column, with ``seed`` and ``env_step``; values missing or not finite are left out.
+        """
+        if not self._opened:
+            return
+        points = {
+            f"{log}/{name}": float(value)
+            for name, value in row.items()
+            if name not in NOT_POINTS and value is not None and math.isfinite(value)
+        }
+        self._each(lambda logger: logger.write(int(row["seed"]), int(row["env_step"]), points))
+
+    def flush(self) -> None:
+        """Bring to the disk what was written."""
+        self._each(lambda logger: logger.flush())
+
+    def close(self) -> None:
+        """The run ends."""
+        self._each(lambda logger: logger.close())
+        self._opened.clear()
+
+    def _each(self, work: Any) -> None:
+        for name, logger in list(self._opened.items()):
+            try:
+                work(logger)
+            except Exception as problem:
+                del self._opened[name]
+                reason = " ".join(str(problem).split())[:200] or type(problem).__name__
+                print(f"qflock: warning: {name} is no longer fed: {reason}", file=sys.stderr)
+
+
+def need(names: Sequence[str]) -> None:
+    """See that these loggers can be had.
+
+    Raises:
+        UserError: no such logger, or its package is not installed.
+    """
+    for name in names:
+        if name not in PACKAGES:
+            raise unknown("logger", name, PACKAGES)
+        if importlib.util.find_spec(PACKAGES[name]) is None:
+            advice = f"pip install 'qflock[{name}]', or leave {name} out of --loggers"
+            raise UserError(f"logger {name} needs {PACKAGES[name]}, which is not installed: {advice}")
+
+
+def opened(where: RunFolder, names: Sequence[str], env_steps: Mapping[int, int]) -> Loggers:
+    """The loggers of a run's folder.
+
+    Args:
+        names: of `PACKAGES`.
+        env_steps: of each seed, how far it is: 0 for a new run.
+
+    Raises:
+        UserError: no such logger, a missing package, or one that cannot begin.
+    """
+    need(names)
+    found: dict[str, Logger] = {}
+    for name in dict.fromkeys(names):
+        try:
+            found[name] = KINDS[name](where, env_steps)
+        except Exception as problem:
+            for logger in found.values():
+                with contextlib.suppress(Exception):
+                    logger.close()
+            reason = " ".join(str(problem).split())[:200]
+            raise UserError(f"logger {name} cannot begin in {Path(where.path)}: {reason}") from problem
+    return Loggers(found)

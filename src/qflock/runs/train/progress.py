@@ -1,0 +1,198 @@
+"""What the user sees while a run trains: a bar, the numbers that matter, and a live curve."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from types import TracebackType
+from typing import TextIO
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from qflock.runs.train.curve import Curve, quantity
+
+RETURNS_AVERAGED = 10
+CURVE_WIDTH, CURVE_HEIGHT = 68, 4
+BAR_WIDTH, NARROWEST_BAR = 40, 10
+
+
+class Progress:
+    """Shows training on standard error: live on a terminal, a line every ten seconds elsewhere.
+
+    Nothing it meets while writing (a closed pipe, a full disk behind a redirection) stops the run.
+    The only thread is rich's, which redraws twice a second what ``update`` prepared.
+    """
+
+    def __init__(
+        self,
+        title: str = "",
+        *,
+        quiet: bool = False,
+        stream: TextIO | None = None,
+        interval: float = 10.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Prepare; nothing is shown before ``start``.
+
+        Args:
+            title: what is trained, for example ``qmix on gridworld25``.
+            quiet: show nothing at all, messages included.
+            stream: where to write; standard error by default.
+            interval: seconds between lines where there is no terminal.
+            clock: seconds, for tests.
+        """
+        self._title, self._quiet, self._interval, self._clock = title, quiet, interval, clock
+        self._stream = stream if stream is not None else sys.stderr
+        self._live: Live | None = None
+        self._console: Console | None = None
+        if not quiet and self._stream.isatty() and os.environ.get("TERM") not in ("dumb", "unknown"):
+            self._console = Console(file=self._stream)
+        self._total, self._step, self._begun = 0, 0, clock()
+        self._speed: float | None = None
+        self._marks: deque[tuple[float, int]] = deque(maxlen=30)
+        self._returns: deque[float] = deque(maxlen=RETURNS_AVERAGED)
+        self._best: tuple[float, float | None, int] | None = None
+        self._curve = Curve()
+        self._plot = Text()
+        self._next_line = -math.inf
+
+    def start(self, total: int, done: int = 0) -> None:
+        """Begin to show.
+
+        Args:
+            total: environment steps of the whole run (of each seed).
+            done: those that a resumed run has behind it.
+        """
+        self._total, self._step, self._begun = total, done, self._clock()
+        if self._console is not None:
+            live = self._live = Live(
+                get_renderable=self._render,
+                console=self._console,
+                refresh_per_second=2,  # costs less than 1 % of one core
+                redirect_stdout=False,  # standard output belongs to --json
+                redirect_stderr=self._stream is sys.stderr,
+            )
+            live.start()
+
+    def update(self, env_step: int, episode_return: float, speed: float | None = None) -> None:
+        """A row was logged.
+
+        Args:
+            env_step: environment steps done so far.
+            episode_return: mean return of the episodes that ended; NaN where none did.
+            speed: steps a second; by default measured from the calls of this method.
+        """
+        now = self._clock()
+        self._marks.append((now, env_step))
+        (then, before), self._step = self._marks[0], env_step
+        if speed is not None:
+            self._speed = speed
+        elif now > then:  # two updates at least: compiling, before the first, does not count
+            self._speed = (env_step - before) / (now - then)
+        if math.isfinite(episode_return):
+            self._returns.append(float(episode_return))
+            self._curve.add(env_step, float(episode_return))
+        if self._console is not None:
+            width = min(CURVE_WIDTH, self._console.width - 1)
+            plain = self._console.options.ascii_only
+            self._plot = Text("\n".join(self._curve.lines(width, CURVE_HEIGHT, ascii_only=plain)), "cyan")
+        elif now >= self._next_line:
+            self._next_line = now + self._interval
+            self._say("  ".join([self._headline(), *self._numbers()]))
+
+    def evaluation(self, env_step: int, return_mean: float, solved: float | None = None) -> None:
+        """A greedy evaluation ended.
+
+        Args:
+            env_step: when.
+            return_mean: its mean return.
+            solved: share of episodes solved, 0 to 1, where the task has such a thing.
+        """
+        better = self._best is None or return_mean > self._best[0]
+        if better and math.isfinite(return_mean):
+            self._best = (float(return_mean), solved, env_step)
+        if self._console is None:
+            self._say(f"evaluation at {quantity(env_step)} steps: return {_score(return_mean, solved)}")
+
+    def message(self, text: str) -> None:
+        """A line of its own that stays, above the bar."""
+        if self._console is None:
+            self._say(text)
+            return
+        with contextlib.suppress(OSError):
+            self._console.print(Text(text))
+
+    def close(self) -> None:
+        """Leave the last picture on the screen and give the cursor back; closing twice is no error."""
+        live, self._live = self._live, None
+        if live is not None:
+            with contextlib.suppress(OSError):
+                live.stop()
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _say(self, line: str) -> None:
+        if not self._quiet:
+            with contextlib.suppress(OSError, ValueError):  # ValueError: the stream was closed
+                print(line, file=self._stream, flush=True)
+
+    def _share(self) -> float:
+        return min(self._step / self._total, 1.0) if self._total else 0.0
+
+    def _headline(self) -> str:
+        return f"{quantity(self._step)} of {quantity(self._total)} steps ({100 * self._share():.0f} %)"
+
+    def _numbers(self) -> list[str]:
+        parts = []
+        if self._returns:
+            parts.append(f"return {sum(self._returns) / len(self._returns):.3g}")
+        if self._best is not None:
+            parts.append(f"best {_score(*self._best[:2])}")
+        if self._speed is not None:
+            parts.append(f"{quantity(self._speed)} steps/s")
+        parts.append(f"{_duration(self._clock() - self._begun)} elapsed")
+        if self._speed:
+            parts.append(f"{_duration((self._total - self._step) / self._speed)} left")
+        return parts
+
+    def _render(self) -> RenderableType:
+        assert self._console is not None
+        headline = self._headline()
+        room = min(BAR_WIDTH, self._console.width - len(self._title) - len(headline) - 3)
+        title = Text(self._title if room >= NARROWEST_BAR else "", "bold")
+        head = Table.grid(padding=(0, 1))
+        bar = ProgressBar(
+            total=1.0,
+            completed=self._share(),
+            width=max(room, NARROWEST_BAR),
+            complete_style="cyan",
+            finished_style="green",
+        )
+        head.add_row(title, bar, headline)
+        return Group(head, Text("   ".join(self._numbers())), self._plot)
+
+
+def _score(return_mean: float, solved: float | None) -> str:
+    share = "" if solved is None or not math.isfinite(solved) else f" ({100 * solved:.0f} % solved)"
+    return f"{return_mean:.3g}{share}"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(max(0, round(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -1,0 +1,75 @@
+"""Train and resume: a run folder, what was saved in it, and the work that is left (see `work`)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from qflock.core.hooks import NO_HOOKS, Hooks
+from qflock.runs import checkpoint, folder
+from qflock.runs.train import together
+from qflock.runs.train.work import Work
+from qflock.settings.config import Settings
+
+
+def train(settings: Settings, quiet: bool = False, hooks: Hooks = NO_HOOKS) -> dict[str, Any]:
+    """Train from the beginning, in a new run folder.
+
+    Args:
+        settings: all settings, resolved.
+        quiet: show no progress.
+        hooks: what else to do.
+
+    Returns:
+        What ``summary.json`` holds: the final scores beside the references, sizes and times.
+
+    Raises:
+        UserError: settings that cannot work, a folder that cannot be written ...
+        Interrupted: Ctrl-C or SIGTERM; the state is saved.
+        Diverged: NaN or infinity, with ``on_nan`` "stop"; the last good state is kept.
+    """
+    work = Work(settings, quiet, hooks)  # before the folder: bad settings leave nothing behind
+    with together.created(settings) as where:
+        return work.go(where, None)
+
+
+def resume(
+    run: Path | str,
+    total_steps: int | None = None,
+    quiet: bool = False,
+    hooks: Hooks = NO_HOOKS,
+    on_nan: str | None = None,
+    devices: int | str | None = None,
+) -> dict[str, Any]:
+    """Go on with a run from its newest whole state; from the start where none was saved yet.
+
+    Args:
+        run: its folder, or "latest".
+        total_steps: environment steps of the whole run, however many episodes; as planned if left out.
+        quiet: show no progress.
+        hooks: what else to do.
+        on_nan: "stop", "skip" or "rollback" from now on; as before if left out.
+        devices: how many share the work from now on, or "all"; as before if left out.
+
+    Returns:
+        As `train`.
+
+    Raises:
+        UserError: no such run, a damaged one, another process writing it ...
+    """
+    with together.opened(folder.open_run(run)) as where:
+        before = settings = where.settings()
+        if on_nan is not None:
+            settings = replace(settings, run=replace(settings.run, on_nan=on_nan))  # type: ignore[arg-type]
+        if devices is not None:
+            settings = replace(settings, run=replace(settings.run, devices=devices))  # type: ignore[arg-type]
+        if total_steps is not None and total_steps != settings.run.total_steps:
+            settings = replace(settings, run=replace(settings.run, total_steps=total_steps, total_episodes=0))
+            if hasattr(settings.learner, "n_mcmc_steps"):  # another limit that gives way
+                settings = replace(settings, learner=replace(settings.learner, n_mcmc_steps=0))
+        if settings != before:
+            where.record_settings(settings, now=datetime.now())
+        work = Work(settings, quiet, hooks)
+        return work.go(where, checkpoint.newest_state(where, work.shapes, work.doubt(where)))

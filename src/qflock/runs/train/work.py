@@ -1,0 +1,291 @@
+"""Chunks of compiled updates, and plain Python between them.
+
+Between two chunks the work logs, evaluates, saves and draws progress, sees whether it was asked to stop, and
+whether numbers are still numbers. Everything that it does is a function of the state and of counters that are
+saved with it, so a resumed run writes the same bytes as one that was never stopped; only wall-clock times
+differ.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from qflock.core.errors import UserError
+from qflock.core.hooks import NO_HOOKS, Hooks
+from qflock.machine import processes, provenance
+from qflock.runs import checkpoint, evaluation, summaries
+from qflock.runs.folder import RunFolder
+from qflock.runs.portable import Portable, weights_of
+from qflock.runs.train import (
+    circuit_evaluations,
+    footprint,
+    health,
+    ledger,
+    loggers,
+    program,
+    programs,
+    sharing,
+    stop,
+)
+from qflock.runs.train.health import Diverged, Trouble
+from qflock.runs.train.ledger import Ledger, Position
+from qflock.runs.train.progress import Progress
+from qflock.runs.train.stop import Clock, Stopper
+from qflock.settings.config import Settings
+
+ANCHOR = 10
+"""Chunks of updates between the states that ``on_nan`` "rollback" goes back to: a number, not a time, so that
+a run that was killed goes back to the same ones."""
+TRIES = 5
+"""Rollbacks to one state before the run gives up."""
+
+
+class Interrupted(UserError):
+    """The run was asked to stop. Exit status 130."""
+
+    def __init__(self, path: Path, what: str = "the state is saved") -> None:
+        super().__init__(f"stopped; {what}. Go on with: qflock resume {path}", code=stop.EXIT)
+
+
+class Work:
+    """One process's work on one run. What must outlive it is in the state and the ledger's position."""
+
+    def __init__(self, settings: Settings, quiet: bool, hooks: Hooks = NO_HOOKS) -> None:
+        loggers.need(settings.run.loggers)
+        self.settings = settings
+        self.hooks = hooks
+        self.program = programs.build(settings)
+        asked = self.program.learner.total_steps
+        self.total = settings.run.total_steps if asked is None else min(asked, settings.run.total_steps)
+        self.seeds = range(settings.run.seed, settings.run.seed + settings.run.seeds)
+        self.shapes = jax.eval_shape(self.program.init, self._seed_array())
+        self.look = health.inspector(self.program.learner)
+        quiet = quiet or not processes.first()
+        self.progress = Progress(f"{settings.algorithm} on {settings.run.env}", quiet=quiet)
+        self.memory = footprint.tell(footprint.of_seed(self.program, self.shapes), self.program.sharing)
+        if processes.several() and settings.run.on_nan == "rollback":
+            raise UserError("on_nan rollback is for runs of a single process; choose stop or skip")
+        # Traced before a folder is made: what is wrong with an environment or a network shows here.
+        self.told = jax.eval_shape(programs.outline(self.program), self.shapes)[1]
+
+    def _seed_array(self) -> jax.Array:
+        return jnp.array(self.seeds, dtype=jnp.uint32)
+
+    def doubt(self, where: RunFolder) -> Callable[[dict[str, Any]], str]:
+        """As `checkpoint.newest_state` wants it."""
+        return lambda position: ledger.doubt(where, Position.read(position, len(self.seeds)))
+
+    def go(self, where: RunFolder, saved: checkpoint.Saved | None) -> dict[str, Any]:
+        """Train to the end, from a saved state or from the start, inside the run's locked folder."""
+        self.where, self.clock = where, Clock(self.settings.run.state_interval)
+        made = self.program
+        self.files = Portable(where, self.settings, made.env, made.learner, self.seeds)
+        self.stopper = Stopper(f"qflock resume {where.path}")
+        try:
+            with self.stopper, self.progress, programs.Closing(made):
+                return self._train(saved)
+        except KeyboardInterrupt as again:
+            raise Interrupted(where.path, "what was saved before is whole") from again
+
+    def _train(self, saved: checkpoint.Saved | None) -> dict[str, Any]:
+        if saved:
+            state = saved.state
+        else:
+            seen = (self.look, (self.shapes, self.told._replace(episodes=None)))
+            with programs.compiling(self.program, self.shapes, seen):
+                state = self.begin()
+        self._open(Position.read(saved.position, len(self.seeds)) if saved else None)
+        try:
+            passed = [*saved.warnings, *self._warnings()] if saved else []
+            for line in [*self.memory, *(f"warning: {warning}" for warning in passed)]:
+                self.progress.message(line)
+            self.progress.start(self.total, self.ledger.done)
+            state = self._placed(state)
+            while not self._finished():
+                state = self._chunk(state)
+                asked, late = processes.agreed(self.stopper.asked, self.clock.due())
+                if asked or late:
+                    self._save(state)
+                if asked:
+                    raise Interrupted(self.where.path)
+            self._save(state)
+            return self._finish(state)
+        finally:
+            self.ledger.close()
+
+    def _open(self, position: Position | None) -> None:
+        """Open the books at a position."""
+        self.ledger = Ledger(self.where, self.seeds, self.told, position or Position.begin(len(self.seeds)))
+        if position is not None:
+            self.hooks.go_on(position.more)
+        for line in self.ledger.messages:
+            self.progress.message(f"warning: {line}")
+
+    def _warnings(self) -> list[str]:
+        """What a resumed run must be told."""
+        then = self.where.read_hparams().get("versions", {})
+        now = provenance.machine()["versions"]
+        other = [f"{name} {then.get(name)}, now {now[name]}" for name in now if then.get(name) != now[name]]
+        changed = [f"begun with {', '.join(other)}: bits may differ"] if other else []
+        return changed + programs.warnings(self.program)
+
+    def _finished(self) -> bool:
+        run, ledger = self.settings.run, self.ledger
+        return ledger.done >= self.total or 0 < run.total_episodes <= min(ledger.position.episodes)
+
+    def begin(self) -> program.RunState:
+        """The state before the first update."""
+        state = self.program.init(self.program.sharing.place(self._seed_array(), sharing.SEEDS))
+        source = self.settings.run.init_from
+        if source is None:
+            return state._replace(learner=_apart(self.hooks.start(state.learner)))
+        learner = self.program.learner
+        weights = weights_of(source, jax.eval_shape(jax.vmap(learner.weights), state.learner))
+        return state._replace(learner=_apart(jax.vmap(learner.start_from)(state.learner, weights)))
+
+    def _chunk(self, state: program.RunState) -> program.RunState:
+        """A chunk of updates, its rows in the log, and what is due after it."""
+        on_nan, p = self.settings.run.on_nan, self.ledger.position
+        chunks = p.update // self.program.updates
+        anchored = p.update in p.anchors or (p.anchors and chunks % ANCHOR)
+        if on_nan == "rollback" and not anchored:
+            p.anchors, p.tries = [*p.anchors, p.update][-2:], 0
+            self._save(state)
+        before = _apart(state) if on_nan == "skip" else None  # a chunk donates what it is given
+        state, told = self.program.chunk(state)
+        seen = sharing.gathered(self.look(state, told._replace(episodes=None)))
+        told, found = jax.device_get((told, seen))
+        trouble = health.judge(found, self.seeds)
+        if trouble is not None:
+            if before is None:
+                return self._roll_back(trouble)
+            self.progress.message(f"warning: {trouble}; these updates are taken back, {self._at()}")
+            state = self._placed(health.without(trouble, state, before))
+        bad = [False] * len(self.seeds) if trouble is None else trouble.seeds
+        mean = self.ledger.chunk(told, self.program.updates, bad)
+        self.progress.update(self.ledger.done, mean)
+        for line in self.hooks.watch(self._row(told)) if not bad[0] else ():
+            self.progress.message(line)
+        self._evaluate_and_keep(state)
+        return state
+
+    def _at(self) -> str:
+        return f"by step {self.ledger.done:,}"
+
+    def _roll_back(self, trouble: Trouble) -> program.RunState:
+        """The last anchor's state, with other keys for the seeds in trouble.
+
+        Newer states go first: until the anchor is written again, a killed run takes the old way to here.
+        """
+        p = self.ledger.position
+        if self.settings.run.on_nan == "stop" or p.tries >= TRIES:
+            saved = checkpoint.newest_state(self.where, self.shapes)
+            kept = min(saved.position["env_steps"]) if saved else None
+            raise Diverged(self.where.path, trouble, self.ledger.done, kept, p.tries)
+        anchor = checkpoint.state_of(self.where, self.shapes, p.anchors[-1])
+        checkpoint.forget_after(self.where, p.anchors[-1])
+        self.ledger.close()
+        old = Position.read(anchor.position, len(self.seeds))
+        again = dataclasses.replace(
+            old, best=p.best, rollbacks=p.rollbacks + 1, tries=p.tries + 1, seconds=p.seconds
+        )
+        state = health.other_keys(trouble, anchor.state)
+        checkpoint.save_state(self.where, state, dataclasses.asdict(again), again.anchors)
+        self._open(again)
+        self.progress.message(f"warning: {trouble}; rolled back, {self._at()}")
+        return self._placed(state)
+
+    def _placed(self, state: program.RunState) -> program.RunState:
+        return self.program.sharing.place(state, program.LAYOUT)
+
+    def _row(self, told: program.Chunk) -> dict[str, float]:
+        """What hooks see of a chunk."""
+        seconds = self.ledger.position.seconds + self.clock.running()
+        metrics = {name: float(x[0]) for name, x in told.metrics.items()}
+        return {"env_step": self.ledger.done, "seconds": seconds, **metrics}
+
+    def _evaluate_and_keep(self, state: program.RunState) -> None:
+        """Evaluate and write weights where their intervals have passed."""
+        run, p = self.settings.run, self.ledger.position
+        if run.eval_interval and self.ledger.done // run.eval_interval > p.evaluated:
+            p.evaluated = self.ledger.done // run.eval_interval
+            self._evaluate(state)
+        if run.save_interval:
+            due = p.episodes[0] // run.save_interval * run.save_interval
+            if due > p.kept:
+                p.kept = due
+                self.files.keep(f"checkpoint_ep{due}", self.files.of(state.learner), p)
+                checkpoint.retain(self.where, run.keep_checkpoints)
+
+    def _evaluate(self, state: program.RunState) -> None:
+        done = self.ledger.done
+        key = evaluation.evaluation_key(self.settings.run.seed, done)
+        scores = self.program.evaluate(self.files.policy(state.learner), key)
+        each = evaluation.rows(scores, self.seeds)
+        self.ledger.evaluation(each)
+        over = evaluation.over_seeds(each)
+        self.progress.evaluation(done, over["discounted_mean"], over.get("solved"))
+        scored = [row["discounted_mean"] for row in each]
+        self.files.keep_best(state.learner, scored, self.ledger.position)
+
+    def _save(self, state: program.RunState) -> None:
+        with self.stopper.saving:
+            began, p = time.monotonic(), self.ledger.position
+            p.seconds += self.clock.spent()
+            p.more = self.hooks.keep()
+            self.ledger.offsets()
+            state = sharing.gathered(state)
+            if processes.first():
+                checkpoint.save_state(self.where, state, dataclasses.asdict(p), p.anchors)
+            self.clock.saved(began)
+
+    def _finish(self, state: program.RunState) -> dict[str, Any]:
+        """Final weights, the final evaluation beside the references, and the summary."""
+        run, env, learner = self.settings.run, self.program.env, self.program.learner
+        weights, p = self.files.of(state.learner), self.ledger.position
+        self.files.keep("final_model", weights, p)
+        self.progress.message(f"final evaluation: {run.final_episodes} greedy episodes for each seed")
+        key = evaluation.evaluation_key(run.seed)
+        share = self.program.sharing
+        play = programs.evaluator(env, learner, run.final_episodes, "greedy", run.seeds, share)
+        each = evaluation.rows(play(weights["policy"], key), self.seeds)
+        scores = {"per_seed": each, "over_seeds": evaluation.over_seeds(each)}
+        summary = {
+            "run": str(self.where.path),
+            "algorithm": self.settings.algorithm,
+            "environment": run.env,
+            "env_steps": self.ledger.done,
+            "seconds": p.seconds,
+            "seconds_per_seed": p.seconds / run.seeds,
+            "parameters": _count(weights["policy"]) // run.seeds,
+            "parameters_trained": _count(weights["training"]) // run.seeds,
+            **circuit_evaluations.of_run(
+                self.program, self.shapes, weights["training"], p.update, self.where.training_log
+            ),
+            "discarded_chunks": p.discarded,
+            "rollbacks": p.rollbacks,
+            **scores,
+            "final_evaluation": scores,
+            "references": evaluation.references(env, key, run.final_episodes),
+            **self.hooks.end(self.where, state.learner),
+            "logs": {"training_log.csv": p.logs[0], "evaluation.csv": p.logs[1]},
+        }
+        summaries.write(self.where, summary)
+        return summary
+
+
+@jax.jit  # one program, not one for each array's shape, and one for all chunks
+def _apart(tree: Any) -> Any:
+    """Every array in a buffer of its own: a chunk donates them, and none can be given twice."""
+    return jax.tree.map(jnp.copy, tree)
+
+
+def _count(tree: Any) -> int:
+    return sum(x.size for x in jax.tree.leaves(tree))

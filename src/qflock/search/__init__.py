@@ -1,0 +1,1 @@
+"""Samplers of parameters: Metropolis-Hastings, tempering, sequential Monte Carlo, and how they are judged."""

@@ -1,0 +1,154 @@
+"""What a policy earns: by playing, or exactly where the environment can say. For learners that search."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from qflock.core.types import Environment, Exact, Memory, Mode, Parameters, TimeStep
+from qflock.learning import categorical
+from qflock.networks import lookup
+from qflock.networks.agents import Agents
+from qflock.playing import evaluation
+from qflock.playing.evaluation import Scores
+
+
+class Met(NamedTuple):
+    """What a policy meets when it plays: one row for each agent and observation.
+
+    Attributes:
+        agents: whose observation it is, ``(N,)``.
+        observations: ``(N, O)``.
+        legal: ``(N, U)``.
+        weight: how often, ``(N,)``; 0 for rows that are none.
+    """
+
+    agents: Int[Array, "N"]
+    observations: Array
+    legal: Array
+    weight: Float[Array, "N"]
+
+
+class Scoring(NamedTuple):
+    """Attributes:
+    met: ``(parameters, key, episodes) -> Met`` of a policy without memory: of all observations where they are
+        few, else of so many episodes.
+    play: ``(parameters, key, episodes, mode) -> Scores``; the key decides starts, luck and actions.
+    exact: ``(parameters, mode) -> expected undiscounted return``; None where it must be played for.
+    chances: ``(parameters, observations (P, O)) -> (P, U)`` of agent 0, for watching.
+    calls: ``episodes -> networks evaluated`` in playing them; 0 episodes stand for one exact score.
+    scale: an undiscounted return, in [0, 1] by the environment's declared range.
+    """
+
+    met: Callable[[Parameters, PRNGKeyArray, int], Met]
+    play: Callable[[Parameters, PRNGKeyArray, int, Mode], Scores]
+    exact: Callable[[Parameters, Mode], Float[Array, ""]] | None
+    chances: Callable[[Parameters, Array], Float[Array, "P U"]]
+    calls: Callable[[int], int]
+    scale: Callable[[Float[Array, "..."]], Float[Array, "..."]]
+
+
+def build(env: Environment, team: Agents, alike: bool = False) -> Scoring:
+    """Scoring of one network's parameters at a time; ``vmap`` over parameters for many.
+
+    Args:
+        alike: agents share a network and are not told apart.
+    """
+    spec = env.spec
+    low, high = spec.return_range
+    memoryless = team.memory() == ()
+    table = lookup.build(env, spec, team, alike) if isinstance(env, Exact) and memoryless else None
+
+    def play(parameters: Parameters, key: PRNGKeyArray, episodes: int, mode: Mode) -> Scores:
+        known = None if table is None else table.logits(parameters)
+
+        def one(agent: Array, memory: Memory, seen: Array, legal: Array, key: Array) -> tuple[Memory, Array]:
+            if table is None or known is None:
+                memory, logits = team.one(parameters, agent, memory, seen)
+            else:
+                logits = known[agent, table.index(seen)]
+            return memory, categorical.choose(key, logits, legal, mode)
+
+        def choose(memory: Memory, state: Any, now: TimeStep, key: PRNGKeyArray) -> tuple[Memory, Array]:
+            keys = jax.random.split(key, spec.agents)
+            return jax.vmap(one)(jnp.arange(spec.agents), memory, now.observation, now.legal, keys)
+
+        return evaluation.play(env, choose, team.memory(), key, episodes)
+
+    def returns(probabilities: Float[Array, "*B A N U"]) -> Float[Array, "*B"]:
+        assert isinstance(env, Exact)
+        return env.exact_return(probabilities)
+
+    def sloped(
+        probabilities: Float[Array, "*B A N U"],
+    ) -> tuple[Float[Array, "*B"], Float[Array, "*B A N U"]]:
+        total = lambda p: ((each := returns(p)).sum(), each)
+        slope, each = jax.grad(total, has_aux=True)(probabilities)
+        return each, slope
+
+    solve, solve_sloped = jax.custom_vjp(_as_one_batch(returns)), _as_one_batch(sloped)
+    solve.defvjp(solve_sloped, lambda slope, change: (change[..., None, None, None] * slope,))
+
+    def exact(parameters: Parameters, mode: Mode) -> Float[Array, ""]:
+        assert table is not None
+        logits = table.logits(parameters)
+        greedy = jax.nn.one_hot(logits.argmax(-1), spec.actions)
+        return solve(greedy if mode == "greedy" else jax.nn.softmax(logits))
+
+    def met(parameters: Parameters, key: PRNGKeyArray, episodes: int) -> Met:
+        if table is not None:
+            assert isinstance(env, Exact)
+            visits = env.exact_visits(jax.nn.softmax(table.logits(parameters)))
+            tables = visits.sum(0, keepdims=True) if table.tables == 1 else visits
+            seen = jnp.tile(jnp.asarray(env.observations()), (table.tables, 1))
+            agents = jnp.repeat(jnp.arange(table.tables), table.size)
+            return Met(agents, seen, jnp.ones((len(seen), spec.actions), bool), tables.reshape(-1))
+        fresh, k_play = jax.random.split(key)
+        state, now = jax.vmap(env.reset)(jax.random.split(fresh, episodes))
+
+        def tick(carry: Any, key: PRNGKeyArray) -> tuple[Any, Any]:
+            state, now, over = carry
+            k_act, k_step = jax.random.split(key)
+            logits = team.step(parameters, (), now.observation)[1]
+            actions = categorical.sample(k_act, logits, now.legal)
+            state, after = jax.vmap(env.step)(jax.random.split(k_step, episodes), state, actions)
+            weight = (~over[:, None] & now.active).astype(jnp.float32)
+            return (state, after, over | after.over), (now.observation, now.legal, weight)
+
+        keys = jax.random.split(k_play, spec.horizon)
+        _, (seen, legal, weight) = jax.lax.scan(tick, (state, now, now.over), keys)
+        flat = lambda x: x.reshape(-1, *x.shape[3:])  # of steps, episodes and agents
+        agents = jnp.tile(jnp.arange(spec.agents), spec.horizon * episodes)
+        return Met(agents, flat(seen), flat(legal), flat(weight))
+
+    def chances(parameters: Parameters, observations: Array) -> Float[Array, "P U"]:
+        def of(seen: Array) -> Array:
+            return jax.nn.softmax(team.one(parameters, jnp.int32(0), team.memory(), seen)[1])
+
+        return jax.vmap(of)(observations)
+
+    def calls(episodes: int) -> int:
+        if table is not None:
+            return table.tables * table.size
+        return spec.agents * episodes * spec.horizon
+
+    return Scoring(
+        met,
+        play,
+        None if table is None else exact,
+        chances,
+        calls,
+        lambda x: (x - low) / (high - low),
+    )
+
+
+def _as_one_batch(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Under ``vmap`` the function gets all at once: many policies are solved together many times faster than
+    one after the other."""
+    batched = jax.custom_batching.custom_vmap(function)
+    batched.def_vmap(lambda size, axes, given: (out := batched(given), jax.tree.map(lambda _: True, out)))
+    return batched

@@ -1,0 +1,77 @@
+"""The settings that every run has, whatever it trains."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from qflock.core.errors import UserError
+
+RUNS = Path("runs")
+"""Where runs are, unless they are told otherwise: below the current folder."""
+
+MOST_STEPS = 2_000_000_000
+"""Counters of steps have 32 bits."""
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """Settings that every algorithm has.
+
+    Raises:
+        UserError: a setting is out of its range.
+    """
+
+    env: str = "gridworld25"
+    """Environment: a name from `qflock list environments`, or a file and class, my_env.py:MyEnv."""
+    total_steps: int = 4_000_000
+    """Environment steps to train for, summed over copies, for each seed."""
+    total_episodes: int = 0
+    """Stop once each seed has finished so many episodes, if that is before total_steps; 0 for no limit."""
+    seeds: int = 1
+    """How many seeds to train side by side."""
+    seed: int = 0
+    """The first seed; the others count up from it."""
+    run_dir: Path | None = None
+    """Folder of this run; by default runs/<algorithm>-<environment>-<time>-<suffix>."""
+    device: Literal["auto", "cpu", "gpu"] = "auto"
+    """Where to compute; auto takes a GPU if JAX sees one."""
+    devices: int | Literal["all"] = 1
+    """Devices, or parts of a CPU, that share seeds and copies (of each process, if several), or all."""
+    log_interval: int = 50_000
+    """Environment steps between rows of training_log.csv (rounded to whole updates)."""
+    log_episodes: bool = False
+    """A row of training_log.csv for each episode, instead of means over each log interval."""
+    eval_interval: int = 500_000
+    """Environment steps between evaluations (rounded to whole log intervals); 0 for none but the last."""
+    eval_episodes: int = 128
+    """Greedy episodes of each evaluation while training."""
+    final_episodes: int = 512
+    """Greedy episodes of the evaluation at the end, beside the references."""
+    save_interval: int = 10_000
+    """Episodes between weight checkpoints; 0 for none."""
+    keep_checkpoints: int = 5
+    """How many weight checkpoints to keep, the newest ones; 0 for all."""
+    state_interval: float = 60.0
+    """Seconds between resumable training states."""
+    on_nan: Literal["stop", "skip", "rollback"] = "stop"
+    """What to do about NaN or infinity in weights, losses or returns: stop (exit status 3, the last good
+    state kept), skip (take the chunk of updates back), rollback (to a state saved before)."""
+    init_from: Path | None = None
+    """A finished run or weights file whose weights to start from."""
+    loggers: tuple[Literal["tensorboard", "wandb"], ...] = ()
+    """Feed these with the logs' numbers too: tensorboard, wandb (offline unless WANDB_MODE says online)."""
+
+    def __post_init__(self) -> None:
+        for name in ("total_steps", "seeds", "devices", "log_interval", "eval_episodes", "final_episodes"):
+            if getattr(self, name) != "all" and getattr(self, name) < 1:
+                raise UserError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        counts = ("total_episodes", "eval_interval", "save_interval", "keep_checkpoints")
+        for name in (*counts, "state_interval"):
+            if not getattr(self, name) >= 0:
+                raise UserError(f"{name} is {getattr(self, name)}; it must not be negative")
+        if self.total_steps > MOST_STEPS:
+            raise UserError(f"total_steps is {self.total_steps}; it must be at most {MOST_STEPS}")
+        if not 0 <= self.seed <= 2**31 - self.seeds:
+            raise UserError(f"seed is {self.seed}; it must lie in [0, {2**31 - self.seeds}]")
