@@ -115,23 +115,26 @@ def _digest(folder: Path) -> str:
 @contextlib.contextmanager
 def compiled_once() -> Iterator[None]:
     """Runs of the same settings share their compiled programs, and references are not played."""
-    made: dict[str, Any] = {}
+    made: dict[str, tuple[Any, Any]] = {}
 
     def once(function: Callable[..., Any], key: Callable[..., Any]) -> Callable[..., Any]:
         def shared(*arguments: Any) -> Any:
             name = f"{function.__qualname__} {key(*arguments)}"
             if name not in made:
-                made[name] = function(*arguments)
-            return made[name]
+                made[name] = function(*arguments), arguments  # which live on, so that their ids stay theirs
+            return made[name][0]
 
         return shared
 
     def of(settings: Any) -> Any:
-        return settings.algorithm, settings.learner, settings.environment, settings.run.seeds
+        run = settings.run
+        told = (run.env, run.seeds, run.devices, run.log_interval, run.log_episodes, run.eval_episodes)
+        return settings.algorithm, settings.learner, settings.environment, told
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(programs, "build", once(programs.build, of))
-        patch.setattr(programs, "evaluator", once(programs.evaluator, lambda env, learner, *more: more))
+        by_id = lambda env, learner, *more: (id(env), id(learner), more)
+        patch.setattr(programs, "evaluator", once(programs.evaluator, by_id))
         patch.setattr(health, "inspector", once(health.inspector, id))
         patch.setattr(evaluation, "references", lambda *_: {})
         yield

@@ -80,8 +80,12 @@ SLOW = (pytest.mark.slow, pytest.mark.ci_slow)
 
 
 @pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", lambda handle: None)  # a kill loses nothing that was written
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _shared() -> Iterator[None]:
     with compiled_once():
         yield
 

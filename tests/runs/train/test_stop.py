@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,12 @@ with stop.Stopper("qflock resume runs/mine"):
     time.sleep(float(sys.argv[1]))  # Python goes on sleeping after its handlers ran
 print("ended", flush=True)
 """
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _shared() -> Iterator[None]:
+    with compiled_once():
+        yield
 
 
 def started(seconds: float) -> subprocess.Popen[str]:
@@ -81,18 +88,17 @@ def test_a_signal_between_updates_saves_the_state(
             signal.raise_signal(number)
         return mean
 
-    with compiled_once():
-        runner.train(settings("ippo", whole, state_interval=1000), quiet=True)
-        with monkeypatch.context() as patch:
-            patch.setattr(Ledger, "chunk", kill)
-            began = time.monotonic()
-            with pytest.raises(Interrupted) as caught:
-                runner.train(settings("ippo", folder, state_interval=1000), quiet=True)
-            assert time.monotonic() - began < 10
-        assert caught.value.code == 130
-        assert str(caught.value) == f"stopped; the state is saved. Go on with: qflock resume {folder}"
-        assert len(list(RunFolder(folder).state.glob("*.safetensors"))) >= 1
-        runner.resume(folder, quiet=True)
+    runner.train(settings("ippo", whole, state_interval=1000), quiet=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "chunk", kill)
+        began = time.monotonic()
+        with pytest.raises(Interrupted) as caught:
+            runner.train(settings("ippo", folder, state_interval=1000), quiet=True)
+        assert time.monotonic() - began < 10
+    assert caught.value.code == 130
+    assert str(caught.value) == f"stopped; the state is saved. Go on with: qflock resume {folder}"
+    assert len(list(RunFolder(folder).state.glob("*.safetensors"))) >= 1
+    runner.resume(folder, quiet=True)
     assert_same(whole, folder)
 
 
@@ -105,12 +111,11 @@ def test_a_second_interrupt_ends_at_once(
         signal.raise_signal(signal.SIGINT)
 
     folder = tmp_path / "run"
-    with compiled_once():
-        with monkeypatch.context() as patch:
-            patch.setattr(where, moment, twice)
-            with pytest.raises(Interrupted, match=f"what was saved before is whole.* resume {folder}"):
-                runner.train(settings("ippo", folder), quiet=True)
-        runner.resume(folder, quiet=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(where, moment, twice)
+        with pytest.raises(Interrupted, match=f"what was saved before is whole.* resume {folder}"):
+            runner.train(settings("ippo", folder), quiet=True)
+    runner.resume(folder, quiet=True)
     assert (folder / "summary.json").is_file()
 
 
@@ -137,12 +142,11 @@ def test_work_that_takes_long_is_saved_each_time(monkeypatch: pytest.MonkeyPatch
 def test_a_run_of_other_versions_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with compiled_once():
-        runner.train(settings("ippo", tmp_path / "run"), quiet=True)
-        machine = work.provenance.machine()
-        newer = {**machine, "versions": {**machine["versions"], "jax": "99.0"}}
-        monkeypatch.setattr(work.provenance, "machine", lambda: newer)
-        runner.resume(tmp_path / "run", total_steps=400)
+    runner.train(settings("ippo", tmp_path / "run"), quiet=True)
+    machine = work.provenance.machine()
+    newer = {**machine, "versions": {**machine["versions"], "jax": "99.0"}}
+    monkeypatch.setattr(work.provenance, "machine", lambda: newer)
+    runner.resume(tmp_path / "run", total_steps=400)
     assert (
         f"begun with jax {machine['versions']['jax']}, now 99.0: bits may differ" in capsys.readouterr().err
     )
