@@ -13,7 +13,8 @@ from qflock.settings.config import Settings
 from qflock.settings.run import RunSettings
 from tests.tiny import Echo
 
-DEAR = {"a2c", "entangled", "eqmarl", "ippo", "iql", "madqn", "pqn_qmix", "qio", "qmarl", "qplex", "wqmix"}
+DEAR = {"a2c", "entangled", "eqmarl", "ippo", "iql", "madqn", "pqn_qmix", "pqn_vdn"}
+DEAR |= {"qio", "qmarl", "qplex", "wqmix"}
 """Relatives of learners that the default tests try, or half a minute of compiling: tried in CI."""
 NAMES = [
     pytest.param(name, marks=[pytest.mark.slow, pytest.mark.ci_slow] if name in DEAR else [])

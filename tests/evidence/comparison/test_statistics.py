@@ -66,7 +66,7 @@ def test_probability_with_ties_equals_rliable(rliable: SimpleNamespace) -> None:
     assert ours == pytest.approx(rliable.metrics.probability_of_improvement(x, y), abs=1e-6)
 
 
-@pytest.mark.parametrize("runs", [5, 10])
+@pytest.mark.parametrize("runs", [5, pytest.param(10, marks=[pytest.mark.slow, pytest.mark.ci_slow])])
 def test_intervals_near_rliable(rliable: SimpleNamespace, runs: int) -> None:
     x = synthetic(runs)
 
