@@ -20,8 +20,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from qflock.core.environment import Environment
 from qflock.core.errors import UserError
-from qflock.core.types import Environment
 from qflock.settings.registry import canonical, environment_class
 
 Program = Callable[[Any, Any], tuple[Any, Any]]

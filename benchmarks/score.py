@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from qflock.runs import evaluation
-from qflock.runs.train import program
+from qflock.runs.train import programs
 from qflock.settings import config
 
 
@@ -22,13 +22,13 @@ def benchmark(target: float, seed: int = 0) -> dict[str, Any]:
         "qmix", overrides={"env": "gridworld25", "log_interval": 500_000, "eval_episodes": 512, "seed": seed}
     )
     began = time.perf_counter()
-    made = program.build(settings)
+    made = programs.build(settings)
     state, done, score = made.init(np.array([seed], np.uint32)), 0, -np.inf
     while score < target and done < settings.run.total_steps:
-        state, told = made.chunk(state)
-        done += int(told.tally.env_steps.sum())
-        policy = jax.vmap(made.learner.policy)(state.learner)
-        scores = made.evaluate(policy, evaluation.evaluation_key(seed, done))
+        state, chunk = made.chunk(state)
+        done += int(chunk.tally.env_steps.sum())
+        parameters = jax.vmap(made.learner.execution)(state.learner)
+        scores = made.evaluate(parameters, evaluation.evaluation_key(seed, done))
         score = float(np.mean(scores.discounted))
     return {
         "target": target,

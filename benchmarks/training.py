@@ -16,7 +16,7 @@ import jax
 import numpy as np
 
 from benchmarks.environment import MANY
-from qflock.runs.train import program
+from qflock.runs.train import programs
 from qflock.settings import config
 from qflock.settings.config import Settings
 from scripts.train_qmix import Options, settings_of
@@ -54,22 +54,23 @@ def measure(settings: Settings, chunks: int) -> dict[str, Any]:
     Returns:
         compile_seconds, and best and median environment steps per second.
     """
-    made = program.build(settings)
+    made = programs.build(settings)
     seeds = np.arange(settings.run.seeds, dtype=np.uint32)
     began = time.perf_counter()
     shapes = jax.eval_shape(made.init, seeds)
-    chunk = made.chunk.lower(shapes).compile()  # type: ignore[attr-defined]
+    for one in made.ahead(shapes):
+        one.function.lower(*one.shapes).compile()
     compile_seconds = time.perf_counter() - began
     state, done = made.init(seeds), 0
     while done <= getattr(settings.learner, "min_buffer_size", 0):
-        state, told = chunk(state)
-        done += int(told.tally.env_steps.sum())
+        state, chunk = made.chunk(state)
+        done += int(chunk.tally.env_steps.sum())
     speeds = []
     for _ in range(chunks):
         began = time.perf_counter()
-        state, told = jax.block_until_ready(chunk(state))
-        speeds.append(int(told.tally.env_steps.sum()) / (time.perf_counter() - began))
-    assert all(np.isfinite(x).all() for x in told.metrics.values()), "learning had not begun"
+        state, chunk = jax.block_until_ready(made.chunk(state))
+        speeds.append(int(chunk.tally.env_steps.sum()) / (time.perf_counter() - began))
+    assert all(np.isfinite(x).all() for x in chunk.metrics.values()), "learning had not begun"
     return {
         "compile_seconds": round(compile_seconds, 2),
         "best_steps_per_second": round(max(speeds)),

@@ -19,6 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from qflock.core.learner import Rollout
 from qflock.playing import rollout
 from qflock.quantum.counting import equations
 from qflock.runs.train import program
@@ -79,13 +80,17 @@ def measure(settings: Settings, repeats: int) -> dict[str, Any]:
     """
     env = config.make_environment(settings.run.env, settings.environment)
     learner = program.learner_of(settings, env)
+    source = learner.source
+    assert isinstance(source, Rollout)
+    assert learner.learn is not None
 
     @jax.jit
     def prepared(key: Any) -> tuple[Any, Any]:
         state = learner.init(key)
-        flow = rollout.start(env, learner.memory(), key, learner.copies)
-        explore = partial(learner.explore, state)
-        return state, rollout.collect(env, explore, learner.memory(), flow, key, learner.steps)[1]
+        memory = learner.policy.start()
+        flow = rollout.start(env, memory, key, source.num_envs)
+        explore = partial(source.explore, state)
+        return state, rollout.collect(env, explore, memory, flow, key, source.num_steps)[1]
 
     state, rows = prepared(jax.random.key(1))
     began = time.perf_counter()
@@ -98,18 +103,18 @@ def measure(settings: Settings, repeats: int) -> dict[str, Any]:
 
     needed = getattr(settings.learner, "min_buffer_size", 0)
     keys = (jax.random.key(n) for n in itertools.count(2))
-    for _ in range(1 + -(-needed // (learner.copies * learner.steps))):  # until learning has begun
-        state, told = jax.block_until_ready(learn(state, rows, next(keys)))
+    for _ in range(1 + -(-needed // source.cost)):  # until learning has begun
+        state, metrics = jax.block_until_ready(learn(state, rows, next(keys)))
     seconds: dict[str, list[float]] = {"update": [], "products": []}
     for _ in range(repeats):
         key = jax.block_until_ready(next(keys))
         began = time.perf_counter()
-        state, told = jax.block_until_ready(learn(state, rows, key))
+        state, metrics = jax.block_until_ready(learn(state, rows, key))
         between = time.perf_counter()
         jax.block_until_ready(bound(matrices))
         seconds["update"].append(between - began)
         seconds["products"].append(time.perf_counter() - between)
-    assert all(bool(jnp.isfinite(x)) for x in told.values()), "learning had not begun"
+    assert all(bool(jnp.isfinite(x)) for x in metrics.values()), "learning had not begun"
     update, limit = min(seconds["update"]), min(seconds["products"])
     work = sum(flops(product) * times for product, times in found.items())
     return {

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import startup, updates
+from qflock.runs.train import program
 from qflock.settings import config
 
 CONFIG = Path(__file__).parent.parent / "configs" / "qmix_gridworld25_fast.yaml"
@@ -53,6 +54,7 @@ def benchmark(quick: bool = False) -> dict[str, Any]:
 def products_alone(env_steps: int) -> float:
     """Seconds of the matrix products in all updates of a run."""
     settings = config.resolve(config=CONFIG)
-    learner: Any = settings.learner
+    env = config.make_environment(settings.run.env, settings.environment)
     measured = updates.measure(settings, 20)
-    return env_steps / (learner.copies * learner.steps) * measured["products_alone_ms"] / 1e3
+    steps = program.learner_of(settings, env).source.cost
+    return env_steps / steps * measured["products_alone_ms"] / 1e3

@@ -47,7 +47,7 @@ def test_the_bound_runs_each_product_as_often_as_the_update():
 @pytest.mark.ci_slow
 def test_a_learner_is_measured():
     small = {"batch_size": 64, "train_frequency": 64, "min_buffer_size": 128, "buffer_capacity": 1024}
-    given = {"env": "gridworld25", "copies": 8, "hidden": (8,), "target_update_interval": 64, **small}
+    given = {"env": "gridworld25", "num_envs": 8, "hidden": (8,), "target_update_interval": 64, **small}
     told = updates.measure(config.resolve("qmix", overrides=given), 2)
     assert told["ratio_to_bound"] > 0
     assert np.isclose(

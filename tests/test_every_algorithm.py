@@ -21,8 +21,8 @@ NAMES = [
     for name in registry.names("algorithms")
 ]
 SMALL = {
-    "copies": 16,
-    "steps": 8,
+    "num_envs": 16,
+    "num_steps": 8,
     "row_length": 4,
     "network": "mlp",
     "hidden": (32,),

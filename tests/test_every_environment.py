@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qflock.core.types import Drawable, Environment, Referenced
+from qflock.core.environment import Drawable, Environment, Referenced
 from qflock.learning.exploration import uniform
 from qflock.playing import rollout
 from qflock.playing.evaluation import of_reference, play, random_policy

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from qflock.core.types import Spec, TimeStep
+from qflock.core.spec import Spec
+from qflock.core.steps import TimeStep
 
 
 class EchoState(NamedTuple):

@@ -38,7 +38,7 @@ def train(
         UserError: settings that cannot work; the message says what to do.
     """
     from qflock.machine import device
-    from qflock.runs.train import remembered
+    from qflock.runs.train import runner
 
     trust.name(algorithm, env, *settings.values())
     if not isinstance(algorithm, Settings):
@@ -47,7 +47,7 @@ def train(
         algorithm = config.resolve(algorithm, config=file, overrides=given)
     processes.join()
     device.use(algorithm.run.device, devices=algorithm.run.devices)
-    return _illustrated(remembered.train(algorithm, quiet))
+    return _illustrated(runner.train(algorithm, quiet))
 
 
 def resume(
@@ -75,13 +75,13 @@ def resume(
     """
     from qflock.machine import device as place
     from qflock.runs import folder
-    from qflock.runs.train import remembered
+    from qflock.runs.train import runner
 
     settings = folder.open_run(run).settings()
     processes.join()
     where = device or settings.run.device
     place.use(where, devices=devices or settings.run.devices)  # type: ignore[arg-type]
-    return _illustrated(remembered.resume(run, total_steps, quiet, on_nan, devices))
+    return _illustrated(runner.resume(run, total_steps, quiet, on_nan, devices))
 
 
 def _illustrated(summary: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from qflock.core.errors import UserError
-from qflock.core.types import TimeStep
+from qflock.core.steps import TimeStep
 from qflock.learning import categorical
 from qflock.playing import rollout
 from qflock.playing.evaluation import decentralised, play
@@ -19,7 +19,14 @@ from qflock.settings import registry
 from qflock.settings.config import resolve
 from tests.tiny import Count, Echo
 
-SMALL = {"copies": 8, "steps": 8, "hidden": (16,), "critic_hidden": (16,), "lr": 3e-3, "lr_critic": 3e-3}
+SMALL = {
+    "num_envs": 8,
+    "num_steps": 8,
+    "hidden": (16,),
+    "critic_hidden": (16,),
+    "lr": 3e-3,
+    "lr_critic": 3e-3,
+}
 
 
 class Masked(Echo):
@@ -231,7 +238,7 @@ class Meet:
 )
 def test_a_matrix_game_is_solved(name, changes):
     env = Meet()
-    made = registry.algorithm(name).build(config(name, copies=32, **changes), env)
+    made = registry.algorithm(name).build(config(name, num_envs=32, **changes), env)
 
     def update(carry, key):
         state, flow = carry
@@ -274,7 +281,7 @@ def test_episodes_that_terminate_do_not_bootstrap():
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("copies", 0),
+        ("num_envs", 0),
         ("minibatches", 3),
         ("gamma", 1.5),
         ("lr", 0.0),

@@ -127,7 +127,11 @@ def test_a_pair_is_for_two():
 
 @pytest.mark.parametrize(
     ("changed", "message"),
-    [({"lr": 0.0}, "lr is 0.0"), ({"copies": 0}, "copies is 0"), ({"gamma": 2.0}, r"must lie in \[0, 1\]")],
+    [
+        ({"lr": 0.0}, "lr is 0.0"),
+        ({"num_envs": 0}, "num_envs is 0"),
+        ({"gamma": 2.0}, r"must lie in \[0, 1\]"),
+    ],
 )
 def test_wrong_settings_are_one_clear_line(changed, message):
     with pytest.raises(UserError, match=message):

@@ -114,7 +114,7 @@ def stretch(learner, env, state):
     """The rows of one update, from fresh copies."""
 
     def run(state, key):
-        flow = rollout.start(env, (), key, learner.copies)
+        flow = rollout.start(env, (), key, learner.num_envs)
         act = lambda *given: learner.explore(state, *given)
         return rollout.collect(env, act, (), flow, key, learner.steps)[1]
 
@@ -232,7 +232,7 @@ def test_bell_pairs_are_for_two_agents():
         ({"lr_angles": 0.0}, "lr_angles is 0.0; it must be above 0"),
         ({"gamma": 1.5}, r"gamma is 1.5; it must lie in \[0, 1\]"),
         ({"hidden": (12, 12)}, "give one width"),
-        ({"steps": -1}, "must not be negative"),
+        ({"num_steps": -1}, "must not be negative"),
     ],
 )
 def test_wrong_settings_are_one_clear_line(changed, message):

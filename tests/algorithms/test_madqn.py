@@ -13,8 +13,8 @@ from qflock.settings.run import RunSettings
 from tests.tiny import Echo
 
 SMALL = {
-    "copies": 8,
-    "steps": 4,
+    "num_envs": 8,
+    "num_steps": 4,
     "row_length": 4,
     "hidden": (16,),
     "buffer_capacity": 4096,

@@ -9,7 +9,7 @@ from qflock.algorithms import qmix, wqmix
 from qflock.algorithms._value import learner, q_learning
 from qflock.algorithms._value.q_config import QConfig
 from qflock.core.errors import UserError
-from qflock.core.types import Rows, TimeStep
+from qflock.core.steps import Rows, TimeStep
 from qflock.runs.train import program
 from qflock.settings.config import Settings
 from qflock.settings.run import RunSettings
@@ -81,7 +81,7 @@ def test_agents_that_left_add_nothing(mixer):
 
 
 def test_rows_shorter_than_what_is_collected_do_not_suit_a_memory():
-    config = learner.ValueConfig(network="gru", hidden=(8,), steps=8, row_length=4)
+    config = learner.ValueConfig(network="gru", hidden=(8,), num_steps=8, row_length=4)
     with pytest.raises(UserError, match="agents that remember need them equal"):
         learner.build(config, Recall())
 
@@ -104,7 +104,7 @@ def test_wqmix_weighs_errors_as_the_paper_says(weighting):
 
 def test_without_a_target_network_targets_are_the_newest():
     """With one gradient step between updates of the target network, it always is the online one."""
-    small = {"copies": 8, "hidden": (16,), "buffer_capacity": 1024, "min_buffer_size": 64, "batch_size": 64}
+    small = {"num_envs": 8, "hidden": (16,), "buffer_capacity": 1024, "min_buffer_size": 64, "batch_size": 64}
 
     def trained(interval):
         config = qmix.Config(**small, train_frequency=64, target_update_interval=interval)

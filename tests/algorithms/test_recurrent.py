@@ -12,10 +12,10 @@ from qflock.settings.run import RunSettings
 
 pytestmark = [pytest.mark.slow, pytest.mark.ci_slow]  # minutes of compiling
 
-COMMON = {"hidden": (16,), "lr": 1e-2, "copies": 32, "gamma": 1.0}
+COMMON = {"hidden": (16,), "lr": 1e-2, "num_envs": 32, "gamma": 1.0}
 VALUE = {
     **COMMON,
-    "steps": 12,
+    "num_steps": 12,
     "row_length": 12,
     "buffer_capacity": 384 * 16,
     "min_buffer_size": 384,
@@ -28,8 +28,8 @@ VALUE = {
 LEARNERS = {
     "vdn": VALUE,
     "qmix": VALUE | {"burn_in": 1},
-    "pqn_vdn": {**COMMON, "steps": 12, "epsilon_decay": 4000, "epsilon_end": 0.1},
-    "mappo": {**COMMON, "steps": 12},
+    "pqn_vdn": {**COMMON, "num_steps": 12, "epsilon_decay": 4000, "epsilon_end": 0.1},
+    "mappo": {**COMMON, "num_steps": 12},
 }
 
 

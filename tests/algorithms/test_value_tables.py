@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy.optimize import nnls
 
-from qflock.core.types import Rows
+from qflock.core.steps import Rows
 from qflock.playing.evaluation import decentralised, play
 from qflock.runs.train import program
 from qflock.settings import config, registry
@@ -39,8 +39,8 @@ SEEDS = 2
 def trained(algorithm, updates=3000):
     """The two-step game's program, and what each seed trained."""
     settings = {
-        "copies": 32,
-        "steps": 3,
+        "num_envs": 32,
+        "num_steps": 3,
         "buffer_capacity": 96 * 1000,
         "min_buffer_size": 2000,
         "batch_size": 96,
@@ -136,8 +136,8 @@ def fitted(algorithm, payoff, seeds=1, updates=100, **more):
     rows = uniform_play(env)
     length = 2 * env.table.size
     own = {
-        "copies": 1,
-        "steps": length,
+        "num_envs": 1,
+        "num_steps": length,
         "row_length": length,
         "batch_size": length,
         "train_frequency": 1,

@@ -12,15 +12,15 @@ import pytest
 from qflock.commands import main
 
 QUICK = {
-    "copies": 2,
+    "num_envs": 2,
     "hidden": "8",
     "total_steps": 32,
     "log_interval": 32,
     "eval_interval": 0,
     "final_episodes": 2,
 }
-REPLAY = {**QUICK, "steps": 8, "min_buffer_size": 8, "batch_size": 8, "train_frequency": 8}
-ROLLOUT = {**QUICK, "steps": 8, "minibatches": 1}
+REPLAY = {**QUICK, "num_steps": 8, "min_buffer_size": 8, "batch_size": 8, "train_frequency": 8}
+ROLLOUT = {**QUICK, "num_steps": 8, "minibatches": 1}
 RECURRENT = {"network": "gru", "last_action": True}
 
 

@@ -24,7 +24,7 @@ from qflock.bridges.host.gymnasium_copy import Copy as GymnasiumCopy
 from qflock.bridges.host.pettingzoo_copy import Copy as PettingZooCopy
 from qflock.bridges.host.workers import Workers
 from qflock.core.errors import UserError
-from qflock.core.types import TimeStep
+from qflock.core.steps import TimeStep
 from qflock.playing import host_rollout
 from qflock.runs.train import runner
 from qflock.settings import config
@@ -32,8 +32,8 @@ from qflock.settings import config
 FAKES = "tests.bridges.fakes"
 WALK = f"{FAKES}:Walk"
 TINY = {
-    "copies": 4,
-    "steps": 4,
+    "num_envs": 4,
+    "num_steps": 4,
     "row_length": 4,
     "hidden": (8,),
     "buffer_capacity": 512,

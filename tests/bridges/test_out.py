@@ -18,8 +18,9 @@ from pettingzoo.test.render_test import render_test
 from pettingzoo.utils.conversions import parallel_to_aec
 
 import qflock
+from qflock.core.environment import Drawable
 from qflock.core.errors import UserError
-from qflock.core.types import Drawable, Spec
+from qflock.core.spec import Spec
 from qflock.settings import config, registry
 from tests.tiny import Count, Echo
 

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from qflock.core.types import Entities, Spec, TimeStep
+from qflock.core.spec import Entities, Spec
+from qflock.core.steps import TimeStep
 
 class State(NamedTuple):
     place: Any

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qflock.core.types import Exact
+from qflock.core.environment import Exact
 from qflock.environments.chsh import CLASSICAL, ENTANGLED, Environment
 from qflock.playing.evaluation import of_reference, play
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
+from qflock.core.environment import Exact
 from qflock.core.errors import UserError
-from qflock.core.types import Exact
 from qflock.environments.coin_game import game
 from qflock.environments.coin_game.game import Config, Environment
 from qflock.playing.evaluation import of_reference, play

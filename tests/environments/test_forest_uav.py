@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from scipy.stats import chisquare
 
 from qflock.core.errors import UserError
-from qflock.core.types import team_reward
+from qflock.core.steps import team_reward
 from qflock.environments.forest_uav.game import Config, Environment, _distinct
 from qflock.playing.evaluation import of_reference, play
 

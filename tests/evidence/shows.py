@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from qflock.core.types import Spec, TimeStep
+from qflock.core.spec import Spec
+from qflock.core.steps import TimeStep
 from qflock.evidence.replay.recording import Recording
 from qflock.evidence.replay.show import Show
 

@@ -19,8 +19,8 @@ from qflock.settings.config import Settings
 
 ECHO = str(Path(__file__).parents[1] / "tiny.py") + ":Echo"
 LEARNER = {
-    "copies": 8,
-    "steps": 8,
+    "num_envs": 8,
+    "num_steps": 8,
     "row_length": 4,
     "hidden": [16],
     "buffer_capacity": 2048,

@@ -119,7 +119,7 @@ def test_the_command_finds_the_best_and_writes_a_preset(
     assert preset["lr"] == 1e-3
     tuned = config.resolve("iql", config=folder / "best.yaml", overrides={"env": ECHO})
     assert tuned.learner.lr == 1e-3
-    assert tuned.learner.copies == LEARNER["copies"]
+    assert tuned.learner.num_envs == LEARNER["num_envs"]
     assert main([*command, *ranges]) == 0  # again: nothing is trained twice
     assert len(trained.begun) == 6
     assert "best of 6 trials with 2 seeds from 50 and 600 steps each" in capsys.readouterr().out

@@ -13,7 +13,7 @@ from qflock.runs import folder, policy
 from qflock.runs.train import program
 from qflock.settings import config, registry
 
-SMALL = {"copies": 4, "steps": 4, "row_length": 4, "buffer_capacity": 64, "min_buffer_size": 16}
+SMALL = {"num_envs": 4, "num_steps": 4, "row_length": 4, "buffer_capacity": 64, "min_buffer_size": 16}
 SMALL |= {"batch_size": 16, "train_frequency": 16, "minibatches": 1}
 
 
@@ -28,7 +28,7 @@ def trained(path, algorithm, environment, **settings):
     made = folder.create(resolved, Path(path), now=datetime(2024, 1, 2))
     env = config.make_environment(resolved.run.env, resolved.environment)
     learner = program.learner_of(resolved, env)
-    one = jax.eval_shape(lambda: learner.policy(learner.init(jax.random.key(0))))
+    one = jax.eval_shape(lambda: learner.execution(learner.init(jax.random.key(0))))
     rng = np.random.default_rng(1)
     shake = lambda x: rng.normal(0, 0.3, (3, *x.shape)).astype(x.dtype)
     tensors.save(made.final_model, {"policy": jax.tree.map(shake, one)}, {"seeds": [3, 4, 5]})
@@ -43,7 +43,8 @@ def run_of(tmp_path_factory):
     def get(algorithm, environment, **settings):
         key = (algorithm, environment, *sorted(settings.items()))
         if key not in made:
-            path = trained(tmp_path_factory.mktemp(algorithm) / "run", algorithm, environment, **settings)
+            place = tmp_path_factory.mktemp(Path(algorithm).stem) / "run"
+            path = trained(place, algorithm, environment, **settings)
             made[key] = (path, policy.load(path))
         return made[key]
 

@@ -13,11 +13,13 @@ import pytest
 import qflock
 from qflock.algorithms._actor_critic import amplitude
 from qflock.core.errors import UserError
+from qflock.core.steps import Seen
+from qflock.core.trees import spread
 from qflock.exports import numpy_policy, writing
 from qflock.exports.numpy_policy import NumpyPolicy
 from qflock.exports.reading import load_exported
 from qflock.learning import categorical
-from qflock.playing.rollout import spread
+from qflock.playing import execution
 from qflock.settings import registry
 
 VARIANTS = [
@@ -84,16 +86,16 @@ def ours(loaded, place):
     """``(memory, seen, legal) -> (values, greedy actions, memory)`` of the learner, for one seed."""
     if (loaded.folder.path, place) in COMPILED:
         return COMPILED[loaded.folder.path, place]
-    learner = loaded.learner
+    policy = loaded.learner.policy
     parameters = jax.tree.map(lambda x: x[place], loaded.parameters)
 
-    def one(memory, agent, x, allowed):
-        values = learner.values(parameters, agent, memory, x)
-        memory, action = learner.act(parameters, agent, memory, x, allowed, jax.random.key(0))
-        return values, action, memory
+    def team(memory, x, allowed):
+        seen = Seen(x, allowed, allowed.any(-1))
+        values = policy.scores(parameters, memory, seen)
+        memory, actions = policy.act(parameters, memory, seen, jax.random.key(0), "greedy")
+        return values, actions, memory
 
-    every = jax.jit(jax.vmap(jax.vmap(one), (0, None, 0, 0)))
-    step = lambda memory, seen, legal: every(memory, jnp.arange(seen.shape[1]), seen, legal)
+    step = jax.jit(jax.vmap(team))
     return COMPILED.setdefault((loaded.folder.path, place), step)
 
 
@@ -102,14 +104,14 @@ def assert_same(exported, loaded, place=1):
     learn, step = loaded.settings.learner, ours(loaded, place)
     operator = getattr(learn, "operator", "none") == "mean"
     seen, legal = boards(loaded)
-    known, theirs = spread(loaded.learner.memory(), *seen.shape[:2]), exported.initial()
+    known, theirs = spread(loaded.learner.policy.start(), len(seen)), exported.initial()
     for some in (legal, np.ones_like(legal)):
         values, actions, known = step(known, seen, some)
         free = exported.scores(theirs, seen, np.ones_like(legal))[1]
         plain = np.exp if operator else np.asarray  # the floor's unlikely actions: logarithms are rounding
         np.testing.assert_allclose(plain(free), plain(values), rtol=1e-5, atol=1e-5)
         theirs, found = exported.scores(theirs, seen, some)
-        if not operator and not hasattr(learn, "epsilon_end"):
+        if not operator and exported.about["choice"]["kind"] == "policy":
             np.testing.assert_allclose(
                 found, categorical.log_probabilities(values, some), rtol=1e-5, atol=1e-5
             )
@@ -205,7 +207,7 @@ def test_onnx_equals_ours(at, run_of, tmp_path):
 
 @pytest.mark.parametrize("at", [9, 10], ids=lambda at: NAMES[at])
 def test_the_operator_is_the_librarys(at, run_of, tmp_path):
-    """Amplification, exact and published floor, under any legal actions, as `parts.amplitude` has them."""
+    """Amplification, exact and published floor, under any legal actions, as the library has them."""
     algorithm, environment, settings = VARIANTS[at]
     path, _ = run_of(algorithm, environment, **settings)
     exported = load_exported(writing.export(path, "numpy", tmp_path / "policy.npz", seed=4)["files"][0])
@@ -227,10 +229,8 @@ def test_every_algorithm_goes_home_or_says_why_not(algorithm, run_of, tmp_path):
         path, loaded = run_of(algorithm, "two_step")
     except UserError:
         pytest.skip("not for this environment")
-    settings = loaded.settings.learner
-    if getattr(settings, "network", None) not in ("mlp", "circuit") or not hasattr(
-        settings, "share_parameters"
-    ):
+    portable = loaded.learner.policy.portable
+    if execution.kind(loaded.learner.policy) != "decentralised" or portable is None or not portable.described:
         with pytest.raises(UserError, match="export"):
             writing.export(path, "numpy", tmp_path / "policy.npz")
         return

@@ -50,7 +50,7 @@ def test_a_description_that_is_not_the_policy_is_noticed(run_of, tmp_path, monke
     path, _ = run_of("qmix", "gridworld25")
     real = description._input
     monkeypatch.setattr(description, "_input", lambda spec, stage: {**real(spec, stage), "worth": 8.1})
-    with pytest.raises(UserError, match="it is more than its network and settings say"):
+    with pytest.raises(UserError, match="it is more than its network and declaration say"):
         writing.export(path, "numpy", tmp_path / "policy.npz")
     assert not (tmp_path / "policy.npz").exists()
 

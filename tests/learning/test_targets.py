@@ -11,7 +11,7 @@ from qflock.learning import targets
 
 
 def loop_lambda(reward, bootstrap, terminated, over, discount, lam):
-    """The recursion of specs/value_factorisation.md, read word for word."""
+    """The recursion of Peng and Williams 1996, read word for word."""
     out = np.zeros_like(reward)
     for t in reversed(range(len(reward))):
         last = t == len(reward) - 1

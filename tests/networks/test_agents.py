@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from qflock.core.errors import UserError
-from qflock.core.types import Rows
+from qflock.core.steps import Rows
 from qflock.networks import agents, by_name
 from qflock.playing import rollout
 from tests.tiny import Count, Echo

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qflock.core.types import Entities
+from qflock.core.spec import Entities
 from qflock.networks import inputs
 
 EYES = Entities(own=0, others=(3, 6), coordinates=2, present=2, extent=24)

@@ -107,7 +107,7 @@ def test_depth_and_width_do_not_grow_the_program():
 
 
 def test_the_split_critic_is_a_matrix_of_two_small_circuits():
-    """U_A Psi0 U_B^T of 4 qubits each equals the simulation of all 8 (specs/coin_game_eqmarl.md)."""
+    """U_A Psi0 U_B^T of 4 qubits each equals the simulation of all 8 (docs/algorithms/eqmarl.md)."""
     joint = Circuit(8, 2, start="psi+", partitions=2, readout=whole(8))
     half = Circuit(4, 2)
     parameters, inputs = drawn(joint)

@@ -17,7 +17,7 @@ import pytest
 
 from qflock.core.errors import UserError
 from qflock.files.storage import CannotWrite
-from qflock.runs.train import remembered
+from qflock.runs.train import runner
 from qflock.settings import config
 from qflock.settings.config import Settings
 from tests.runs.moments import Photographer, assert_same, compiled_once, watched
@@ -38,8 +38,8 @@ LEARNERS: dict[str, dict[str, Any]] = {
         "log_interval": 50,
         "eval_interval": 120,
         "save_interval": 20,
-        "copies": 4,
-        "steps": 8,
+        "num_envs": 4,
+        "num_steps": 8,
         "row_length": 4,
         "buffer_capacity": 256,
         "min_buffer_size": 32,
@@ -51,8 +51,8 @@ LEARNERS: dict[str, dict[str, Any]] = {
         "log_interval": 50,
         "eval_interval": 120,
         "save_interval": 20,
-        "copies": 4,
-        "steps": 8,
+        "num_envs": 4,
+        "num_steps": 8,
         "minibatches": 2,
     },
     "qmarl": {
@@ -101,17 +101,17 @@ def killed_everywhere(learner: str, tmp_path: Path, every: bool, tried: int) -> 
     camera = Photographer(whole, tmp_path / "photos", every)
     whole.mkdir()
     with watched(whole, camera):
-        remembered.train(settings(learner, whole), quiet=True)
+        runner.train(settings(learner, whole), quiet=True)
     again = Photographer(tmp_path / "again", tmp_path / "more photos", every)
     middle = list(camera.taken.values())[len(camera.taken) * 2 // 3]
     shutil.copytree(middle, again.folder)
     with watched(again.folder, again):
-        remembered.resume(again.folder, quiet=True)
+        runner.resume(again.folder, quiet=True)
     assert_same(whole, again.folder)
     photos = [(what, p) for camera in (camera, again) for what, p in camera.taken.items() if is_run(p)]
     photos = random.Random(learner).sample(photos, min(tried, len(photos)))
     for what, photo in photos:
-        remembered.resume(photo, quiet=True)
+        runner.resume(photo, quiet=True)
         try:
             assert_same(whole, photo)
         except AssertionError as problem:
@@ -169,7 +169,7 @@ def test_a_disk_that_fails(tried: int, tmp_path: Path) -> None:
     sorts: dict[str, int] = {}
     whole.mkdir()
     with watched(whole, lambda what: sorts.__setitem__(what, sorts.get(what, 0) + 1)):
-        remembered.train(settings("ippo", whole), quiet=True)
+        runner.train(settings("ippo", whole), quiet=True)
     stopped, chosen = 0, random.Random(0).sample(list(sorts.items()), min(tried, len(sorts)))
     for at, (what, times) in enumerate(chosen):
         folder = tmp_path / f"run{at}"
@@ -184,11 +184,11 @@ def test_a_disk_that_fails(tried: int, tmp_path: Path) -> None:
                 raise OSError(number, os.strerror(number))
 
         with watched(folder, fail):
-            said = line_of(lambda folder=folder: remembered.train(settings("ippo", folder), quiet=True))
+            said = line_of(lambda folder=folder: runner.train(settings("ippo", folder), quiet=True))
         stopped += said is not None
         assert said is None or said.endswith(f"{os.strerror(number)}; {advice}"), what
         if is_run(folder):
-            remembered.resume(folder, quiet=True)
+            runner.resume(folder, quiet=True)
             assert_same(whole, folder)
         shutil.rmtree(folder)
     assert stopped >= len(chosen) // 2
@@ -255,9 +255,9 @@ def test_files_that_may_not_grow(tmp_path: Path) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (9_000, before[1]))
     try:
         with pytest.raises(CannotWrite, match=r"File too large; files may not grow so large here"):
-            remembered.train(settings("ippo", folder), quiet=True)
+            runner.train(settings("ippo", folder), quiet=True)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    remembered.resume(folder, quiet=True)
+    runner.resume(folder, quiet=True)
     with pytest.raises(UserError, match="is not empty"):
-        remembered.train(settings("ippo", folder), quiet=True)
+        runner.train(settings("ippo", folder), quiet=True)

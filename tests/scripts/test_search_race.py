@@ -17,7 +17,7 @@ def test_searches_and_gradients_are_drawn_together(tmp_path):
     circuit = {"network": "circuit", "circuit_qubits": 2, "circuit_layers": 1}
     search = {"n_chains": 2, "n_mcmc_steps": 4, "sweep": 2, "warmup": 2, "episodes": 4, "held_out": 4}
     api.train("qmarl", "two_step", run_dir=tmp_path / "cells" / "a", **tiny, **circuit, **search)
-    learner = {"total_steps": 512, "log_interval": 128, "eval_interval": 128, "copies": 8, "steps": 8}
+    learner = {"total_steps": 512, "log_interval": 128, "eval_interval": 128, "num_envs": 8, "num_steps": 8}
     api.train("ippo", "two_step", run_dir=tmp_path / "cells" / "b", **{**tiny, **circuit, **learner})
     states = [("MCMC", "a", "done"), ("gradients", "b", "done"), ("never run", "c", "waiting")]
     told = [{"label": n, "folder": f"cells/{f}", "state": s} for n, f, s in states]

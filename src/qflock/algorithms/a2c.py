@@ -15,7 +15,7 @@ class Config(ActorCriticConfig):
 
     update: Literal["ppo", "a2c"] = "a2c"
     """ppo clips the probability ratio over several epochs; a2c makes one plain policy-gradient step."""
-    steps: int = 8
+    num_steps: int = 8
     """Steps of each copy between two learning phases: the length of a rollout."""
     lr: float = 1e-3
     """Adam's step size for the agents."""

@@ -7,7 +7,7 @@ the pair, and, for each of the two outcomes, what to do. The chance of a joint a
 
 Nothing passes between the agents: whatever one of them measures, the other's outcomes stay as likely. But
 outcomes depend on each other in ways that no shared dice can give, and so no agent can draw its own action
-by itself: they are drawn together (`Learner.act_jointly`). Trained by policy gradient on log P(a | o) with
+by itself: they are drawn together. Trained by policy gradient on log P(a | o) with
 a critic of the state. Sources: Bell 1964; Clauser, Horne, Shimony & Holt 1969; Mnih et al. 2016 (A2C).
 """
 
@@ -20,23 +20,18 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
+from qflock.core.environment import Environment
 from qflock.core.errors import UserError
-from qflock.core.types import (
-    Environment,
-    Learner,
-    Memory,
-    Metrics,
-    Mode,
-    Parameters,
-    Rows,
-    TimeStep,
-    team_reward,
-)
+from qflock.core.learner import Learner, Policy, Rollout
+from qflock.core.steps import Actions, Memory, Metrics, Mode, Parameters, Rows, Seen, TimeStep, team_reward
+from qflock.core.trees import spread
 from qflock.learning import advantages, categorical, optimiser
-from qflock.learning.advantages import masked_mean
+from qflock.learning.descend import descend, masked_mean
+from qflock.learning.losses import value_loss
 from qflock.networks import agents as agents_of
 from qflock.networks import by_name, critics
 from qflock.networks.mlp import MLP
+from qflock.playing import execution
 
 AGENTS, OUTCOMES = 2, 2
 HABIT = 2.0
@@ -69,13 +64,13 @@ class Config:
     """Lambda of the advantage estimates: 0 is one-step, 1 sums all rewards."""
     entropy_weight: float = 0.01
     """Weight of the entropy, in nats, of what agents do after each outcome."""
-    copies: int = 256
+    num_envs: int = 256
     """Environments stepped side by side."""
-    steps: int = 4
+    num_steps: int = 4
     """Ticks of each copy between two gradient steps."""
 
     def __post_init__(self) -> None:
-        for name in ("copies", "steps"):
+        for name in ("num_envs", "num_steps"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name} is {getattr(self, name)}; it must be at least 1")
         for name in ("lr", "max_grad_norm"):
@@ -108,6 +103,18 @@ class TrainState(NamedTuple):
     env_steps: Int[Array, ""]
 
 
+class Batch(NamedTuple):
+    """What a gradient step learns from: rows, and of the team's actions, ``(T, B)``."""
+
+    rows: Rows
+    advantage: Float[Array, "T B"]
+    target: Float[Array, "T B"]
+
+
+AXES = Batch(Rows(1, 1, 1, 0, 1), 1, 1)  # type: ignore[arg-type]
+"""Where the copies' axis is: devices share a batch along it."""
+
+
 def outcomes(pair: str, angles: Float[Array, "2"]) -> Float[Array, "2 2"]:
     """Chances of the outcomes (agent 0's, agent 1's) where each measures its half along its angle.
 
@@ -130,116 +137,114 @@ def joint(pair: str, angles: Float[Array, "2"], answers: Float[Array, "2 M U"]) 
     return jnp.einsum("mn,mu,nv->uv", outcomes(pair, angles), answers[0], answers[1])
 
 
-def build(config: Config, env: Environment) -> Learner:
-    """Two agents and their pair, for an environment; see `Learner` for the functions.
+class Entangled:
+    """Two agents and their pair, for an environment; all methods are pure."""
 
-    Raises:
-        UserError: the environment has other than two agents.
-    """
-    spec = env.spec
-    if spec.agents != AGENTS:
-        raise UserError(
-            f"entangled needs two agents, one for each half of a pair; {spec.name} has {spec.agents}"
-        )
-    outputs = 1 + OUTCOMES * spec.actions
+    def __init__(self, config: Config, env: Environment) -> None:
+        self.config, self.spec = config, env.spec
+        self.team = agents_of.build(env.spec, self._network, shared=False)
+        self.critic = critics.build(env.spec, self._critic, "state")
+        self.descent = descend(self.loss, optimiser.build(config), AXES)
 
-    def make_network(features: int, key: PRNGKeyArray) -> Any:
+    def _network(self, features: int, key: PRNGKeyArray) -> Any:
+        config, outputs = self.config, 1 + OUTCOMES * self.spec.actions
         return by_name.make(
             config.network, features, outputs, key, hidden=config.hidden, layer_norm=False, head_gain=1.0
         )
 
-    def make_critic(features: int, values: int, key: PRNGKeyArray) -> Any:
-        return MLP(features, values, key=key, hidden=config.hidden, layer_norm=False)
+    def _critic(self, features: int, values: int, key: PRNGKeyArray) -> Any:
+        return MLP(features, values, key=key, hidden=self.config.hidden, layer_norm=False)
 
-    team = agents_of.build(spec, make_network, shared=False)
-    critic = critics.build(spec, make_critic, "state")
-    steps = optimiser.build(config)
-
-    def init(key: PRNGKeyArray) -> TrainState:
+    def init(self, key: PRNGKeyArray) -> TrainState:
         k_agents, k_critic = jax.random.split(key)
-        weights = Weights(team.init(k_agents), critic.init(k_critic))
-        return TrainState(weights, steps.init(weights), jnp.int32(0))
+        weights = Weights(self.team.init(k_agents), self.critic.init(k_critic))
+        return TrainState(weights, self.descent.init(weights), jnp.int32(0))
 
-    def split(out: Float[Array, "*X O"]) -> tuple[Float[Array, "*X"], Float[Array, "*X M U"]]:
+    def split(self, out: Float[Array, "*X O"]) -> tuple[Float[Array, "*X"], Float[Array, "*X M U"]]:
         """An agent's angle, and its logits after each outcome."""
-        logits = out[..., 1:].reshape(*out.shape[:-1], OUTCOMES, spec.actions)
-        return out[..., 0], logits + HABIT * jnp.eye(OUTCOMES, spec.actions)
+        logits = out[..., 1:].reshape(*out.shape[:-1], OUTCOMES, self.spec.actions)
+        return out[..., 0], logits + HABIT * jnp.eye(OUTCOMES, self.spec.actions)
 
     def draw(
-        key: PRNGKeyArray, out: Float[Array, "A O"], legal: Bool[Array, "A U"], mode: Mode
+        self, key: PRNGKeyArray, out: Float[Array, "A O"], legal: Bool[Array, "A U"], mode: Mode
     ) -> Int[Array, "A"]:
         """Measure, and act on what was measured. Outcomes are always drawn; ``greedy`` is about the rest.
 
         Agent 0 measures first, agent 1 then as its half was left; the other order gives the same chances.
         """
-        angles, logits = split(out)
-        chances = outcomes(config.pair, angles)
+        angles, logits = self.split(out)
+        chances = outcomes(self.config.pair, angles)
         k_first, k_second, k_act = jax.random.split(key, 3)
         first = jax.random.categorical(k_first, jnp.log(chances.sum(1) + 1e-12))
         second = jax.random.categorical(k_second, jnp.log(chances[first] + 1e-12))
-        told = logits[jnp.arange(AGENTS), jnp.stack([first, second])]
+        measured = logits[jnp.arange(AGENTS), jnp.stack([first, second])]
         each = jax.vmap(categorical.choose, in_axes=(0, 0, 0, None))
-        return each(jax.random.split(k_act, AGENTS), told, legal, mode)
+        return each(jax.random.split(k_act, AGENTS), measured, legal, mode)
 
-    def joint_log_prob(out: Array, legal: Array, actions: Int[Array, "A"]) -> Float[Array, ""]:
-        angles, logits = split(out)
+    def joint_log_prob(self, out: Array, legal: Array, actions: Int[Array, "A"]) -> Float[Array, ""]:
+        """log P(a | o) of one joint action."""
+        angles, logits = self.split(out)
         answers = jnp.exp(categorical.log_probabilities(logits, legal[:, None]))
-        return jnp.log(joint(config.pair, angles, answers)[actions[0], actions[1]] + 1e-12)
+        return jnp.log(joint(self.config.pair, angles, answers)[actions[0], actions[1]] + 1e-12)
 
     def explore(
-        s: TrainState, memory: Memory, now: TimeStep, key: PRNGKeyArray
-    ) -> tuple[Memory, Int[Array, "B A"], tuple[()]]:
-        memory, out = team.step(s.weights.agents, memory, now.observation)
+        self, s: TrainState, memory: Memory, now: TimeStep, key: PRNGKeyArray
+    ) -> tuple[Memory, Actions, tuple[()]]:
+        memory, out = self.team.step(s.weights.agents, memory, now.observation)
         keys = jax.random.split(key, len(out))
-        return memory, jax.vmap(draw, in_axes=(0, 0, 0, None))(keys, out, now.legal, "sample"), ()
+        return memory, jax.vmap(self.draw, in_axes=(0, 0, 0, None))(keys, out, now.legal, "sample"), ()
 
-    def loss(weights: Weights, rows: Rows) -> tuple[Float[Array, ""], Metrics]:
-        later, legal = jax.tree.map(lambda x: x[1:], rows.timestep), rows.timestep.legal[:-1]
-        value = critic.values(weights.critic, rows).mean((-2, -1))
-        reward = team_reward(spec, later.reward)
-        given = (reward, jax.lax.stop_gradient(value), later.terminated, later.over)
-        gain = advantages.gae(*given, config.gamma, config.gae_lambda)
-        aim, weight = gain + given[1][:-1], rows.valid.astype(jnp.float32)
-        out = team.unroll(weights.agents, rows)[:-1]
-        logs = jax.vmap(jax.vmap(joint_log_prob))(out, legal, rows.actions)
-        gain = advantages.standardise(gain, weight)
-        entropy = categorical.entropy(
-            split(out)[1], jnp.broadcast_to(legal[..., None, :], split(out)[1].shape)
+    def judge(self, weights: Weights, rows: Rows) -> Batch:
+        """Advantages and targets of the team."""
+        later, config = rows.after, self.config
+        value = jax.lax.stop_gradient(self.critic.values(weights.critic, rows).mean((-2, -1)))
+        reward = team_reward(self.spec, later.reward)
+        advantage = advantages.gae(
+            reward, value, later.terminated, later.over, config.gamma, config.gae_lambda
         )
-        told = {
-            "policy_loss": -masked_mean(logs * gain, weight),
-            "value_loss": masked_mean(jnp.square(value[:-1] - aim), weight),
-            "entropy": masked_mean(entropy.mean((-2, -1)), weight),
-        }
-        cost = told["policy_loss"] + told["value_loss"] - config.entropy_weight * told["entropy"]
-        return cost, told
+        mask = rows.valid.astype(jnp.float32)
+        return Batch(rows, advantages.standardise(advantage, mask), advantage + value[:-1])
 
-    def learn(s: TrainState, rows: Rows, key: PRNGKeyArray) -> tuple[TrainState, Metrics]:
+    def loss(self, weights: Weights, constants: tuple[()], batch: Batch) -> tuple[Float[Array, ""], Metrics]:
+        """Policy gradient on the joint action, the critic's squared error, and the entropy bonus."""
+        rows, legal = batch.rows, batch.rows.timestep.legal[:-1]
+        mask = rows.valid.astype(jnp.float32)
+        value = self.critic.values(weights.critic, rows).mean((-2, -1))
+        out = self.team.unroll(weights.agents, rows)[:-1]
+        logs = jax.vmap(jax.vmap(self.joint_log_prob))(out, legal, rows.actions)
+        logits = self.split(out)[1]
+        entropy = categorical.entropy(logits, jnp.broadcast_to(legal[..., None, :], logits.shape))
+        metrics = {
+            "policy_loss": -masked_mean(logs * batch.advantage, mask),
+            "value_loss": masked_mean(value_loss(value[:-1], batch.target), mask),
+            "entropy": masked_mean(entropy.mean((-2, -1)), mask),
+        }
+        bonus = self.config.entropy_weight * metrics["entropy"]
+        return metrics["policy_loss"] + metrics["value_loss"] - bonus, metrics
+
+    def learn(self, s: TrainState, rows: Rows, key: PRNGKeyArray) -> tuple[TrainState, Metrics]:
         del key
         env_steps = s.env_steps + rows.valid.sum()
-        gradient, told = jax.grad(loss, has_aux=True)(s.weights, rows)
-        weights, state = steps.step(gradient, s.optimiser, s.weights, env_steps)
-        return TrainState(weights, state, env_steps), told
-
-    def act_jointly(
-        parameters: Parameters,
-        memory: Memory,
-        observation: Array,
-        legal: Array,
-        key: PRNGKeyArray,
-        mode: Mode,
-    ) -> tuple[Memory, Int[Array, "A"]]:
-        memory, out = jax.vmap(team.one, in_axes=(None, 0, 0, 0))(
-            parameters, jnp.arange(AGENTS), memory, observation
-        )
-        return memory, draw(key, out, legal, mode)
-
-    def alone(out: Float[Array, "O"]) -> tuple[Float[Array, "M"], Float[Array, "M U"]]:
-        """The chances of an agent's outcomes, whatever the other one does, and its logits after each."""
-        angle, logits = split(out)
-        return outcomes(config.pair, jnp.full(AGENTS, angle)).sum(1), logits
+        batch = self.judge(s.weights, rows)
+        weights, state, metrics = self.descent.step(s.weights, s.optimiser, (), batch, env_steps)
+        return TrainState(weights, state, env_steps), metrics
 
     def act(
+        self, parameters: Parameters, memory: Memory, seen: Seen, key: PRNGKeyArray, mode: Mode
+    ) -> tuple[Memory, Actions]:
+        """Both agents measure: as `core.learner.Act`."""
+        memory, out = jax.vmap(self.team.one, in_axes=(None, 0, 0, 0))(
+            parameters, jnp.arange(AGENTS), memory, seen.observation
+        )
+        return memory, self.draw(key, out, seen.legal, mode)
+
+    def marginal(self, out: Float[Array, "O"]) -> tuple[Float[Array, "M"], Float[Array, "M U"]]:
+        """The chances of an agent's outcomes, whatever the other one does, and its logits after each."""
+        angle, logits = self.split(out)
+        return outcomes(self.config.pair, jnp.full(AGENTS, angle)).sum(1), logits
+
+    def alone(
+        self,
         parameters: Parameters,
         agent: Int[Array, ""],
         memory: Memory,
@@ -247,30 +252,43 @@ def build(config: Config, env: Environment) -> Learner:
         legal: Array,
         key: PRNGKeyArray,
         mode: Mode = "greedy",
-    ) -> tuple[Memory, Int[Array, ""]]:
-        memory, out = team.one(parameters, agent, memory, observation)
-        chances, logits = alone(out)
+    ) -> tuple[Memory, Actions]:
+        """What an agent does while nobody looks at the other one: its own chances are the same."""
+        memory, out = self.team.one(parameters, agent, memory, observation)
+        chances, logits = self.marginal(out)
         k_measure, k_act = jax.random.split(key)
         outcome = jax.random.categorical(k_measure, jnp.log(chances + 1e-12))
         return memory, categorical.choose(k_act, logits[outcome], legal, mode)
 
-    def values(
-        parameters: Parameters, agent: Int[Array, ""], memory: Memory, observation: Array
+    def scores(
+        self, parameters: Parameters, agent: Int[Array, ""], memory: Memory, observation: Array
     ) -> Float[Array, "U"]:
-        chances, logits = alone(team.one(parameters, agent, memory, observation)[1])
+        chances, logits = self.marginal(self.team.one(parameters, agent, memory, observation)[1])
         return jnp.log(chances @ jax.nn.softmax(logits))
 
+
+def build(config: Config, env: Environment) -> Learner:
+    """Two agents and their pair, for an environment; see `Learner` for the functions.
+
+    Args:
+        config: its settings.
+        env: of two agents with discrete actions.
+
+    Raises:
+        UserError: the environment has other than two agents.
+    """
+    if env.spec.agents != AGENTS:
+        raise UserError(
+            f"entangled needs two agents, one for each half of a pair; {env.spec.name} has {env.spec.agents}"
+        )
+    own = Entangled(config, env)
+    start = lambda: spread(own.team.memory(), AGENTS)
     return Learner(
-        copies=config.copies,
-        steps=config.steps,
-        init=init,
-        explore=explore,
-        learn=learn,
-        policy=lambda s: s.weights.agents,
-        act=act,
-        memory=team.memory,
-        values=values,
+        policy=Policy(start, own.act, own.alone, execution.EachScores(own.scores)),
+        source=Rollout(config.num_envs, config.num_steps, own.explore),
+        init=own.init,
+        learn=own.learn,
+        execution=lambda s: s.weights.agents,
         weights=lambda s: s.weights,
-        start_from=lambda s, w: TrainState(w, steps.init(w), s.env_steps),
-        act_jointly=act_jointly,
+        start_from=lambda s, w: TrainState(w, own.descent.init(w), s.env_steps),
     )

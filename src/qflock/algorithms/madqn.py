@@ -14,13 +14,15 @@ from typing import Any
 
 import equinox as eqx
 import jax
-import optax
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from qflock.algorithms._value import learner
 from qflock.algorithms._value.config import ValueConfig
+from qflock.core.environment import Environment
 from qflock.core.errors import UserError
-from qflock.core.types import Environment, Learner, Parameters, Rows
+from qflock.core.learner import Learner
+from qflock.core.steps import Parameters, Rows
+from qflock.learning.losses import td_loss
 from qflock.networks import inputs
 from qflock.networks.agents import Agents
 from qflock.networks.mlp import MLP
@@ -66,7 +68,7 @@ def build(config: Config, env: Environment) -> Learner:
     return learner.build(config, env, lambda env, core: _central(config, env, core.team))
 
 
-def _central(config: Config, env: Environment, team: Agents) -> learner.Beside:
+def _central(config: Config, env: Environment, team: Agents) -> learner.Auxiliary:
     """The central value network: of the state, or of what the agents' encoders make of what they see."""
     shares = config.central_weight > 0
     stage = inputs.of_state(env.spec, config.input_stage)
@@ -75,13 +77,15 @@ def _central(config: Config, env: Environment, team: Agents) -> learner.Beside:
     def init(key: PRNGKeyArray) -> MLP:
         return MLP(size, 1, key=key, hidden=config.central_hidden, orthogonal=config.orthogonal)
 
-    def cost(central: MLP, agents: Parameters, rows: Rows, aim: Float[Array, "T N"]) -> Float[Array, "T N"]:
+    def loss(
+        central: MLP, agents: Parameters, rows: Rows, target: Float[Array, "T N"]
+    ) -> Float[Array, "T N"]:
         if shares:
             seen: Any = team.unroll(Encoder(agents), rows)[:-1]
         else:
             seen = jax.vmap(jax.vmap(stage.apply))(rows.timestep.state[:-1])
-        flat = seen.reshape(aim.size, size)
+        flat = seen.reshape(target.size, size)
         value = jax.vmap(central)(flat)[:, 0]
-        return optax.losses.huber_loss(value.reshape(aim.shape), aim)
+        return td_loss(value.reshape(target.shape) - target, "huber")
 
-    return learner.Beside("central", config.central_weight or 1.0, not shares, init, cost)
+    return learner.Auxiliary("central", config.central_weight or 1.0, not shares, init, loss)

@@ -20,8 +20,11 @@ from qflock.algorithms._value import learner
 from qflock.algorithms._value.config import ValueConfig
 from qflock.algorithms._value.q_config import need
 from qflock.algorithms._value.q_learning import QLearning, Weights, choose
-from qflock.core.types import Environment, Learner, Parameters, Rows
+from qflock.core.environment import Environment
+from qflock.core.learner import Learner
+from qflock.core.steps import Parameters, Rows
 from qflock.learning import exploration
+from qflock.learning.losses import central_weights, optimistic_weights
 from qflock.networks import inputs
 from qflock.networks.mlp import MLP
 
@@ -66,7 +69,7 @@ def build(config: Config, env: Environment) -> Learner:
     return learner.build(config, env, lambda env, core: _central(config, env, core))
 
 
-def _central(config: Config, env: Environment, core: QLearning) -> learner.Beside:
+def _central(config: Config, env: Environment, core: QLearning) -> learner.Auxiliary:
     spec = env.spec
     state = inputs.of_state(spec, config.input_stage).size if core.mixes_state else spec.state
 
@@ -78,22 +81,23 @@ def _central(config: Config, env: Environment, core: QLearning) -> learner.Besid
     def value(central: Central, rows: Rows, actions: Array) -> Float[Array, "T N"]:
         """Q* of joint actions at the rows that have one."""
         q = core.team.unroll(central.agents, rows)[:-1]
-        return core.mixed(central.mixer, choose(q, actions, jax.tree.map(lambda x: x[:-1], rows.timestep)))
+        return core.mixed(central.mixer, choose(q, actions, rows.before))
 
-    def aims(q: Float[Array, "T+1 N A U"], target: Weights, rows: Rows) -> Float[Array, "T N"]:
-        return core.aims(q, core.team.unroll(target.beside.agents, rows), target.beside.mixer, rows)
+    def targets(q: Float[Array, "T+1 N A U"], weights: Weights, rows: Rows) -> Float[Array, "T N"]:
+        of_central = weights.auxiliary
+        return core.targets(q, core.team.unroll(of_central.agents, rows), of_central.mixer, rows)
 
-    def cost(
-        central: Central, agents: Parameters, rows: Rows, aim: Float[Array, "T N"]
+    def loss(
+        central: Central, agents: Parameters, rows: Rows, target: Float[Array, "T N"]
     ) -> Float[Array, "T N"]:
-        return jnp.square(value(central, rows, rows.actions) - aim)
+        return jnp.square(value(central, rows, rows.actions) - target)
 
-    def emphasis(online: Weights, said: learner.Said, rows: Rows) -> Float[Array, "T N"]:
-        better = said.total < said.aim
-        if config.weighting == "central":
-            greedy = exploration.greedy(said.q[:-1], rows.timestep.legal[:-1])
-            better = said.aim > value(online.beside, rows, greedy)
-            better |= (greedy == rows.actions).all(-1)
-        return jnp.where(better, 1.0, config.weight)
+    def weighting(online: Weights, predicted: learner.Predicted, rows: Rows) -> Float[Array, "T N"]:
+        if config.weighting == "optimistic":
+            return optimistic_weights(predicted.total, predicted.target, config.weight)
+        greedy = exploration.greedy(predicted.q[:-1], rows.timestep.legal[:-1])
+        is_greedy = (greedy == rows.actions).all(-1)
+        greedy_value = value(online.auxiliary, rows, greedy)
+        return central_weights(predicted.target, greedy_value, is_greedy, config.weight)
 
-    return learner.Beside("central", 1.0, core.mixes_state, init, cost, aims, emphasis)
+    return learner.Auxiliary("central", 1.0, core.mixes_state, init, loss, targets, weighting)

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from qflock.bridges._options import Option
-from qflock.core.types import Codes, Entities
+from qflock.core.spec import Codes, Entities
 
 HOME = "jumanji.environments.routing"
 

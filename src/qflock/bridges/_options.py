@@ -6,7 +6,7 @@ import dataclasses
 import importlib
 import inspect
 import types
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
@@ -26,7 +26,7 @@ class Option(NamedTuple):
 
 
 def of_constructor(
-    function: Callable[..., Any], leave_out: Iterable[str] = (), owner: str = "the environment"
+    function: Any, leave_out: Iterable[str] = (), owner: str = "the environment"
 ) -> dict[str, Option]:
     """The parameters of a function or class whose defaults are plain values, by name.
 
@@ -34,7 +34,7 @@ def of_constructor(
     says what else a parameter may be. All others (functions, JAX arrays, no default) are left out.
 
     Args:
-        function: what is called to make the environment.
+        function: what is called to make the environment: a function or a class.
         leave_out: parameters that are no settings.
         owner: whose parameters they are, for the help.
     """

@@ -10,14 +10,17 @@ import numpy as np
 from gymnasium import spaces
 from pettingzoo import ParallelEnv
 
+from qflock.core.environment import Drawable, Environment
 from qflock.core.errors import UserError
-from qflock.core.types import Drawable, Environment, TimeStep
+from qflock.core.spec import Box, Choices
+from qflock.core.steps import TimeStep
+from qflock.learning.actions import of
 
 
 class AsPettingZoo(ParallelEnv):
     """One copy of an environment of ours, agents named ``agent_0`` ...
 
-    Legal actions are in ``infos[agent]["action_mask"]``, the task's measures beside it. Where all agents are
+    Legal choices are in ``infos[agent]["action_mask"]``, the task's measures beside it. Where all agents are
     paid the same team reward, each gets all of it. Agents that leave early are terminated.
 
     Args:
@@ -44,7 +47,8 @@ class AsPettingZoo(ParallelEnv):
         self.observation_spaces = {
             a: _box(spec.observation, shown.observation.dtype) for a in self.possible_agents
         }
-        self.action_spaces = {a: spaces.Discrete(spec.actions) for a in self.possible_agents}
+        self.action_spaces = {a: _action_space(spec.action) for a in self.possible_agents}
+        self._idle = np.asarray(_idle(spec.action))
         self.state_space = _box(spec.state, shown.state.dtype)
         self._key: Any = None
         self._window: Any = None
@@ -69,12 +73,12 @@ class AsPettingZoo(ParallelEnv):
         return self._observations(self.agents), self._infos(self.agents)
 
     def step(self, actions: dict[str, Any]) -> tuple[dict, dict, dict, dict, dict]:
-        """One joint action; agents that are not named take action 0."""
+        """One joint action; agents that are not named take choice 0, or the middle of a Box."""
         if not self.agents:
             return {}, {}, {}, {}, {}
-        chosen = [int(actions.get(agent, 0)) for agent in self.possible_agents]
+        chosen = [np.asarray(actions.get(agent, self._idle)) for agent in self.possible_agents]
         self._key, key = jax.random.split(self._key)
-        stepped = self._step(key, self._state, jnp.array(chosen, jnp.int32))
+        stepped = self._step(key, self._state, jnp.array(np.stack(chosen), self._idle.dtype))
         self._state, now = jax.device_get(stepped)
         self._now = now
         there = dict(zip(self.possible_agents, now.active.tolist(), strict=True))
@@ -133,8 +137,23 @@ class AsPettingZoo(ParallelEnv):
     def _infos(self, agents: list[str]) -> dict[str, dict[str, Any]]:
         now: TimeStep = self._now
         measures = {name: float(x) for name, x in now.measures.items()}
+        if not self.environment.spec.masked:
+            return {a: dict(measures) for a in agents}
         legal = np.asarray(now.legal, np.int8)
         return {a: {"action_mask": legal[self.possible_agents.index(a)], **measures} for a in agents}
+
+
+def _action_space(action: Choices | Box) -> spaces.Space:
+    """One agent's actions as Gymnasium has them."""
+    if isinstance(action, Choices):
+        return spaces.Discrete(action.count)
+    return spaces.Box(np.array(action.low, np.float32), np.array(action.high, np.float32), dtype=np.float32)
+
+
+def _idle(action: Choices | Box) -> Any:
+    """What an agent does that is told nothing."""
+    can = of(action)
+    return can.zeros() if isinstance(action, Choices) else can.none()
 
 
 def _box(size: int, dtype: Any) -> spaces.Box:

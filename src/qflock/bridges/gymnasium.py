@@ -1,6 +1,6 @@
 """Gymnasium's environments as ours, each a team of one agent: ``gymnasium:CartPole-v1``.
 
-Copies live in workers; see `_hosting`.
+Copies live in workers; see `bridges.host`.
 """
 
 from __future__ import annotations

@@ -21,8 +21,10 @@ from jaxtyping import Array, Bool, Int, PRNGKeyArray
 
 from qflock.bridges import _arrays, _jaxmarl_families, _options
 from qflock.bridges._jaxmarl_families import Family, Step
+from qflock.core.environment import ReferencePolicy
 from qflock.core.errors import UserError, unknown
-from qflock.core.types import ReferencePolicy, Spec, TimeStep
+from qflock.core.spec import Spec
+from qflock.core.steps import TimeStep
 
 EXTRA = "envs"
 WORLD = "world_state"

@@ -17,7 +17,8 @@ from jaxtyping import Array, Int, PRNGKeyArray
 from qflock.bridges import _arrays, _options
 from qflock.bridges._jumanji_games import GAMES, Game
 from qflock.core.errors import UserError, unknown
-from qflock.core.types import Spec, TimeStep
+from qflock.core.spec import Spec
+from qflock.core.steps import TimeStep
 
 EXTRA = "envs"
 

@@ -1,6 +1,6 @@
 """PettingZoo's parallel environments as ours: ``pettingzoo:mpe2.simple_spread_v3``.
 
-The name after the colon is a module with a ``parallel_env``. Copies live in workers; see `_hosting`.
+The name after the colon is a module with a ``parallel_env``. Copies live in workers; see `bridges.host`.
 Observations are flattened and padded, so are actions, with masks; agents that have left are inactive.
 """
 

@@ -11,12 +11,15 @@ import importlib
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 from types import ModuleType
+from typing import Any
 
 from qflock.core.errors import UserError, unknown
 from qflock.core.version import __version__
 from qflock.settings import trust
+from qflock.settings.renamed import RenamedSetting
 
 COMMANDS = {
     "train": "train an algorithm on an environment",
@@ -63,6 +66,7 @@ exit codes
 
 FEW_COLLECTIONS = (100_000, 50, 50)
 """Tracing makes millions of objects that stay; looking for garbage among them took a seventh of the start."""
+_PYTHONS = warnings.showwarning
 BAD_INPUT, INTERNAL, INTERRUPTED, BROKEN_PIPE = 2, 70, 130, 141
 
 
@@ -83,6 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         trust.everything()
     arguments = [word for word in arguments if word not in ("--debug", "--trust")]
     trust.name(*arguments, *(word.partition("=")[2] for word in arguments))
+    warnings.showwarning = _show_warning
     try:
         status = _dispatch(arguments)
         sys.stdout.flush()
@@ -140,6 +145,14 @@ def _line_of_the_users(problem: Exception) -> str | None:
         if frame.f_globals.get("__name__") in GIVEN:
             return f"{frame.f_code.co_filename}:{line}"
     return None
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+    """A notice of ours as one line; other warnings as Python shows them."""
+    if category is RenamedSetting:
+        print(f"qflock: {message}", file=sys.stderr)
+    else:
+        _PYTHONS(message, category, *where, **more)
 
 
 def _say(message: str, debug: bool) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, NamedTuple, get_type_hints
 
 from qflock.core.errors import UserError
+from qflock.settings import renamed
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -59,6 +60,7 @@ def parse(
     see = f"(see {command.removesuffix(' RUN')} --help)"
     if wants_help(argv):
         print(f"{about}\n")
+    argv = _current(argv, [name for group in groups for name in options(group)])
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):
@@ -79,6 +81,19 @@ def parse(
     if rest:
         raise _left_over(rest[0], list(argv), see, [name for group in groups for name in options(group)])
     return [getattr(parsed, group.title, None) for group in groups]
+
+
+def _current(argv: Sequence[str], known: Sequence[str]) -> list[str]:
+    """Arguments with the names that settings have now; a notice where one was given by an old name."""
+    words, pairs = list(argv), []
+    for at, word in enumerate(words):
+        option, equals, value = word.partition("=")
+        name = renamed.RENAMED.get(_name(option)) if option.startswith("--") else None
+        if name and f"--{_name(option)}" not in known and f"--{name}" in known:
+            words[at] = f"--{name}{equals}{value}"
+            pairs.append((option, f"--{name}"))
+    renamed.notice(pairs)
+    return words
 
 
 def options(group: Group) -> list[str]:

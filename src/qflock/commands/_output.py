@@ -80,6 +80,12 @@ def show_scores(result: Mapping[str, Any]) -> None:
     console.print(table)
 
 
+def executed(result: Mapping[str, Any]) -> str:
+    """How the policy that was scored is executed, to follow a sentence; empty where that is not known."""
+    how = result.get("execution")
+    return f"; execution: {how}" if how else ""
+
+
 def show_training(result: Mapping[str, Any]) -> None:
     """What stands at the end of training: the scores, where the run is, and what to type next.
 
@@ -89,7 +95,8 @@ def show_training(result: Mapping[str, Any]) -> None:
     run = result["run"]
     print(
         f"\n{result['algorithm']} on {result['environment']}: {result['env_steps']:,} steps for each seed "
-        f"in {result['seconds']:.0f} s, {result['parameters']:,} parameters\n"
+        f"in {result['seconds']:.0f} s, {result['parameters']:,} parameters"
+        f"{executed(result)}\n"
     )
     show_scores(result)
     steps = [

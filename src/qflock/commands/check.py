@@ -53,9 +53,8 @@ def run(argv: list[str]) -> int:
 
 
 def _findings(name: str, settings: Any) -> list[str]:
-    from qflock.bridges.host.workers import HostEnvironment
     from qflock.machine import device
-    from qflock.playing.conformance import checks, host
+    from qflock.playing import conformance
 
     device.use("cpu")
     try:
@@ -65,8 +64,7 @@ def _findings(name: str, settings: Any) -> list[str]:
     except Exception as problem:
         words = " ".join(str(problem).split())[:200]
         return [f"making it fails with {type(problem).__name__}: {words}"]
-    check = host.findings if isinstance(env, HostEnvironment) else checks.findings
-    return check(env)
+    return conformance.findings(env)
 
 
 def _show(result: dict[str, Any]) -> None:

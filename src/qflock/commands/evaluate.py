@@ -11,8 +11,10 @@ from qflock.core.errors import UserError
 
 COMMAND = "qflock evaluate RUN"
 ABOUT = """Score a run's policy on fresh episodes, beside random play and the references
-that the environment ships. RUN is the run's folder, or latest. Every agent
-acts alone, on its own observation; mixer and critic are not loaded.
+that the environment ships. RUN is the run's folder, or latest. Mixer and
+critic are not loaded. The scores' heading says how the policy is executed:
+decentralised, where every agent acts alone, on its own observation; drawn
+together; or centralised.
 
 Settings of the environment may differ from the run's: --env.NAME VALUE (help
 lists them when it is given a run: qflock evaluate latest --help)."""
@@ -94,5 +96,6 @@ def run(argv: list[str]) -> int:
 
 
 def _show(result: dict[str, Any]) -> None:
-    print(f"{result['run']}: {result['episodes']} {result['mode']} episodes for each seed\n")
+    played = f"{result['episodes']} {result['mode']} episodes for each seed"
+    print(f"{result['run']}: {played}{_output.executed(result)}\n")
     _output.show_scores(result)

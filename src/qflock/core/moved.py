@@ -11,7 +11,7 @@ from types import ModuleType
 
 GONE_IN = "0.3"
 _NEW_ROOMS = {
-    "core": "types errors",
+    "core": "errors",
     "settings": "config registry trust",
     "machine": "device processes",
     "files": "runs.storage runs.tensors",
@@ -22,7 +22,8 @@ _NEW_ROOMS = {
 }
 MOVED = {
     **{old: f"{room}.{old.split('.')[-1]}" for room, olds in _NEW_ROOMS.items() for old in olds.split()},
-    "parts": "networks",
+    "parts": "",
+    "types": "core",
     "parts.networks": "networks.by_name",
     "parts.circuits": "networks.circuit",
     "parts.lookup": "networks.lookup",

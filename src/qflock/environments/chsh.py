@@ -16,8 +16,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Float32, Int, Int32, PRNGKeyArray
 
-from qflock.core.types import ReferencePolicy, Spec, TimeStep
-from qflock.core.types import State as AnyState
+from qflock.core.environment import ReferencePolicy
+from qflock.core.environment import State as AnyState
+from qflock.core.spec import Spec
+from qflock.core.steps import TimeStep
 from qflock.environments._tables import picture
 
 AGENTS, ACTIONS, QUESTIONS = 2, ("0", "1"), 2
@@ -36,7 +38,7 @@ class State(NamedTuple):
 
 
 class Environment:
-    """The CHSH game as pure functions. Of the sort `qflock.core.types.Exact`.
+    """The CHSH game as pure functions. Of the sort `qflock.core.Exact`.
 
     An agent sees its own question as a one-hot vector; the state is both questions.
     """
@@ -106,7 +108,7 @@ class Environment:
     def exact_return(
         self, probabilities: Float[Array, "*B 2 2 2"], discount: float | Float[Array, ""] = 1.0
     ) -> Float[Array, "*B"]:
-        """The share of games that independent agents win, at most 0.75; see `qflock.core.types.Exact`."""
+        """The share of games that independent agents win, at most 0.75; see `qflock.core.Exact`."""
         del discount  # the one step is not discounted
         own, other = probabilities[..., 0, :, :], probabilities[..., 1, :, :]
         return self.exact_joint_return(own[..., :, None, :, None] * other[..., None, :, None, :])

@@ -14,8 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from qflock.core.types import ReferencePolicy, Spec, TimeStep
-from qflock.core.types import State as AnyState
+from qflock.core.environment import ReferencePolicy
+from qflock.core.environment import State as AnyState
+from qflock.core.spec import Spec
+from qflock.core.steps import TimeStep
 from qflock.environments._tables import picture
 
 AGENTS, ACTIONS = 2, ("A", "B")

@@ -17,6 +17,7 @@ from qflock.evidence import experiment_results
 from qflock.files import csv_log
 from qflock.runs import folder, summaries
 from qflock.runs.folder import RunFolder
+from qflock.settings import renamed
 from qflock.settings.run import RunSettings
 
 METRICS = (  # that every run has; an environment's measures, such as solved, come on top
@@ -51,6 +52,7 @@ class Record:
         tuning_budget: what was spent on finding the settings, as the run states it.
         version: of the library that trained it.
         label: what its experiment calls the method; None where it is no experiment's cell.
+        execution: how its policy is executed, as `playing.execution.kind` says; None where the run does not.
     """
 
     path: Path
@@ -66,6 +68,7 @@ class Record:
     tuning_budget: Any
     version: str
     label: str | None = None
+    execution: str | None = None
 
 
 def find(patterns: Iterable[str | Path]) -> list[Path]:
@@ -123,7 +126,7 @@ def read(path: Path | str) -> Record:
 
 
 def _record(run: RunFolder, facts: Mapping[str, Any], summary: Mapping[str, Any]) -> Record:
-    settings = dict(facts["settings"])
+    settings = renamed.mapping(facts["settings"])
     algorithm, environment = settings.pop("algorithm"), dict(settings.pop("env"))
     final = summary["final_evaluation"]
     rows = {int(row["seed"]): _numbers(row) for row in final["per_seed"]}
@@ -149,6 +152,7 @@ def _record(run: RunFolder, facts: Mapping[str, Any], summary: Mapping[str, Any]
         tuning_budget=summary.get("tuning_budget"),
         version=str(facts.get("versions", {}).get("qflock", "unknown")),
         label=summary.get("experiment", {}).get("label"),
+        execution=summary.get("execution"),
     )
 
 

@@ -145,11 +145,11 @@ def work(cell: Cell) -> None:
     A folder that another process is writing (a job of an earlier start that is still alive) is waited for.
 
     Raises:
-        UserError: as `remembered.train` and `remembered.resume`.
+        UserError: as `runner.train` and `runner.resume`.
         Interrupted: asked to stop; the state is saved.
     """
     from qflock.evidence.figures.illustrate import illustrate
-    from qflock.runs.train import remembered
+    from qflock.runs.train import runner
 
     while _is_held(cell.folder):
         time.sleep(0.5)
@@ -160,9 +160,9 @@ def work(cell: Cell) -> None:
     device.use(cell.settings.run.device, devices=cell.settings.run.devices)
     if not run.hparams.is_file():
         cell.folder.parent.mkdir(parents=True, exist_ok=True)
-        remembered.train(cell.settings, quiet=True)
+        runner.train(cell.settings, quiet=True)
     elif not (cell.folder / "summary.json").is_file():
-        remembered.resume(cell.folder, quiet=True)
+        runner.resume(cell.folder, quiet=True)
     if cell.pictures:
         illustrate(cell.folder)
     _seal(cell)

@@ -7,24 +7,28 @@ import json
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
+from qflock.core import portable as declared
 from qflock.core.errors import UserError
-from qflock.core.types import Parameters, Spec
+from qflock.core.learner import Policy, Scores
+from qflock.core.portable import Portable
+from qflock.core.spec import Box, Spec
+from qflock.core.steps import Memory, Parameters, Seen
+from qflock.core.trees import spread
 from qflock.core.version import __version__
 from qflock.exports.numpy_policy import FORMAT, ExportedPolicy
 from qflock.networks import inputs
 from qflock.networks.circuit import Circuit, fixed_rows
 from qflock.networks.mlp import MLP
 from qflock.networks.recurrent import GRU
-from qflock.playing.rollout import spread
+from qflock.playing import execution
 from qflock.runs.policy import Loaded
 from qflock.settings import registry
 from qflock.settings.values import plain
 
 
-class Portable(NamedTuple):
+class Described(NamedTuple):
     """A policy as plain data.
 
     Attributes:
@@ -32,14 +36,14 @@ class Portable(NamedTuple):
         weights: float32 arrays by name; of networks of their own, the first axis is the agent.
         spec: of its environment.
         parameters: the same weights as the learner has them.
-        shared: whether one network serves all agents.
+        portable: what the policy declares of itself.
     """
 
     about: dict[str, Any]
     weights: dict[str, np.ndarray]
     spec: Spec
     parameters: Parameters
-    shared: bool
+    portable: Portable
 
     @property
     def described(self) -> bool:
@@ -47,7 +51,7 @@ class Portable(NamedTuple):
         return self.about["network"]["kind"] in ("mlp", "gru", "circuit")
 
 
-def describe(loaded: Loaded, seed: int | None = None, checkpoint: str = "final") -> Portable:
+def describe(loaded: Loaded, seed: int | None = None, checkpoint: str = "final") -> Described:
     """The policy of one seed.
 
     Args:
@@ -56,20 +60,18 @@ def describe(loaded: Loaded, seed: int | None = None, checkpoint: str = "final")
         checkpoint: what the file says of where the weights come from.
 
     Raises:
-        UserError: no such seed, or a policy without weights.
+        UserError: no such seed, or a policy that cannot be taken home: no agent of it acts alone, its actions
+            are continuous, or it has no weights.
     """
     seed = loaded.seeds[0] if seed is None else seed
     if seed not in loaded.seeds:
         raise UserError(f"the run has no seed {seed}; it has {loaded.seeds}")
-    algorithm, spec, settings = loaded.settings.algorithm, loaded.env.spec, loaded.settings.learner
+    algorithm, spec, policy = loaded.settings.algorithm, loaded.env.spec, loaded.learner.policy
     parameters = jax.tree.map(lambda x: x[loaded.seeds.index(seed)], loaded.parameters)
-    shared, stage = getattr(settings, "share_parameters", None), getattr(settings, "input_stage", None)
-    if loaded.learner.act_jointly is not None:
-        raise UserError(f"a policy of {algorithm} cannot be exported: its agents' actions are drawn together")
-    if not jax.tree.leaves(parameters):
-        raise UserError(f"a policy of {algorithm} cannot be exported: it has no weights")
-    groups, last_action = tuple(getattr(settings, "groups", ())), getattr(settings, "last_action", False)
-    known = shared is not None and stage is not None  # settings by which agents see and share networks
+    if problem := _unfit(policy, spec, parameters):
+        raise UserError(f"a policy of {algorithm} cannot be exported: {problem}")
+    portable = policy.portable or Portable(spec.agents, stage="raw", described=False)
+    known = portable.described and policy.scores is not None
     network = _network(parameters) if known else {"kind": "own", "name": type(parameters).__name__}
     about = {
         "format": FORMAT,
@@ -83,24 +85,51 @@ def describe(loaded: Loaded, seed: int | None = None, checkpoint: str = "final")
         "actions": spec.actions,
         "observation": spec.observation,
         "action_names": list(spec.action_names),
-        "input": _input(spec, stage or "raw"),
-        "identity": bool(shared or groups),
-        "last_action": last_action,
+        "input": _input(spec, portable.stage),
+        "identity": portable.identity,
+        "last_action": portable.last_action,
         "network": network,
-        "memory": _memory(loaded.learner.memory(), network, last_action),
-        "choice": _choice(settings),
+        "memory": _memory(execution.lone_start(policy), network, portable.last_action),
+        "choice": declared.about(portable.choice),
     }
     about = json.loads(json.dumps(about))  # as a reader will find it
-    weights = jax.tree.map(lambda x: np.asarray(x)[list(groups)], parameters) if groups else parameters
+    networks = list(portable.networks)
+    weights = jax.tree.map(lambda x: np.asarray(x)[networks], parameters) if networks else parameters
     named, _ = jax.tree_util.tree_flatten_with_path(weights)
     weights = {jax.tree_util.keystr(path, simple=True, separator="."): np.asarray(x) for path, x in named}
     if isinstance(parameters, Circuit) and known:
         fixed = _fixed(parameters, spec, about)
         about["network"]["fixed"], weights = sorted(fixed), weights | fixed
-    return Portable(about, weights, spec, parameters, bool(shared and not groups))
+    return Described(about, weights, spec, parameters, portable)
 
 
-def check(portable: Portable, loaded: Loaded, exported: ExportedPolicy) -> float:
+def _unfit(policy: Policy, spec: Spec, parameters: Parameters) -> str:
+    """Why a policy cannot be taken home; empty where it can."""
+    if isinstance(spec.action, Box):
+        return f"the actions of {spec.name} are continuous, and these formats hold choices alone so far"
+    how = execution.kind(policy)
+    if how == "drawn together":
+        return "its agents' actions are drawn together"
+    if how != "decentralised":
+        return "it is centrally executed: no agent can act alone"
+    return "" if jax.tree.leaves(parameters) else "it has no weights"
+
+
+def scores_of(policy: Policy, algorithm: str) -> Scores:
+    """The numbers behind a policy's choices.
+
+    Raises:
+        UserError: it has none, so that nothing could be compared with what is written.
+    """
+    if policy.scores is None:
+        raise UserError(
+            f"a policy of {algorithm} cannot be exported so: it has no scores to compare with; take its "
+            "weights by name with --to safetensors"
+        )
+    return policy.scores
+
+
+def check(described: Described, loaded: Loaded, exported: ExportedPolicy) -> float:
     """Let an exported policy and the learner's own act on made-up observations.
 
     Returns:
@@ -109,31 +138,31 @@ def check(portable: Portable, loaded: Loaded, exported: ExportedPolicy) -> float
     Raises:
         UserError: they differ by more than rounding, or choose differently: it is not the same policy.
     """
-    spec, learner, boards = portable.spec, loaded.learner, 64
-    rng, agents = np.random.default_rng(0), jnp.arange(spec.agents)
+    spec, policy, boards = described.spec, loaded.learner.policy, 64
+    scores_by = scores_of(policy, loaded.settings.algorithm)
+    rng = np.random.default_rng(0)
     scale = max([spec.observation_scale, *(group.extent for group in spec.observation_entities)])
 
-    def one(memory: Any, agent: jax.Array, x: jax.Array, allowed: jax.Array) -> tuple[Any, Any, Any]:
-        values = learner.values(portable.parameters, agent, memory, x)
-        after, chosen = learner.act(
-            portable.parameters, agent, memory, x, allowed, jax.random.key(0), "greedy"
-        )
+    def team(memory: Memory, x: jax.Array, allowed: jax.Array) -> tuple[Any, Any, Any]:
+        seen = Seen(x, allowed, allowed.any(-1))
+        values = scores_by(described.parameters, memory, seen)
+        after, chosen = policy.act(described.parameters, memory, seen, jax.random.key(0), "greedy")
         return values, chosen, after
 
-    every = jax.jit(jax.vmap(jax.vmap(one), in_axes=(0, None, 0, 0)))
-    ours, theirs = spread(learner.memory(), boards, spec.agents), exported.initial()
+    every = jax.jit(jax.vmap(team))
+    ours, theirs = spread(policy.start(), boards), exported.initial()
     apart = 0.0
     for _ in range(3):  # steps of an episode, for networks with a memory
         seen = rng.uniform(-0.2, 1.2, (boards, spec.agents, spec.observation))
         seen = np.rint(seen * scale).astype(np.float32)
         legal = rng.random((boards, spec.agents, spec.actions)) < 0.7
         legal[..., rng.integers(spec.actions)] = True
-        wanted, chosen, ours = every(ours, agents, seen, legal)
+        wanted, chosen, ours = every(ours, seen, legal)
         wanted, chosen = np.asarray(wanted), np.asarray(chosen)
         found = exported.scores(theirs, seen, np.ones_like(legal))[1]
         theirs, scores = exported.scores(theirs, seen, legal)
         theirs = exported.acted(theirs, chosen)
-        if portable.about["choice"]["kind"] == "policy":  # an unlikely action's logarithm is mostly rounding
+        if described.about["choice"]["kind"] == "policy":  # an unlikely action's logarithm is mostly rounding
             found, wanted = np.exp(found), np.exp(wanted)
         apart = max(apart, float(np.abs(found - wanted).max() / max(1.0, float(np.abs(wanted).max()))))
         scores = np.where(legal, scores, -np.inf)
@@ -142,7 +171,7 @@ def check(portable: Portable, loaded: Loaded, exported: ExportedPolicy) -> float
         if not apart < 1e-4 or not (behind <= 1e-3 * np.maximum(1.0, np.abs(scores.max(-1)))).all():
             raise UserError(
                 f"a policy of {loaded.settings.algorithm} cannot be exported so: it is more than its network "
-                f"and settings say (by {apart:.1g} of its largest value)"
+                f"and declaration say (by {apart:.1g} of its largest value)"
             )
     return apart
 
@@ -153,7 +182,7 @@ def _plain(settings: Any) -> dict[str, Any]:
 
 
 def _input(spec: Spec, stage: str) -> dict[str, Any]:
-    """The input stage, as `parts.inputs` has it."""
+    """The input stage, as `networks.inputs` has it."""
     if stage == "raw" or not (spec.observation_entities or spec.observation_codes):
         return {"kind": "scaled", "scale": spec.observation_scale}
     groups = [dataclasses.asdict(g) for g in spec.observation_entities]
@@ -217,13 +246,3 @@ def _memory(start: Any, network: dict[str, Any], last_action: bool) -> dict[str,
     inner = leaves[:-1] if last_action else leaves
     names = ["hidden"] if network["kind"] == "gru" else [f"inner{i}" for i in range(len(inner))]
     return dict(zip([*names, "action"], leaves, strict=False))
-
-
-def _choice(settings: Any) -> dict[str, Any]:
-    """How outputs become an action: the highest value, or a policy, after the operator it acts through."""
-    if hasattr(settings, "epsilon_end"):
-        return {"kind": "values", "epsilon": settings.epsilon_end}
-    if getattr(settings, "operator", None) != "mean":  # agents never act with the operator rotation
-        return {"kind": "policy", "operator": None}
-    names = ("eta", "min_entropy", "inverse_temperature", "floor")
-    return {"kind": "policy", "operator": {name: getattr(settings, name) for name in names}}

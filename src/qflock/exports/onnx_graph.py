@@ -14,9 +14,8 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import jax.extend
@@ -24,32 +23,35 @@ import jax.numpy as jnp
 from jax.interpreters.partial_eval import dce_jaxpr
 
 from qflock.algorithms._actor_critic import amplitude
+from qflock.core.errors import UserError
+from qflock.core.steps import Memory
 from qflock.exports import description
-from qflock.exports.description import Portable
+from qflock.exports.description import Described
 from qflock.learning import categorical, exploration
 from qflock.machine import device
+from qflock.networks import agents
+from qflock.networks.agents import Agents
+from qflock.playing.execution import EachScores, lone_start
 from qflock.runs import policy
 from qflock.runs.policy import Loaded
-from qflock.runs.train import program
 
 
-def traced(portable: Portable, loaded: Loaded) -> tuple[Any, list[Any], list[str], list[str]]:
-    """The policy as a traced function of any batch, its inputs' shapes, and the names of both ends."""
-    about, spec, operator = portable.about, portable.spec, portable.about["choice"].get("operator")
-    learner = loaded.learner
-    if operator is not None:  # which acts on log-probabilities of legal actions: it is applied here
-        plain = replace(loaded.settings.learner, operator="none")
-        learner = program.learner_of(replace(loaded.settings, learner=plain), loaded.env)
-    leaves, structure = jax.tree.flatten(learner.memory())
+def traced(described: Described, loaded: Loaded) -> tuple[Any, list[Any], list[str], list[str]]:
+    """The policy as a traced function of any batch, its inputs' shapes, and the names of both ends.
+
+    Raises:
+        UserError: a policy without scores of each agent.
+    """
+    about, spec, portable = described.about, described.spec, described.portable
+    operator, step = about["choice"].get("operator"), _of_one(described, loaded)
+    leaves, structure = jax.tree.flatten(lone_start(loaded.learner.policy))
 
     def one(agent: Any, observation: Any, legal: Any, *memory: Any) -> Any:
-        kept, key = jax.tree.unflatten(structure, memory), jax.random.key(0)
-        scores = learner.values(portable.parameters, agent, kept, observation)
-        kept, _ = learner.act(portable.parameters, agent, kept, observation, legal, key, "greedy")
+        kept, scores = step(agent, jax.tree.unflatten(structure, memory), observation, legal)
         return scores, *jax.tree.leaves(kept)
 
     def board(*x: Any) -> Any:
-        if portable.shared:
+        if portable.described and not portable.networks:
             return jax.vmap(one)(jnp.arange(spec.agents), *x)
         # Networks of their own one by one: a batch of them is more than jax2onnx can reshape.
         each = [one(jnp.int32(agent), *(part[agent] for part in x)) for agent in range(spec.agents)]
@@ -76,18 +78,60 @@ def traced(portable: Portable, loaded: Loaded) -> tuple[Any, list[Any], list[str
     return function, shapes, inputs, outputs
 
 
+class Step(Protocol):
+    """One agent's memory after a time step, and the numbers behind its choice."""
+
+    def __call__(self, agent: Any, memory: Memory, observation: Any, legal: Any, /) -> tuple[Memory, Any]: ...
+
+
+def _of_one(described: Described, loaded: Loaded) -> Step:
+    """A step of one agent.
+
+    An operator acts on log-probabilities of *legal* actions, which the numbers behind a choice do not know:
+    where there is one, they are what the network gives, and the graph applies it.
+    """
+    learnt, parameters = loaded.learner.policy, described.parameters
+    scores, alone = description.scores_of(learnt, loaded.settings.algorithm), learnt.alone
+    if described.about["choice"].get("operator") is not None:
+        team = _team(described)
+        return lambda agent, memory, observation, legal: team.one(parameters, agent, memory, observation)
+    if alone is None or not isinstance(scores, EachScores):
+        raise UserError("its scores are the team's; a graph needs those of each agent")
+
+    def step(agent: Any, memory: Memory, observation: Any, legal: Any) -> tuple[Memory, Any]:
+        after, _ = alone(parameters, agent, memory, observation, legal, jax.random.key(0), "greedy")
+        return after, scores.one(parameters, agent, memory, observation)
+
+    return step
+
+
+def _team(described: Described) -> Agents:
+    """The agents again, from what the policy declares and from its trained networks."""
+    portable, network = described.portable, described.parameters
+    if portable.networks:
+        network = jax.tree.map(lambda x: x[0], network)
+    return agents.build(
+        described.spec,
+        lambda features, key: network,
+        stage=portable.stage,
+        groups=portable.networks,
+        last_action=portable.last_action,
+        ids=portable.identity,
+    )
+
+
 def main(run: str, checkpoint: str, seed: str, output: str) -> None:
     """Write the graph; any failure is the last line on standard error."""
     device.use("cpu")
     loaded = policy.load(run, checkpoint)
-    portable = description.describe(loaded, int(seed), checkpoint)
-    function, shapes, inputs, outputs = traced(portable, loaded)
+    described = description.describe(loaded, int(seed), checkpoint)
+    function, shapes, inputs, outputs = traced(described, loaded)
     import jax2onnx  # type: ignore[reportMissingImports]
 
     logging.getLogger("onnx_ir").setLevel(logging.ERROR)  # shapes that it cannot infer, and does not need
     model = jax2onnx.to_onnx(function, shapes, model_name="policy", input_names=inputs, output_names=outputs)
     entry = model.metadata_props.add()
-    entry.key, entry.value = "about", json.dumps(portable.about)
+    entry.key, entry.value = "about", json.dumps(described.about)
     Path(output).write_bytes(model.SerializeToString())
 
 

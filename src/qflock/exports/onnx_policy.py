@@ -13,7 +13,7 @@ import numpy as np
 
 from qflock.core.errors import UserError
 from qflock.exports import description
-from qflock.exports.description import Portable
+from qflock.exports.description import Described
 from qflock.exports.numpy_policy import ExportedPolicy, Memory
 from qflock.files.storage import replacing
 from qflock.runs.policy import Loaded
@@ -67,7 +67,7 @@ class OnnxPolicy(ExportedPolicy):
         return self.acted(dict(zip(self.about["memory"], [*after, actions], strict=False)), actions), scores
 
 
-def write(path: Path, portable: Portable, loaded: Loaded) -> float:
+def write(path: Path, described: Described, loaded: Loaded) -> float:
     """Let jax2onnx convert the policy, compare the graph with the run's in onnxruntime, and write it.
 
     Returns:
@@ -80,7 +80,7 @@ def write(path: Path, portable: Portable, loaded: Loaded) -> float:
     for name in PACKAGES:
         if importlib.util.find_spec(name) is None:
             raise UserError(f"a file for ONNX needs {name}; install it: pip install 'qflock[onnx]'")
-    about = portable.about
+    about = described.about
     with replacing(path) as temporary:
         words = [str(loaded.folder.path), about["checkpoint"], str(about["seed"]), str(temporary)]
         command = [sys.executable, "-m", "qflock.exports.onnx_graph", *words]
@@ -94,4 +94,4 @@ def write(path: Path, portable: Portable, loaded: Loaded) -> float:
             name = about["network"].get("name", about["network"]["kind"])
             reason = " ".join(str(problem).split())[:200]
             raise UserError(f"the network {name} cannot become ONNX: {reason}") from problem
-        return description.check(portable, loaded, exported)
+        return description.check(described, loaded, exported)

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from qflock.learning import targets
+from qflock.learning.descend import masked_mean
 
 
 def gae(
@@ -34,16 +35,10 @@ def gae(
     return targets.lambda_returns(reward, value[1:], terminated, over, discount, lambda_) - value[:-1]
 
 
-def masked_mean(x: Float[Array, "*X"], weight: Array, count: Array | None = None) -> Float[Array, ""]:
-    """Mean over the entries of weight 1 (or True), whose number is ``count``; 0 where there are none."""
-    count = weight.sum() if count is None else count
-    return jnp.where(weight > 0, x * weight, 0.0).sum() / jnp.maximum(count, 1)
-
-
-def standardise(x: Float[Array, "*X"], weight: Array) -> Float[Array, "*X"]:
-    """Mean 0 and deviation 1 over the entries of weight 1."""
-    mean = masked_mean(x, weight)
-    variance = masked_mean(jnp.square(x - mean), weight)
+def standardise(x: Float[Array, "*X"], mask: Array) -> Float[Array, "*X"]:
+    """Mean 0 and deviation 1 over the entries of mask 1."""
+    mean = masked_mean(x, mask)
+    variance = masked_mean(jnp.square(x - mean), mask)
     return (x - mean) / jnp.sqrt(variance + 1e-8)
 
 
@@ -59,12 +54,12 @@ class Scale(NamedTuple):
         """Nothing seen: normalising changes nothing."""
         return cls(jnp.float32(0), jnp.float32(0), jnp.float32(0))
 
-    def update(self, x: Float[Array, "*X"], weight: Array, keep: float = 0.99) -> Scale:
+    def update(self, x: Float[Array, "*X"], mask: Array, keep: float = 0.99) -> Scale:
         """Blend a batch in; ``keep`` is the share of the old moments."""
         blend = lambda old, new: keep * old + (1 - keep) * new
         return Scale(
-            blend(self.mean, masked_mean(x, weight)),
-            blend(self.square, masked_mean(jnp.square(x), weight)),
+            blend(self.mean, masked_mean(x, mask)),
+            blend(self.square, masked_mean(jnp.square(x), mask)),
             blend(self.weight, 1.0),
         )
 

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from qflock.core.types import Mode
+from qflock.core.steps import Mode
 
 NEVER = -1e30
 """Log-probability and logit of an illegal action: finite, and its probability is exactly 0."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, Protocol
 
 import jax
@@ -28,14 +27,37 @@ class Settings(Protocol):
     def max_grad_norm(self) -> float: ...
 
 
-class Optimiser(NamedTuple):
-    """Attributes:
-    init: ``weights -> state``.
-    step: ``(gradient, state, weights, env_steps) -> (weights, state)``.
-    """
+class Init(Protocol):
+    """The optimiser's state for weights."""
 
-    init: Callable[[Any], Any]
-    step: Callable[[Any, Any, Any, Int[Array, ""]], tuple[Any, Any]]
+    def __call__(self, weights: Any, /) -> Any: ...
+
+
+class Step(Protocol):
+    """Weights and the optimiser's state after a step down the gradient."""
+
+    def __call__(
+        self, gradient: Any, state: Any, weights: Any, env_steps: Int[Array, ""], /
+    ) -> tuple[Any, Any]: ...
+
+
+class Split(Protocol):
+    """Weights, or their gradient, as a tuple of parts."""
+
+    def __call__(self, weights: Any, /) -> tuple[Any, ...]: ...
+
+
+class Join(Protocol):
+    """Weights of their parts."""
+
+    def __call__(self, parts: tuple[Any, ...], /) -> Any: ...
+
+
+class Optimiser(NamedTuple):
+    """Attributes: ``init`` and ``step``."""
+
+    init: Init
+    step: Step
 
 
 def build(settings: Settings, kind: Literal["adam", "radam"] = "adam") -> Optimiser:
@@ -58,3 +80,19 @@ def build(settings: Settings, kind: Literal["adam", "radam"] = "adam") -> Optimi
         return jax.tree.map(lambda w, c: w - jnp.asarray(lr, w.dtype) * c, weights, change), state
 
     return Optimiser(transform.init, step)
+
+
+def in_parts(optimiser: Optimiser, split: Split, join: Join) -> Optimiser:
+    """An optimiser that clips and steps each part of the weights by itself, so that none slows another.
+
+    Args:
+        split: ``weights -> parts``, a tuple; of gradients too.
+        join: the parts as weights again.
+    """
+
+    def step(gradient: Any, state: Any, weights: Any, env_steps: Int[Array, ""]) -> tuple[Any, Any]:
+        parts = zip(split(gradient), state, split(weights), strict=True)
+        changed = [optimiser.step(steepest, own, part, env_steps) for steepest, own, part in parts]
+        return join(tuple(part for part, _ in changed)), tuple(own for _, own in changed)
+
+    return Optimiser(lambda weights: tuple(map(optimiser.init, split(weights))), step)

@@ -2,7 +2,7 @@
 
 All functions take one stretch, time first; further axes (copies, agents) come along. Index t means
 the transition from row t to row t+1, and ``bootstrap[t]`` the value of row t+1, the true next time
-step, also where an episode was truncated (specs/value_factorisation.md).
+step, also where an episode was truncated (Pardo et al. 2018).
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ def lambda_returns(
 ) -> Float[Array, "T *X"]:
     """G_t = r_t + gamma (1 - terminated_t) [(1 - l_t) B_t + l_t G_{t+1}].
 
-    l_t is lambda, but 0 at a termination, a truncation and the end of the stretch (TD(lambda) as in
-    specs/value_factorisation.md; Peng's Q(lambda) when B is a maximum).
+    l_t is lambda, but 0 at a termination, a truncation and the end of the stretch (TD(lambda), Sutton
+    1988; Q(lambda) of Peng and Williams 1996 when B is a maximum).
     """
 
     def back(later: Array, x: tuple[Array, ...]) -> tuple[Array, Array]:

@@ -9,8 +9,7 @@ often, `joined` and `gradient` say what is exchanged: on a CPU each exchange tak
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -46,8 +45,7 @@ def joined(tree: Any, axes: Any) -> Any:
     """
     parts = _parts()
     leaves, structure = jax.tree.flatten(tree)
-    of_branch = lambda axis, branch: jax.tree.map(lambda _: axis, branch)
-    at = jax.tree.leaves(jax.tree.map(of_branch, axes, tree))
+    at = jax.tree.leaves(jax.tree.broadcast(axes, tree))
     if parts == 1 or any(jnp.iscomplexobj(x) or x.shape[i] % parts for x, i in zip(leaves, at, strict=True)):
         return whole(tree)
     split = [jnp.moveaxis(x, i, 0) for x, i in zip(leaves, at, strict=True)]
@@ -69,27 +67,45 @@ def _from_bytes(data: jax.Array, like: jax.Array) -> jax.Array:
     return jax.lax.bitcast_convert_type(data.reshape(*like.shape, *size), like.dtype)
 
 
-def gradient(loss: Callable[[Any, Any, Any], tuple[jax.Array, Any]]) -> Callable[..., tuple[Any, Any]]:
+class Loss(Protocol):
+    """A cost of weights on a batch. All that it returns are sums over the batch, or are divided by what
+    `total` makes of a sum over the batch."""
+
+    def __call__(self, weights: Any, constants: Any, batch: Any, /) -> tuple[jax.Array, Any]:
+        """The cost, and metrics."""
+        ...
+
+
+class Gradient(Protocol):
+    """The gradient of a `Loss` by its weights, and its metrics."""
+
+    def __call__(self, weights: Any, constants: Any, batch: Any, /) -> tuple[Any, Any]: ...
+
+
+def gradient(loss: Loss, axes: Any = 0) -> Gradient:
     """``jax.grad(loss, has_aux=True)``, every device with a part of the batch of its own.
 
     The devices talk once, to add up what they found; hints alone have them talk in every layer.
 
     Args:
-        loss: ``(weights, constants, batch) -> (cost, metrics)``, the batch's leaves (N, ...). All that it
-            returns are sums over the batch, or are divided by what `total` makes of a sum over the batch.
+        loss: what is differentiated.
+        axes: the axis along which each leaf of the batch, or all leaves of a branch, are split: 0 for leaves
+            ``(N, ...)``, 1 for ``(T, N, ...)``. Where the devices do not divide it, none is.
     """
-    slope = jax.grad(loss, has_aux=True)
+    found_alone = jax.grad(loss, has_aux=True)
 
     def of(weights: Any, constants: Any, batch: Any) -> tuple[Any, Any]:
-        parts = _parts()
-        if parts == 1 or jax.tree.leaves(batch)[0].shape[0] % parts:
-            return slope(weights, constants, batch)
+        parts, at = _parts(), jax.tree.broadcast(axes, batch)
+        uneven = jax.tree.map(lambda x, axis: x.shape[axis] % parts, batch, at)
+        if parts == 1 or any(jax.tree.leaves(uneven)):
+            return found_alone(weights, constants, batch)
 
         def part(weights: Any, constants: Any, batch: Any) -> tuple[Any, Any]:
-            flat, tree_of = ravel_pytree(slope(weights, constants, batch))
+            flat, tree_of = ravel_pytree(found_alone(weights, constants, batch))
             return tree_of(jax.lax.psum(flat, COPY))
 
-        layout = (PartitionSpec(), PartitionSpec(), PartitionSpec(COPY))
+        split = jax.tree.map(lambda axis: PartitionSpec(*[None] * axis, COPY), at)
+        layout = (PartitionSpec(), PartitionSpec(), split)
         share = jax.shard_map(
             part, in_specs=layout, out_specs=PartitionSpec(), axis_names={COPY}, check_vma=False
         )

@@ -7,8 +7,8 @@ action that it took last where it is told it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
 
 import equinox as eqx
 import jax
@@ -16,40 +16,101 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray, Shaped
 
 from qflock.core.errors import UserError
-from qflock.core.types import Memory, Parameters, Rows, Spec
+from qflock.core.learner import Alone, Policy
+from qflock.core.portable import ByChance, ByValue, Portable
+from qflock.core.spec import Spec
+from qflock.core.steps import Actions, Memory, Parameters, Rows
+from qflock.core.trees import like, spread, where
+from qflock.learning.actions import of as actions_of
 from qflock.machine import mesh
 from qflock.networks import inputs
-from qflock.playing import rollout
+from qflock.playing.execution import OneScores, OneStart, decentralised
 
 
 class Acted(NamedTuple):
     """The memory of an agent that is told its last action."""
 
     network: Memory
-    action: Int[Array, "*B"]  # -1 where the episode has just begun
+    action: Actions  # `Actions.none` where the episode has just begun
+
+
+class MakeNetwork(Protocol):
+    """Makes an agent's network."""
+
+    def __call__(self, features: int, key: PRNGKeyArray, /) -> Any: ...
+
+
+class Init(Protocol):
+    """Parameters of all agents, with a leading axis of networks where there are several."""
+
+    def __call__(self, key: PRNGKeyArray, /) -> Parameters: ...
+
+
+class One(Protocol):
+    """Memory and outputs ``(F,)`` of one agent at one time step."""
+
+    def __call__(
+        self,
+        parameters: Parameters,
+        agent: Int[Array, ""],
+        memory: Memory,
+        observation: Shaped[Array, "O"],
+        /,
+    ) -> tuple[Memory, Float[Array, "F"]]: ...
+
+
+class Step(Protocol):
+    """Memory and outputs of a batch: memory leaves ``(B, A, ...)``, observation ``(B, A, O)``."""
+
+    def __call__(
+        self, parameters: Parameters, memory: Memory, observation: Shaped[Array, "B A O"], /
+    ) -> tuple[Memory, Float[Array, "B A F"]]: ...
+
+
+class Told(Protocol):
+    """The memory of agents that are told the actions chosen for them."""
+
+    def __call__(self, memory: Memory, actions: Actions, /) -> Memory: ...
+
+
+class Unroll(Protocol):
+    """Outputs along rows, memories renewed where episodes begin."""
+
+    def __call__(self, parameters: Parameters, rows: Rows, /) -> Float[Array, "T+1 B A F"]: ...
 
 
 class Agents(NamedTuple):
     """Attributes:
-    init: ``key -> Parameters`` (a leading axis of networks where there are several).
-    memory: ``() -> Memory`` of one agent at the start of an episode.
-    one: ``(parameters, agent, memory, observation) -> (memory, outputs)`` for one agent.
-    step: ``(parameters, memory (B, A, ...), observation (B, A, O)) -> (memory, outputs (B, A, U))``.
-    acted: ``(memory, actions) -> memory``; agents are told the actions that were chosen for them.
-    unroll: ``(parameters, rows) -> outputs (T+1, B, A, U)``.
+    init: parameters from a key.
+    memory: of one agent at the start of an episode.
+    one, step, unroll: an agent, a batch of teams, rows of teams.
+    acted: tells agents their actions.
+    portable: what an export must know of input and sharing; the learner adds the choice.
     """
 
-    init: Callable[[PRNGKeyArray], Parameters]
-    memory: Callable[[], Memory]
-    one: Callable[..., tuple[Memory, Float[Array, "U"]]]
-    step: Callable[..., tuple[Memory, Float[Array, "B A U"]]]
-    acted: Callable[[Memory, Int[Array, "*B"]], Memory]
-    unroll: Callable[[Parameters, Rows], Float[Array, "T+1 B A U"]]
+    init: Init
+    memory: OneStart
+    one: One
+    step: Step
+    acted: Told
+    unroll: Unroll
+    portable: Portable
+
+    def policy(self, alone: Alone, scores: OneScores, choice: ByValue | ByChance) -> Policy:
+        """The decentralised policy of these agents.
+
+        Args:
+            alone: the action of one agent.
+            scores: the numbers behind its choice.
+            choice: how the network's outputs become an action.
+        """
+        portable = self.portable._replace(choice=choice)
+        return decentralised(self.portable.agents, self.memory, alone, scores, portable)
 
 
 def build(
     spec: Spec,
-    make: Callable[[int, PRNGKeyArray], Any],
+    make: MakeNetwork,
     shared: bool = True,
     stage: str = "relative",
     groups: Sequence[int] = (),
@@ -76,7 +137,8 @@ def build(
     told = ids and not alone
     network_of = tuple(groups) or (tuple(range(spec.agents)) if alone else ())
     seen = inputs.of_observation(spec, stage)
-    features = seen.size + (spec.agents if told else 0) + (spec.actions if last_action else 0)
+    action = actions_of(spec.action)
+    features = seen.size + (spec.agents if told else 0) + (action.encoded if last_action else 0)
     remembers = hasattr(eqx.filter_eval_shape(make, features, jax.random.key(0)), "initial")
 
     def init(key: PRNGKeyArray) -> Parameters:
@@ -86,7 +148,7 @@ def build(
 
     def memory() -> Memory:
         inner = make(features, jax.random.key(0)).initial() if remembers else ()
-        return Acted(inner, jnp.int32(-1)) if last_action else inner
+        return Acted(inner, action.none()) if last_action else inner
 
     def run(
         network: Any, agent: Int[Array, ""], memory: Memory, observation: Shaped[Array, "O"]
@@ -95,7 +157,7 @@ def build(
         if told:
             x.append(jax.nn.one_hot(agent, spec.agents))
         if last_action:
-            x.append(jax.nn.one_hot(memory.action, spec.actions))
+            x.append(action.encode(memory.action))
         inner = memory.network if last_action else memory
         inner, out = network(inner, jnp.concatenate(x)) if remembers else ((), network(jnp.concatenate(x)))
         return (memory._replace(network=inner) if last_action else inner), out
@@ -123,28 +185,29 @@ def build(
         out = jax.vmap(run, in_axes=(None, 0, 0, 0))(parameters, ids, *flat)
         return jax.tree.map(lambda x: x.reshape(copies, spec.agents, *x.shape[1:]), out)
 
-    def acted(memory: Memory, actions: Int[Array, "*B"]) -> Memory:
-        return memory._replace(action=actions.astype(jnp.int32)) if last_action else memory
+    def acted(memory: Memory, actions: Actions) -> Memory:
+        return memory._replace(action=actions.astype(memory.action.dtype)) if last_action else memory
 
     def unroll(parameters: Parameters, rows: Rows) -> Float[Array, "T+1 B A U"]:
         observation, first = rows.timestep.observation, rows.first
         times, copies = observation.shape[:2]
-        taken = jnp.int32(-1)
+        taken = action.none(times, copies, spec.agents)
         if last_action:
-            taken = jnp.concatenate([rows.memory.action[None], rows.actions.astype(jnp.int32)])
-            taken = jnp.where(first[..., None], -1, taken)
+            last = rows.memory.action
+            last = jnp.concatenate([last[None], rows.actions.astype(last.dtype)])
+            taken = jnp.where(like(first, last), taken, last)
         if not remembers:
             flat = lambda x: x.reshape(-1, *x.shape[2:])
             out = step(parameters, Acted((), flat(taken)) if last_action else (), flat(observation))[1]
             return mesh.whole(out.reshape(times, copies, *out.shape[1:]))
-        fresh = rollout.spread(memory(), copies, spec.agents)
+        fresh = spread(memory(), copies, spec.agents)
 
         def tick(memory: Memory, x: tuple[Array, Array, Array]) -> tuple[Memory, Array]:
             now, first, taken = x
-            memory = acted(rollout.where(first, fresh, memory), taken)
+            memory = acted(where(first, fresh, memory), taken)
             return step(parameters, memory, now)
 
-        taken = jnp.broadcast_to(taken, (times, copies, spec.agents))
         return mesh.whole(jax.lax.scan(tick, rows.memory, (observation, first, taken))[1])
 
-    return Agents(init, memory, one, step, acted, unroll)
+    portable = Portable(spec.agents, stage=stage, identity=told, last_action=last_action, networks=network_of)
+    return Agents(init, memory, one, step, acted, unroll, portable)

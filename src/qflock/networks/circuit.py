@@ -1,4 +1,4 @@
-"""Networks made of a quantum circuit; they stand wherever an MLP does (specs/qmarl_mcmc.md, policy)."""
+"""Networks made of a quantum circuit; they stand wherever an MLP does (docs/quantum.md)."""
 
 from __future__ import annotations
 

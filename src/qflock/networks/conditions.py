@@ -9,37 +9,41 @@ import jax
 from jaxtyping import Array, Int, PRNGKeyArray
 
 from qflock.core.errors import UserError
-from qflock.core.types import Learner, Memory, Mode, Parameters
+from qflock.core.learner import Policy
+from qflock.core.steps import Actions, Memory, Mode, Parameters
 from qflock.networks.circuit import Circuit, Conditions
+from qflock.playing import execution
 
 
-def under(learner: Learner, parameters: Parameters, conditions: Conditions) -> tuple[Learner, Parameters]:
-    """A learner and its policy's parameters whose circuits are measured under ``conditions``.
+def under(policy: Policy, parameters: Parameters, conditions: Conditions) -> tuple[Policy, Parameters]:
+    """A policy and its parameters whose circuits are measured under ``conditions``.
 
-    Every call of ``act`` draws new errors and measurements from its key; ``values`` uses one key for ever.
+    Every action draws new errors and measurements from its key; ``scores`` use one key for ever.
 
     Raises:
-        UserError: no network of the policy is a circuit, or actions are drawn together.
+        UserError: no network of the policy is a circuit, or its agents do not act by themselves.
     """
-    if learner.act_jointly is not None:
+    exact = policy.alone
+    if exact is None or execution.kind(policy) != "decentralised":
         raise UserError("shots, noise and devices are for agents that act by themselves")
     if not any(is_circuit(node) for node in jax.tree.leaves(parameters, is_leaf=is_circuit)):
         raise UserError("shots, noise and devices need a policy made of circuits; this one has none")
 
-    def act(
+    def alone(
         parameters: Parameters,
         agent: Int[Array, ""],
         memory: Memory,
         observation: Array,
         legal: Array,
         key: PRNGKeyArray,
-        mode: Mode = "greedy",
-    ) -> tuple[Memory, Int[Array, ""]]:
+        mode: Mode,
+    ) -> tuple[Memory, Actions]:
         k_act, k_circuit = jax.random.split(key)
         renewed = _with(parameters, conditions, k_circuit)
-        return learner.act(renewed, agent, memory, observation, legal, k_act, mode)
+        return exact(renewed, agent, memory, observation, legal, k_act, mode)
 
-    return learner._replace(act=act), _with(parameters, conditions, jax.random.key(0))
+    measured = policy._replace(act=execution.Decentralised(alone), alone=alone)
+    return measured, _with(parameters, conditions, jax.random.key(0))
 
 
 def is_circuit(node: Any) -> bool:

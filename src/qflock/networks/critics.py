@@ -8,7 +8,8 @@ from typing import Any, Literal, NamedTuple
 import jax
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from qflock.core.types import Parameters, Rows, Spec
+from qflock.core.spec import Spec
+from qflock.core.steps import Parameters, Rows
 from qflock.machine import mesh
 from qflock.networks import agents as agents_of
 from qflock.networks import inputs

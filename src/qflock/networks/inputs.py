@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Shaped
 
-from qflock.core.types import Codes, Entities, Spec
+from qflock.core.spec import Codes, Entities, Spec
 
 NEAR, WORTH = 5.0, 8.0
 """Cells over which the magnified offset and the worth change."""
@@ -35,7 +35,7 @@ def scaled(size: int, scale: float) -> Stage:
 
 
 def relative(size: int, groups: tuple[Entities, ...], scale: float, codes: tuple[Codes, ...] = ()) -> Stage:
-    """Every entity as its offset from the observer (specs/gridworld25.md), every code one-hot.
+    """Every entity as its offset from the observer (docs/environments/gridworld25.md), every code one-hot.
 
     Of each other entity: the offset, scaled by the extent to [-1, 1]; a magnified offset, clipped to
     [-1, 1], that tells near cells apart; its sign; the steps to it (Manhattan), scaled, and exp(-steps / 8),

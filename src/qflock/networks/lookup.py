@@ -10,7 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Shaped
 
-from qflock.core.types import Exact, Parameters, Spec
+from qflock.core.environment import Exact
+from qflock.core.spec import Spec
+from qflock.core.steps import Parameters
 from qflock.networks.agents import Agents
 
 

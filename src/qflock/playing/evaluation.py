@@ -2,50 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from qflock.core.types import (
-    Environment,
-    Learner,
-    Memory,
-    Mode,
-    Parameters,
-    ReferencePolicy,
-    TimeStep,
-    team_reward,
-)
+from qflock.core.environment import Environment, ReferencePolicy, State
+from qflock.core.learner import Policy
+from qflock.core.spec import Spec
+from qflock.core.steps import Actions, Memory, Mode, Parameters, TimeStep, team_reward
+from qflock.core.trees import like, spread
+from qflock.learning.actions import of
 from qflock.machine import mesh
-from qflock.playing.rollout import spread
 
-Choose = Callable[[Memory, Any, TimeStep, PRNGKeyArray], tuple[Memory, Int[Array, "A"]]]
+
+class Choose(Protocol):
+    """A policy for one copy of an environment, whose state a reference may see."""
+
+    def __call__(
+        self, memory: Memory, state: State, now: TimeStep, key: PRNGKeyArray, /
+    ) -> tuple[Memory, Actions]: ...
 
 
 class Scores(NamedTuple):
-    """Of E episodes, each ``(E,)``: undiscounted and discounted team return, length, final measures."""
+    """Of E episodes, each ``(E,)``: undiscounted and discounted team return, length, final measures.
 
-    episode_return: Float[Array, "E"]
-    discounted: Float[Array, "E"]
+    Returns are ``(E, teams)`` where there are several.
+    """
+
+    episode_return: Float[Array, "E *teams"]
+    discounted: Float[Array, "E *teams"]
     length: Int[Array, "E"]
     measures: dict[str, Float[Array, "E"]]
 
 
-def decentralised(learner: Learner, parameters: Parameters, mode: Mode = "greedy") -> Choose:
-    """A learnt policy: every agent by itself, from its own observation; or all of them as one draw, where
-    a learner says that its agents' actions are drawn together."""
+def of_policy(policy: Policy, parameters: Parameters, mode: Mode = "greedy") -> Choose:
+    """A learnt policy, which sees of a time step what execution may see."""
 
-    def choose(memory: Memory, state: Any, now: TimeStep, key: PRNGKeyArray) -> tuple[Memory, Array]:
-        if learner.act_jointly is not None:
-            return learner.act_jointly(parameters, memory, now.observation, now.legal, key, mode)
-        agents = now.legal.shape[0]
-        act = lambda *x: learner.act(parameters, *x, mode)
-        return jax.vmap(act)(
-            jnp.arange(agents), memory, now.observation, now.legal, jax.random.split(key, agents)
-        )
+    def choose(memory: Memory, state: State, now: TimeStep, key: PRNGKeyArray) -> tuple[Memory, Actions]:
+        return policy.act(parameters, memory, now.seen, key, mode)
 
     return choose
 
@@ -60,13 +56,13 @@ def play(env: Environment, choose: Choose, memory: Memory, key: PRNGKeyArray, ep
 
     Args:
         choose: the policy for one copy.
-        memory: one agent's memory at the start.
+        memory: the team's memory at the start.
     """
     k_reset, k_play = jax.random.split(key)
     state, now = mesh.over_copies(jax.vmap(env.reset)(jax.random.split(k_reset, episodes)))
-    zeros = jnp.zeros(episodes)
-    scores = Scores(zeros, zeros, jnp.zeros(episodes, jnp.int32), now.measures)
-    memories = spread(memory, episodes, env.spec.agents)
+    nothing = jnp.zeros(team_reward(env.spec, now.reward).shape)
+    scores = Scores(nothing, nothing, jnp.zeros(episodes, jnp.int32), now.measures)
+    memories = spread(memory, episodes)
 
     def tick(carry: Any) -> Any:
         t, state, now, memories, scores = carry
@@ -74,7 +70,8 @@ def play(env: Environment, choose: Choose, memory: Memory, key: PRNGKeyArray, ep
         memories, actions = jax.vmap(choose)(memories, state, now, jax.random.split(k_act, episodes))
         state, after = jax.vmap(env.step)(jax.random.split(k_step, episodes), state, actions)
         alive = ~now.over
-        reward = jnp.where(alive, team_reward(env.spec, after.reward), 0.0)
+        reward = team_reward(env.spec, after.reward)
+        reward = jnp.where(like(alive, reward), reward, 0.0)
         scores = Scores(
             scores.episode_return + reward,
             scores.discounted + env.spec.discount**t * reward,
@@ -91,8 +88,7 @@ def play(env: Environment, choose: Choose, memory: Memory, key: PRNGKeyArray, ep
     return jax.lax.while_loop(playing, tick, (jnp.int32(0), state, now, memories, scores))[-1]
 
 
-def random_policy(key: PRNGKeyArray, state: Any, now: TimeStep) -> Int[Array, "A"]:
-    """The reference every environment has: uniform legal actions."""
-    from qflock.learning.exploration import uniform
-
-    return uniform(key, now.legal)
+def random_policy(spec: Spec) -> ReferencePolicy:
+    """The reference every environment has: uniform legal actions, or uniform points of a Box."""
+    random = of(spec.action).random
+    return lambda key, state, now: random(key, now.legal)

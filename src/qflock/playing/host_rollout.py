@@ -2,22 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from qflock.bridges.host.workers import HostEnvironment, Workers
-from qflock.core.types import Memory, Rows, Spec, TimeStep, team_reward
+from qflock.core import trees
+from qflock.core.spec import Spec
+from qflock.core.steps import Memory, Rows, TimeStep, team_reward
 from qflock.playing.evaluation import Scores
 from qflock.playing.rollout import Episodes, Tally
 
-Act = Callable[[Memory, np.ndarray, TimeStep, int], tuple[Memory, Any, Any]]
-"""``(memory, first, time step, tick) -> (memory, actions, extras)`` for all copies; ``first`` tells which
-agents must forget beforehand."""
 
+class Act(Protocol):
+    """A policy for all copies."""
+
+    def __call__(
+        self, memory: Memory, first: np.ndarray, now: TimeStep, tick: int, /
+    ) -> tuple[Memory, Any, Any]:
+        """One tick.
+
+        Args:
+            memory: the teams'; where an episode begins it must be renewed.
+            first: which copies begin an episode.
+            now: leaves ``(..., A, ...)``, as ``first`` has axes.
+            tick: ticks done before.
+
+        Returns:
+            Memory, actions, and what the learner wants kept.
+        """
+        ...
+
+
+class Fresh(Protocol):
+    """The memories of so many teams at the start of an episode."""
+
+    def __call__(self, copies: int, /) -> Memory: ...
+
+
+like: Any = trees.like  # for NumPy's arrays as well
 PLAYED_TOGETHER = 32
 """Copies that an evaluation uses, at most; each plays its share of the episodes."""
 
@@ -28,20 +53,23 @@ def streams(key: PRNGKeyArray, copies: int) -> np.ndarray:
 
 
 class Running:
-    """The copies' unfinished episodes, arrays of any one shape."""
+    """The copies' unfinished episodes, arrays of any one shape; returns have an axis of teams after it, where
+    there are several."""
 
     def __init__(self, spec: Spec, shape: tuple[int, ...]) -> None:
         self._spec = spec
-        self.episode_return = np.zeros(shape, np.float32)
-        self.discounted = np.zeros(shape, np.float32)
+        teams = (spec.num_teams,) if spec.teams else ()
+        self.episode_return = np.zeros((*shape, *teams), np.float32)
+        self.discounted = np.zeros((*shape, *teams), np.float32)
         self._discount = np.ones(shape, np.float32)
         self.length = np.zeros(shape, np.int32)
 
     def add(self, over: np.ndarray, after: TimeStep) -> None:
         """Add a tick; ``over`` marks copies that restarted in it."""
         reward = np.asarray(team_reward(self._spec, after.reward))
-        self.episode_return = np.where(over, 0, self.episode_return + reward)
-        self.discounted = np.where(over, 0, self.discounted + self._discount * reward)
+        anew, discount = like(over, reward), like(self._discount, reward)
+        self.episode_return = np.where(anew, 0, self.episode_return + reward)
+        self.discounted = np.where(anew, 0, self.discounted + discount * reward)
         self._discount = np.where(over, 1, self._discount * np.float32(self._spec.discount))
         self.length = np.where(over, 0, self.length + 1)
 
@@ -80,17 +108,17 @@ class Flow:
             The memory after the stretch; rows without memory, time as their second axis; the tally; each
             episode that ended. All have the leading axis of seeds.
         """
-        kept, told = [], []
+        kept, played = [], []
         for tick in range(steps):
             memory, actions, extras = act(memory, self.first, self._now, tick)
             actions = np.asarray(actions)
             kept.append((actions, extras, self.first, self._now))
             over = np.asarray(self._now.over)
-            self._now = self._shaped(self._workers.tick(actions.reshape(-1, actions.shape[-1])))
+            self._now = self._shaped(self._workers.tick(actions.reshape(-1, *actions.shape[2:])))
             self.first = over
             self._running.add(over, self._now)
             running = self._running
-            told.append((self._now.over, running.episode_return, running.discounted, running.length))
+            played.append((self._now.over, running.episode_return, running.discounted, running.length))
         stacked = lambda parts: jax.tree.map(lambda *x: np.stack(x, 1), *parts)
         actions, extras, first, now = zip(*kept, strict=True)
         rows = Rows(
@@ -100,7 +128,7 @@ class Flow:
             (),
             jax.tree.map(np.asarray, stacked(jax.device_get(extras))),
         )
-        episodes = Episodes(*(np.stack(x, 1) for x in zip(*told, strict=True)), measures={})  # type: ignore[arg-type]
+        episodes = Episodes(*(np.stack(x, 1) for x in zip(*played, strict=True)), measures={})  # type: ignore[arg-type]
         return memory, rows, _tally(rows, episodes), episodes
 
     def close(self) -> None:
@@ -110,7 +138,7 @@ class Flow:
 
 def _tally(rows: Rows, episodes: Episodes) -> Tally:
     """Sums over time and copies, per seed."""
-    total = lambda x: np.where(episodes.ended, x, 0).sum((1, 2))
+    total = lambda x: np.where(like(np.asarray(episodes.ended), x), x, 0).sum((1, 2))
     return Tally(
         (~np.asarray(rows.timestep.over[:, :-1])).sum((1, 2)),  # type: ignore[arg-type]
         np.asarray(episodes.ended).sum((1, 2)),  # type: ignore[arg-type]
@@ -121,12 +149,12 @@ def _tally(rows: Rows, episodes: Episodes) -> Tally:
     )
 
 
-def play(env: HostEnvironment, act: Act, memory: Memory, key: PRNGKeyArray, episodes: int) -> Scores:
+def play(env: HostEnvironment, act: Act, memory: Fresh, key: PRNGKeyArray, episodes: int) -> Scores:
     """Scores of ``episodes`` fresh episodes, see `evaluation.play`.
 
     Args:
         act: the policy for all copies, leaves ``(copies, ...)``.
-        memory: ``copies -> memory``, which is not read where an episode begins.
+        memory: of teams at the start; it is not read where an episode begins.
         key: of the episodes.
     """
     copies = min(episodes, PLAYED_TOGETHER)

@@ -2,45 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from qflock.core.types import Environment, Memory, Rows, TimeStep, team_reward
+from qflock.core.environment import Environment
+from qflock.core.steps import Actions, Memory, Rows, TimeStep, team_reward
+from qflock.core.trees import like, spread, where
 from qflock.machine import mesh
 
-Act = Callable[[Memory, TimeStep, PRNGKeyArray], tuple[Memory, Int[Array, "B A"], Any]]
+
+class Behave(Protocol):
+    """The behaviour policy for a batch: `core.learner.Explore` with its training state."""
+
+    def __call__(
+        self, memory: Memory, now: TimeStep, key: PRNGKeyArray, /
+    ) -> tuple[Memory, Actions, Any]: ...
 
 
 class Running(NamedTuple):
-    """Of each copy's unfinished episode, ``(B,)``."""
+    """Of each copy's unfinished episode, ``(B,)``; returns ``(B, teams)`` where there are several."""
 
-    episode_return: Float[Array, "B"]
-    discounted: Float[Array, "B"]
+    episode_return: Float[Array, "B *teams"]
+    discounted: Float[Array, "B *teams"]
     discount: Float[Array, "B"]  # discount ** length so far
     length: Int[Array, "B"]
 
 
 class Tally(NamedTuple):
-    """Sums over the episodes that finished in a stretch, and the steps taken in it; scalars."""
+    """Sums over the episodes that finished in a stretch, and the steps taken in it; scalars.
+
+    Returns are ``(teams,)`` where there are several.
+    """
 
     env_steps: Int[Array, ""]
     episodes: Int[Array, ""]
-    episode_return: Float[Array, ""]
-    discounted: Float[Array, ""]
+    episode_return: Float[Array, "*teams"]
+    discounted: Float[Array, "*teams"]
     length: Int[Array, ""]
     measures: dict[str, Float[Array, ""]]
 
 
 class Episodes(NamedTuple):
-    """What a stretch's ticks came to, ``(T, B)``; only places where ``ended`` mean anything."""
+    """What a stretch's ticks came to, ``(T, B)``; only places where ``ended`` mean anything.
+
+    Returns are ``(T, B, teams)`` where there are several.
+    """
 
     ended: Bool[Array, "T B"]
-    episode_return: Float[Array, "T B"]
-    discounted: Float[Array, "T B"]
+    episode_return: Float[Array, "T B *teams"]
+    discounted: Float[Array, "T B *teams"]
     length: Int[Array, "T B"]
     measures: dict[str, Float[Array, "T B"]]
 
@@ -55,35 +68,26 @@ class Flow(NamedTuple):
     running: Running
 
 
-def where(mask: Bool[Array, "B"], yes: Any, no: Any) -> Any:
-    """``jnp.where`` over pytrees whose leaves start with the axis of ``mask``."""
-    return jax.tree.map(lambda y, n: jnp.where(mask.reshape(-1, *[1] * (n.ndim - 1)), y, n), yes, no)
-
-
-def spread(memory: Memory, *axes: int) -> Memory:
-    """One agent's memory, repeated over leading axes."""
-    return jax.tree.map(lambda x: jnp.broadcast_to(x, (*axes, *jnp.shape(x))), memory)
-
-
 def start(env: Environment, memory: Memory, key: PRNGKeyArray, copies: int) -> Flow:
-    """Fresh copies, ``memory`` being one agent's at the start of an episode."""
+    """Fresh copies, ``memory`` being the team's at the start of an episode."""
     state, timestep = jax.vmap(env.reset)(jax.random.split(key, copies))
-    zeros = jnp.zeros(copies)
-    running = Running(zeros, zeros, jnp.ones(copies), jnp.zeros(copies, jnp.int32))
-    return Flow(state, timestep, jnp.ones(copies, bool), spread(memory, copies, env.spec.agents), running)
+    nothing = jnp.zeros(team_reward(env.spec, timestep.reward).shape)
+    running = Running(nothing, nothing, jnp.ones(copies), jnp.zeros(copies, jnp.int32))
+    return Flow(state, timestep, jnp.ones(copies, bool), spread(memory, copies), running)
 
 
 def _count(env: Environment, over: Array, running: Running, after: TimeStep) -> tuple[Running, Tally]:
     """Add a tick to the running episodes, and each copy's own tally. ``over`` marks copies that restarted."""
     reward = team_reward(env.spec, after.reward)
+    anew = like(over, reward)
     running = Running(
-        jnp.where(over, 0.0, running.episode_return + reward),
-        jnp.where(over, 0.0, running.discounted + running.discount * reward),
+        jnp.where(anew, 0.0, running.episode_return + reward),
+        jnp.where(anew, 0.0, running.discounted + like(running.discount, reward) * reward),
         jnp.where(over, 1.0, running.discount * env.spec.discount),
         jnp.where(over, 0, running.length + 1),
     )
     ended = after.over
-    total = lambda x: jnp.where(ended, x, 0)
+    total = lambda x: jnp.where(like(ended, x), x, 0)
     return running, Tally(
         (~over).astype(jnp.int32),
         ended.astype(jnp.int32),
@@ -95,7 +99,7 @@ def _count(env: Environment, over: Array, running: Running, after: TimeStep) -> 
 
 
 def collect(
-    env: Environment, act: Act, memory: Memory, flow: Flow, key: PRNGKeyArray, steps: int
+    env: Environment, act: Behave, memory: Memory, flow: Flow, key: PRNGKeyArray, steps: int
 ) -> tuple[Flow, Rows, Tally]:
     """Advance every copy by ``steps`` ticks.
 
@@ -104,14 +108,14 @@ def collect(
 
     Args:
         act: the behaviour policy for a batch.
-        memory: one agent's memory at the start of an episode; copies that restarted get it anew.
+        memory: the team's memory at the start of an episode; copies that restarted get it anew.
         steps: ticks T.
 
     Returns:
         The new flow, the T+1 rows and the tally of steps and finished episodes.
     """
     copies = flow.first.shape[0]
-    fresh = spread(memory, copies, env.spec.agents)
+    fresh = spread(memory, copies)
 
     def tick(flow: Flow, key: PRNGKeyArray) -> tuple[Flow, Any]:
         k_act, k_step, k_reset = jax.random.split(key, 3)
@@ -137,7 +141,7 @@ def collect(
         (flow.timestep, flow.first),
     )
     # Summed here and not in each tick, for devices that share the copies talk in every sum over them.
-    tally = jax.tree.map(jnp.sum, tallies)
+    tally = jax.tree.map(lambda x: x.sum((0, 1)), tallies)
     # Learning cuts and mixes rows in ways of its own: devices that share the copies gather them here, once.
     rows = mesh.joined((timesteps, actions, first, memory_at_start, extras), (1, 1, 1, 0, 1))
     return flow, Rows(*rows), tally

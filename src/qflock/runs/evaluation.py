@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int, PRNGKeyArray
+from jaxtyping import PRNGKeyArray
 
-from qflock.bridges.host.workers import HostEnvironment
+from qflock.core.environment import Environment
 from qflock.core.errors import UserError
-from qflock.core.types import Environment, Mode, Referenced
+from qflock.core.steps import Mode
+from qflock.core.trees import named
 from qflock.networks import conditions as circuit_conditions
 from qflock.networks.circuit import Conditions
 from qflock.playing import evaluation as play
+from qflock.playing import execution
 from qflock.runs import policy
-from qflock.runs.train import host_program, program, programs
+from qflock.runs.train import programs
 
 COLUMNS = (
     "episodes",
@@ -30,6 +30,19 @@ COLUMNS = (
     "discounted_mean",
     "length_mean",
 )
+OF_TEAMS = ("return_mean", "discounted_mean")
+"""Columns that every team after the first has of its own; all others are the first team's."""
+
+
+def columns(teams: int, measures: Sequence[str]) -> list[str]:
+    """The names of what `row` gives.
+
+    Args:
+        teams: how many there are.
+        measures: of the environment.
+    """
+    more = [f"team{team}_{name}" for team in range(1, teams) for name in OF_TEAMS]
+    return [*COLUMNS, *more, *measures]
 
 
 def evaluation_key(seed: int, at: int = 0) -> PRNGKeyArray:
@@ -39,26 +52,33 @@ def evaluation_key(seed: int, at: int = 0) -> PRNGKeyArray:
         seed: the first seed of the run, or the one the user gives.
         at: environment steps done, so that every evaluation has fresh boards.
     """
-    return jax.random.fold_in(program.named(jax.random.key(seed), "evaluation"), at)
+    return jax.random.fold_in(named(jax.random.key(seed), "evaluation"), at)
 
 
 def row(scores: play.Scores) -> dict[str, float]:
     """The columns of evaluation.csv for the episodes of one seed, and a column a measure."""
+    mean = lambda x: float(np.mean(x, dtype=np.float64))
     returns = np.asarray(scores.episode_return, np.float64)
+    discounted = np.asarray(scores.discounted)
+    teams = {}
+    if returns.ndim > 1:
+        for team in range(1, returns.shape[1]):
+            own = zip(OF_TEAMS, (returns[:, team], discounted[:, team]), strict=True)
+            teams |= {f"team{team}_{name}": mean(x) for name, x in own}
+        returns, discounted = returns[:, 0], discounted[:, 0]
     numbers = (
-        returns.size,
         returns.mean(),
         returns.std(),
         returns.min(),
         returns.max(),
-        np.mean(scores.discounted, dtype=np.float64),
-        np.mean(scores.length, dtype=np.float64),
+        mean(discounted),
+        mean(scores.length),
     )
-    measures = {name: float(np.mean(x, dtype=np.float64)) for name, x in scores.measures.items()}
     return {
         "episodes": returns.size,
-        **dict(zip(COLUMNS[1:], map(float, numbers[1:]), strict=True)),
-        **measures,
+        **dict(zip(COLUMNS[1:], map(float, numbers), strict=True)),
+        **teams,
+        **{name: mean(x) for name, x in scores.measures.items()},
     }
 
 
@@ -77,22 +97,8 @@ def over_seeds(each: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 def references(env: Environment, key: PRNGKeyArray, episodes: int) -> dict[str, dict[str, float]]:
     """Scores of the environment's reference policies and of random actions, on the boards of ``key``."""
-    if isinstance(env, HostEnvironment):
-        return {"random": row(host_program.random_play(env, key, episodes))}
-    policies = dict(env.references()) if isinstance(env, Referenced) else {}
-    policies["random"] = play.random_policy
-    # A user's policy may count in another type; a switch wants one.
-    branches = [lambda *seen, one=one: jnp.asarray(one(*seen), jnp.int32) for one in policies.values()]
-
-    def of(key: PRNGKeyArray, which: Int[Array, ""]) -> play.Scores:
-        choose = play.of_reference(lambda *seen: jax.lax.switch(which, branches, *seen))
-        return play.play(env, choose, (), key, episodes)
-
-    # One program, one policy after the other: a program each would compile the environment as often. The key
-    # is an argument, so that the program in the cache is good for all of them.
-    every = jax.jit(lambda key: jax.lax.map(partial(of, key), jnp.arange(len(policies))))
-    scores = jax.device_get(every(key))
-    return {name: row(jax.tree.map(lambda x, i=i: x[i], scores)) for i, name in enumerate(policies)}
+    scores = programs.backend(env).references(key, episodes)
+    return {name: row(each) for name, each in scores.items()}
 
 
 def evaluate_run(
@@ -104,7 +110,7 @@ def evaluate_run(
     environment_overrides: Mapping[str, Any] | None = None,
     conditions: Conditions | None = None,
 ) -> dict[str, Any]:
-    """Score a run's policy on fresh episodes, decentralised: only the agents' weights are loaded.
+    """Score a run's policy on fresh episodes: only what execution needs is loaded.
 
     Args:
         run: its folder.
@@ -116,7 +122,8 @@ def evaluate_run(
         conditions: shots, noise or a device, under which the policy's circuits are measured.
 
     Returns:
-        ``per_seed``, ``over_seeds`` and ``references``, with the columns of evaluation.csv.
+        ``per_seed``, ``over_seeds`` and ``references``, with the columns of evaluation.csv; ``execution``
+        says how the team acts, see `playing.execution.kind`.
 
     Raises:
         UserError: no such run or checkpoint, a damaged file, a setting that does not fit the weights,
@@ -126,10 +133,10 @@ def evaluate_run(
         raise UserError(f"episodes is {episodes}; it must be at least 1")
     loaded = policy.load(run, checkpoint, environment_overrides)
     key = evaluation_key(seed)
-    learner, parameters = loaded.learner, loaded.parameters
+    acting, parameters = loaded.learner.policy, loaded.parameters
     if conditions is not None:
-        learner, parameters = circuit_conditions.under(learner, parameters, conditions)
-    score = programs.evaluator(loaded.env, learner, episodes, mode, len(loaded.seeds))
+        acting, parameters = circuit_conditions.under(acting, parameters, conditions)
+    score = programs.evaluator(loaded.env, acting, episodes, mode, len(loaded.seeds))
     each = rows(score(parameters, key), loaded.seeds)
     return {
         "run": str(loaded.folder.path),
@@ -137,6 +144,7 @@ def evaluate_run(
         "environment": loaded.settings.run.env,
         "checkpoint": checkpoint,
         "mode": mode,
+        "execution": execution.kind(acting),
         "episodes": episodes,
         "seed": seed,
         "per_seed": each,

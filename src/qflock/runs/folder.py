@@ -70,10 +70,6 @@ class RunFolder:
         return self.path / "evaluation.csv"
 
     @property
-    def training_history(self) -> Path:
-        return self.path / "training_history.json"
-
-    @property
     def summary(self) -> Path:
         return self.path / "summary.json"
 

@@ -11,12 +11,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from qflock.core.environment import Environment
 from qflock.core.errors import UserError, unknown
-from qflock.core.types import Environment, Learner, Mode, Parameters, TimeStep
+from qflock.core.learner import Learner
+from qflock.core.steps import Mode, Parameters, TimeStep
 from qflock.files import tensors
 from qflock.files.storage import DamagedFile
-from qflock.playing.evaluation import decentralised
-from qflock.playing.rollout import spread
+from qflock.playing.evaluation import of_policy
 from qflock.runs.folder import RunFolder, open_run
 from qflock.runs.train import program
 from qflock.settings import config
@@ -64,7 +65,7 @@ def seeds_of(path: Path) -> list[int]:
 def load(
     run: Path | str, checkpoint: str = "final", environment_overrides: Mapping[str, Any] | None = None
 ) -> Loaded:
-    """Read the agents' weights of a checkpoint; mixers and critics stay on the disk.
+    """Read what execution needs of a checkpoint; mixers and critics stay on the disk.
 
     Args:
         run: its folder, or "latest".
@@ -83,7 +84,7 @@ def load(
     env = config.make_environment(settings.run.env, settings.environment)
     learner = program.learner_of(settings, env)
     seeds = seeds_of(path)
-    one = jax.eval_shape(lambda: learner.policy(learner.init(jax.random.key(0))))
+    one = jax.eval_shape(lambda: learner.execution(learner.init(jax.random.key(0))))
     like = jax.tree.map(lambda x: jax.ShapeDtypeStruct((len(seeds), *x.shape), x.dtype), one)
     parameters = tensors.load(path, {"policy": like}, part=True)[0]["policy"]
     return Loaded(folder, settings, env, learner, parameters, seeds)
@@ -108,24 +109,24 @@ class Policy:
             raise UserError(f"the run has no seed {seed}; it has {loaded.seeds}")
         self.env, self.learner = loaded.env, loaded.learner
         self.parameters = of_one_seed(loaded.parameters, loaded.seeds.index(seed))
-        choose = decentralised(loaded.learner, self.parameters, mode)
+        choose = of_policy(self.learner.policy, self.parameters, mode)
         self._choose = eqx.filter_jit(lambda memory, now, key: choose(memory, None, now, key))
         self.restart()
 
     def restart(self, seed: int = 0) -> None:
         """Forget: call it at the start of each episode. ``seed`` is of the policy's own randomness."""
-        self._memory = spread(self.learner.memory(), self.env.spec.agents)
+        self._memory = self.learner.policy.start()
         self._key = jax.random.key(seed)
 
     def act(self, observations: Any, legal: Any = None) -> np.ndarray:
-        """The agents' actions, each from its own observation.
+        """The agents' actions.
 
         Args:
             observations: ``(A, O)``, raw as the environment gives them.
-            legal: ``(A, U)`` booleans; all actions if left out.
+            legal: ``(A, U)`` booleans, U = 0 for a Box; all actions if left out.
 
         Returns:
-            Action ids ``(A,)``.
+            Action ids ``(A,)``, or numbers ``(A, size)`` of a Box.
 
         Raises:
             UserError: the observations have another shape.
@@ -135,11 +136,12 @@ class Policy:
         if observations.shape != (spec.agents, spec.observation):
             wanted = (spec.agents, spec.observation)
             raise UserError(f"observations have shape {observations.shape}; {spec.name} has {wanted}")
-        legal = jnp.ones((spec.agents, spec.actions), bool) if legal is None else jnp.asarray(legal, bool)
+        legal = jnp.ones((spec.agents, spec.masked), bool) if legal is None else jnp.asarray(legal, bool)
+        active = legal.any(-1) if spec.masked else jnp.ones(spec.agents, bool)
         self._key, key = jax.random.split(self._key)
         no = jnp.bool_(False)
         nothing = jnp.zeros(0)
-        now = TimeStep(observations, nothing, legal, legal.any(-1), jnp.zeros(spec.agents), no, no, {})
+        now = TimeStep(observations, nothing, legal, active, jnp.zeros(spec.agents), no, no, {})
         self._memory, actions = self._choose(self._memory, now, key)
         return np.asarray(actions)
 

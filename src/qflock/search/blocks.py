@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from qflock.core.types import Parameters
+from qflock.core.steps import Parameters
 
 Split = Literal["all", "leaf", "layer"]
 

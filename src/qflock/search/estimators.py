@@ -21,7 +21,7 @@ it prefers policies of high variance, badly so when beta x sd is above about 1.5
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, Protocol, get_args
 
 import jax
 import jax.numpy as jnp
@@ -37,20 +37,50 @@ LEAST = 1e-6
 """Returns of the estimator ``same`` count as no less, so that their logarithm is finite."""
 
 
+class Begin(Protocol):
+    """A position at theta; ``stage`` is the key of all scenarios of a stage."""
+
+    def __call__(self, theta: Float[Array, "D"], key: PRNGKeyArray, stage: PRNGKeyArray, /) -> Position: ...
+
+
+class Weigh(Protocol):
+    """Both sides as they are to be compared, and what noise takes off; see `metropolis.Weigh`."""
+
+    def __call__(
+        self,
+        old: Position,
+        theta: Float[Array, "D"],
+        key: PRNGKeyArray,
+        stage: PRNGKeyArray,
+        beta: Float[Array, ""],
+        /,
+    ) -> tuple[Position, Position, Float[Array, ""]]: ...
+
+
+class Value(Protocol):
+    """What a position holds besides theta."""
+
+    def __call__(
+        self, theta: Float[Array, "D"], key: PRNGKeyArray, stage: PRNGKeyArray, /
+    ) -> tuple[Array, ...]:
+        """Value, score and, where proposals follow it, slope."""
+        ...
+
+
 class Estimator(NamedTuple):
     """Attributes:
     name: which one it is.
     frozen: its value is a function of theta and the stage's key alone, so that it tempers.
     scorings: policies scored in a step of a chain.
-    start: ``(theta, key, stage key) -> Position``.
-    weigh: ``(old, theta, key, stage key, beta) -> (old, new, penalty)``, see `metropolis.Weigh`.
+    start: where a chain begins.
+    weigh: compares two positions.
     """
 
     name: Name
     frozen: bool
     scorings: int
-    start: Callable[[Float[Array, "D"], PRNGKeyArray, PRNGKeyArray], Position]
-    weigh: Callable[..., tuple[Position, Position, Float[Array, ""]]]
+    start: Begin
+    weigh: Weigh
 
 
 def penalty(difference: Float[Array, "N"], beta: Float[Array, ""]) -> Float[Array, ""]:
@@ -95,7 +125,7 @@ def build(
         )
     nothing = jnp.zeros(())
 
-    def by(value: Callable[..., tuple[Array, ...]]) -> Callable[..., Position]:
+    def by(value: Value) -> Begin:
         return lambda theta, key, stage: Position(theta, *value(theta, key, stage))
 
     def mean(theta: Array, key: PRNGKeyArray) -> tuple[Array, Array]:
@@ -114,7 +144,7 @@ def build(
         score = exact(theta)
         return score, score
 
-    def keeping(start: Callable[..., Position]) -> Callable[..., tuple[Position, Position, Array]]:
+    def keeping(start: Begin) -> Weigh:
         return lambda old, theta, key, stage, beta: (old, start(theta, key, stage), nothing)
 
     def redraw(
@@ -140,7 +170,7 @@ def build(
         "same": by(lambda theta, key, stage: product(theta, key)),
     }
     start = starts.get(name, by(lambda theta, key, stage: mean(theta, key)))
-    weighs = {"redraw": redraw, "penalty": penalised}
+    weighs: dict[str, Weigh] = {"redraw": redraw, "penalty": penalised}
     again = name in weighs
     return Estimator(
         name, name in ("exact", "fixed"), 2 if again else 1, start, weighs.get(name) or keeping(start)

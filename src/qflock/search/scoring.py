@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from qflock.core.types import Environment, Exact, Memory, Mode, Parameters, TimeStep
+from qflock.core.environment import Environment, Exact
+from qflock.core.steps import Memory, Mode, Parameters, TimeStep
+from qflock.core.trees import spread
 from qflock.learning import categorical
 from qflock.networks import lookup
 from qflock.networks.agents import Agents
@@ -77,7 +79,7 @@ def build(env: Environment, team: Agents, alike: bool = False) -> Scoring:
             keys = jax.random.split(key, spec.agents)
             return jax.vmap(one)(jnp.arange(spec.agents), memory, now.observation, now.legal, keys)
 
-        return evaluation.play(env, choose, team.memory(), key, episodes)
+        return evaluation.play(env, choose, spread(team.memory(), spec.agents), key, episodes)
 
     def returns(probabilities: Float[Array, "*B A N U"]) -> Float[Array, "*B"]:
         assert isinstance(env, Exact)
@@ -146,7 +148,13 @@ def build(env: Environment, team: Agents, alike: bool = False) -> Scoring:
     )
 
 
-def _as_one_batch(function: Callable[..., Any]) -> Callable[..., Any]:
+class OfTables(Protocol):
+    """A function of many policies as tables."""
+
+    def __call__(self, probabilities: Float[Array, "*B A N U"], /) -> Any: ...
+
+
+def _as_one_batch(function: OfTables) -> OfTables:
     """Under ``vmap`` the function gets all at once: many policies are solved together many times faster than
     one after the other."""
     batched = jax.custom_batching.custom_vmap(function)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from qflock.core.errors import UserError, shown, unknown
-from qflock.settings import file, registry
+from qflock.settings import file, registry, renamed
 from qflock.settings.run import RunSettings
 from qflock.settings.values import convert, plain, types_of
 
@@ -46,6 +46,7 @@ class _Layer(NamedTuple):
 
     where: str  # what an error message starts with; empty or "file: "
     values: dict[str, Any]
+    told: bool = True  # whether the user is told of old names: not in files that we wrote
 
 
 def resolve(
@@ -104,7 +105,7 @@ def from_mapping(mapping: Mapping[str, Any], where: str = "") -> Settings:
     algorithm = mapping.get("algorithm")
     if not isinstance(algorithm, str):
         raise UserError(f"{where}no algorithm is named")
-    return _build(_anchored(algorithm), [_layer(mapping, where)])
+    return _build(_anchored(algorithm), [_layer(mapping, where)._replace(told=False)])
 
 
 def read_yaml(path: Path) -> Settings:
@@ -184,10 +185,10 @@ def _build(algorithm: str, layers: list[_Layer]) -> Settings:
     known = {**run, **learner, **{f"env.{name}": wanted for name, wanted in environment.items()}}
 
     values: dict[str, Any] = {"env": env}
-    for where, layer in layers:
-        elsewhere = layer.get("env", env) != env
-        counted = {n: v for n, v in layer.items() if n != "env" and not (elsewhere and n.startswith("env."))}
-        values.update(_converted(_Layer(where, counted), known))
+    for layer in layers:
+        own_env, given = layer.values.get("env", env) == env, layer.values
+        counted = {n: v for n, v in given.items() if n != "env" and (own_env or not n.startswith("env."))}
+        values.update(_converted(layer._replace(values=counted), known))
 
     def own(names: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         return {name: values[prefix + name] for name in names if prefix + name in values}
@@ -202,8 +203,11 @@ def _build(algorithm: str, layers: list[_Layer]) -> Settings:
 
 def _converted(layer: _Layer, wanted: Mapping[str, Any]) -> dict[str, Any]:
     """The values of a layer as their settings' types want them."""
+    names = {name: renamed.current(name, wanted) for name in layer.values}
+    if layer.told:
+        renamed.notice(((old, new) for old, new in names.items() if old != new), layer.where)
     found = {}
-    for name, value in layer.values.items():
+    for name, value in zip(names.values(), layer.values.values(), strict=True):
         if name not in wanted:
             raise UserError(f"{layer.where}{unknown('setting', name, wanted)}")
         try:

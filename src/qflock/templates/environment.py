@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from qflock.core.types import Spec, TimeStep
+from qflock.core import Spec, TimeStep
 
 ACTIONS = ("left", "stay", "right")
 STEP_COST = 0.01

@@ -30,7 +30,7 @@ from qflock.evidence.replay import recording, watching
 from qflock.evidence.replay import show as showing
 from qflock.files import tensors
 from qflock.networks import inputs
-from qflock.playing.evaluation import random_policy
+from qflock.playing.evaluation import of_reference, random_policy
 from qflock.runs import checkpoint, folder, policy
 from qflock.runs.train import program
 from qflock.settings import config
@@ -51,7 +51,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     env = config.make_environment("gridworld25", settings.environment)
     learner = program.learner_of(settings, env)
     states = jax.jit(lambda keys: jax.lax.map(learner.init, keys))(jax.random.split(jax.random.key(0), 2))
-    weights = {"policy": jax.vmap(learner.policy)(states), "training": jax.vmap(learner.weights)(states)}
+    weights = {"policy": jax.vmap(learner.execution)(states), "training": jax.vmap(learner.weights)(states)}
     checkpoint.save_weights(where, "final_model", weights, {"seeds": [0, 1]})
     return where.path
 
@@ -114,7 +114,7 @@ def test_what_stands_still_is_stored_once() -> None:
 
 def test_a_recording_is_what_was_played() -> None:
     env = Echo()
-    record = recording.recorder(env, lambda m, s, now, k: (m, random_policy(k, s, now)), ())
+    record = recording.recorder(env, of_reference(random_policy(env.spec)), ())
     one = record(jax.random.key(3))
     assert one.actions.shape == (4, 2)
     assert len(one.states) == 5

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from qflock.core.types import TimeStep
+from qflock.core.steps import TimeStep
 from tests import tiny
 
 

@@ -9,7 +9,8 @@ import jax
 import numpy as np
 
 from qflock.machine import device, processes
-from qflock.runs.train import program, runner
+from qflock.runs.train import programs, runner
+from qflock.runs.train.sharing import SEEDS
 from qflock.settings import config, registry
 
 TINY = str(Path(__file__).parents[2] / "tiny.py") + ":Echo"
@@ -38,17 +39,17 @@ def arrays(tree):
 
 def played(made):
     """State, what a chunk told and greedy scores, after two chunks."""
-    state = made.init(made.sharing.place(np.arange(made.sharing.seeds, dtype=np.uint32), program.SEEDS))
+    state = made.init(made.sharing.place(np.arange(made.sharing.seeds, dtype=np.uint32), SEEDS))
     for _ in range(2):
         state, told = made.chunk(state)
-    scores = made.evaluate(jax.vmap(made.learner.policy)(state.learner), jax.random.key(9))
+    scores = made.evaluate(jax.vmap(made.learner.execution)(state.learner), jax.random.key(9))
     return state, told, scores
 
 
 def compare(algorithm, seeds, devices, **changes):
     """The largest difference between one device and several, and what each of the latter has."""
-    alone = played(program.build(settings(algorithm, seeds=seeds, **changes)))
-    shared = played(program.build(settings(algorithm, seeds=seeds, devices=devices, **changes)))
+    alone = played(programs.build(settings(algorithm, seeds=seeds, **changes)))
+    shared = played(programs.build(settings(algorithm, seeds=seeds, devices=devices, **changes)))
     pairs = zip(arrays(alone), arrays(shared), strict=True)
     apart = max(float(np.nanmax(np.abs(a - b) / (1 + np.abs(a)), initial=0)) for a, b in pairs)
     spec = shared[0].flow.timestep.observation.sharding
@@ -58,9 +59,10 @@ def compare(algorithm, seeds, devices, **changes):
 
 def exchanges(algorithm, devices):
     """How often a compiled chunk has the devices talk, by kind; each stands for all turns of its loop."""
-    made = program.build(settings(algorithm, seeds=1, devices=devices))
+    made = programs.build(settings(algorithm, seeds=1, devices=devices))
     state = jax.eval_shape(made.init, np.arange(1, dtype=np.uint32))
-    text = made.chunk.lower(state).compile().as_text()
+    (chunk,) = made.ahead(state)
+    text = chunk.function.lower(*chunk.shapes).compile().as_text()
     kinds = ("all-reduce", "all-gather", "all-to-all", "collective-permute")
     return {kind: text.count(f" {kind}(") for kind in kinds}
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from qflock.core.errors import UserError
-from qflock.runs.train import footprint, program, runner
+from qflock.runs.train import footprint, programs, runner
 from qflock.settings import config
 
 SMALL = {"copies": 8, "steps": 8, "hidden": (8,), "buffer_capacity": 1024, "min_buffer_size": 64}
@@ -16,7 +16,7 @@ SMALL |= {"batch_size": 64, "train_frequency": 64, "mixer_embed": 4, "mixer_hype
 
 def built(env, **changes):
     settings = config.resolve("qmix", overrides={"env": env, **SMALL, **changes})
-    made = program.build(settings)
+    made = programs.build(settings)
     shapes = jax.eval_shape(made.init, np.zeros(settings.run.seeds, np.uint32))
     return settings, made, shapes
 

@@ -13,7 +13,7 @@ import pytest
 from qflock.core.errors import UserError
 from qflock.files import csv_log, tensors
 from qflock.machine import processes
-from qflock.runs.train import program
+from qflock.runs.train import programs
 from qflock.settings import config
 
 TINY = str(Path(__file__).parents[2] / "tiny.py") + ":Echo"
@@ -149,7 +149,7 @@ def test_a_cpu_counts_as_many_devices_as_are_asked_for(tmp_path):
 )
 def test_devices_that_cannot_be_are_refused(changes, message):
     with pytest.raises(UserError, match=message):
-        program.build(config.resolve("qmix", overrides={"env": TINY, **changes}))
+        programs.build(config.resolve("qmix", overrides={"env": TINY, **changes}))
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from qflock.core.errors import UserError
-from qflock.core.types import Metrics
+from qflock.core.steps import Metrics
 
 MOST_AGENTS = 20  # whose 2^N choices are tried in every update
 RAMSEY = {2: 2, 3: 6, 4: 18, 5: 46}

@@ -56,14 +56,14 @@ class ActorCriticConfig(CircuitConfig):
     """Decoupled weight decay (AdamW); 0 is Adam."""
     max_grad_norm: float = 1.0
     """Gradients of the agents, and apart from them of the critic, are clipped to this norm."""
-    copies: int = 128
+    num_envs: int = 128
     """Environments stepped side by side."""
-    steps: int = 32
+    num_steps: int = 32
     """Steps of each copy between two learning phases: the length of a rollout."""
     epochs: int = 4
     """Passes over each rollout (ppo)."""
     minibatches: int = 4
-    """Gradient steps of each pass (ppo); whole copies stay together, so it divides copies."""
+    """Gradient steps of each pass (ppo); whole copies stay together, so it divides num_envs."""
     clip: float = 0.2
     """The probability ratio counts between 1 - clip and 1 + clip (ppo)."""
     value_clip: float = 0.0
@@ -124,7 +124,7 @@ class ActorCriticConfig(CircuitConfig):
             if not true:
                 raise UserError(message)
 
-        for name in ("copies", "steps", "epochs", "minibatches"):
+        for name in ("num_envs", "num_steps", "epochs", "minibatches"):
             need(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; it must be at least 1")
         for name in ("gamma", "gae_lambda", "lr_final", "target_start", "target_end", "entropy_threshold"):
             need(0 <= getattr(self, name) <= 1, f"{name} is {getattr(self, name)}; it must lie in [0, 1]")
@@ -153,8 +153,8 @@ class ActorCriticConfig(CircuitConfig):
             f"rotation_limit is {self.rotation_limit}; it must lie in (0, pi / 2]",
         )
         need(
-            self.update == "a2c" or self.copies % self.minibatches == 0,
-            f"minibatches {self.minibatches} does not divide copies {self.copies}",
+            self.update == "a2c" or self.num_envs % self.minibatches == 0,
+            f"minibatches {self.minibatches} does not divide num_envs {self.num_envs}",
         )
         need(
             self.entropy != "target" or 0 < self.alpha_min <= self.alpha_max,

@@ -14,21 +14,15 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from qflock.algorithms._actor_critic import amplitude, cliques
+from qflock.algorithms._actor_critic import cliques
 from qflock.algorithms._actor_critic.config import ActorCriticConfig
-from qflock.core.types import (
-    Environment,
-    Learner,
-    Memory,
-    Metrics,
-    Mode,
-    Parameters,
-    Rows,
-    TimeStep,
-    team_reward,
-)
-from qflock.learning import advantages, categorical, entropy, optimiser
-from qflock.learning.advantages import Scale, masked_mean
+from qflock.algorithms._actor_critic.operators import Operators
+from qflock.core.environment import Environment
+from qflock.core.learner import Learner, Rollout
+from qflock.core.steps import Actions, Memory, Metrics, Mode, Parameters, Rows, TimeStep, team_reward
+from qflock.learning import advantages, categorical, entropy, losses, optimiser, stretches
+from qflock.learning.advantages import Scale
+from qflock.learning.descend import descend, epochs, masked_mean
 from qflock.networks import agents as agents_of
 from qflock.networks import by_name, critics
 from qflock.playing import rollout
@@ -57,185 +51,175 @@ class Batch(NamedTuple):
     """What gradient steps learn from: rows and, of each action taken, ``(T, B, A)``."""
 
     rows: Rows
-    weight: Float[Array, "T B A"]  # 0 where no action was taken
+    mask: Float[Array, "T B A"]  # 0 where no action was taken
     advantage: Float[Array, "T B A"]
-    aim: Float[Array, "T B A"]  # what the critic should say
-    said: Float[Array, "T B A"]  # what it said
+    target: Float[Array, "T B A"]  # what the critic should say
+    old_value: Float[Array, "T B A"]  # what it said
 
 
-def build(config: ActorCriticConfig, env: Environment) -> Learner:
-    """An actor-critic for an environment; see `Learner` for the functions."""
-    spec = env.spec
-    clipped = config.update == "ppo"
-    epochs, parts = (config.epochs, config.minibatches) if clipped else (1, 1)
-    actor_steps, critic_steps = optimiser.build(config), optimiser.build(replace(config, lr=config.lr_critic))
-    controller = entropy.make(
-        config.entropy,
-        config.alpha0,
-        config.alpha_min,
-        config.alpha_decay,
-        alpha_max=config.alpha_max,
-        rate=config.target_rate,
-        target_start=config.target_start,
-        target_end=config.target_end,
-        target_clock=config.target_clock,
-    )
-    settings = {
-        "circuit": config.circuit_settings(),
-        "layer_norm": config.layer_norm,
-        "orthogonal": config.orthogonal,
-    }
+AXES = Batch(Rows(1, 1, 1, 0, 1), 1, 1, 1, 1)  # type: ignore[arg-type]
+"""Where the copies' axis is: devices share a batch along it."""
 
-    def make_network(features: int, key: PRNGKeyArray) -> Any:
-        return by_name.make(config.network, features, spec.actions, key, hidden=config.hidden, **settings)
 
-    def make_critic(features: int, outputs: int, key: PRNGKeyArray) -> Any:
+class ActorCritic:
+    """An actor-critic for an environment; all methods are pure."""
+
+    def __init__(self, config: ActorCriticConfig, env: Environment) -> None:
+        spec = env.spec
+        self.config, self.spec = config, spec
+        self.clipped = config.update == "ppo"
+        shape = {"shared": config.share_parameters, "stage": config.input_stage}
+        self.team = agents_of.build(
+            spec, self._actor, **shape, groups=config.groups, last_action=config.last_action
+        )
+        self.critic = critics.build(spec, self._critic, config.critic, **shape)
+        self.action_critic = critics.build(spec, self._critic, "observation", spec.actions, **shape)
+        self.operators = Operators(config, self.team, self.action_critic)
+        self.controller = entropy.make(
+            config.entropy,
+            config.alpha0,
+            config.alpha_min,
+            config.alpha_decay,
+            alpha_max=config.alpha_max,
+            rate=config.target_rate,
+            target_start=config.target_start,
+            target_end=config.target_end,
+            target_clock=config.target_clock,
+        )
+        if config.ramsey:
+            self.choose_explorers = cliques.chooser(
+                spec.agents, config.entropy_threshold, config.clique_size, config.clique_weight
+            )
+        self.actor_descent = descend(self.actor_loss, optimiser.build(config), AXES)
+        critic_steps = optimiser.build(replace(config, lr=config.lr_critic))
+        self.critic_descent = descend(self.critic_loss, critic_steps, AXES)
+
+    def _network(self, name: str, features: int, outputs: int, key: PRNGKeyArray, **more: Any) -> Any:
+        config = self.config
         return by_name.make(
-            config.critic_network,
+            name,
             features,
             outputs,
             key,
-            hidden=config.critic_hidden,
-            head_gain=1.0,
-            **settings,
+            config.circuit_settings(),
+            layer_norm=config.layer_norm,
+            orthogonal=config.orthogonal,
+            **more,
         )
 
-    shape = {"shared": config.share_parameters, "stage": config.input_stage}
-    team = agents_of.build(spec, make_network, **shape, groups=config.groups, last_action=config.last_action)
-    critic = critics.build(spec, make_critic, config.critic, **shape)
-    action_critic = critics.build(spec, make_critic, "observation", spec.actions, **shape)
-    rotates = config.operator == "rotation"
-    if config.ramsey:
-        choose_explorers = cliques.chooser(
-            spec.agents, config.entropy_threshold, config.clique_size, config.clique_weight
-        )
+    def _actor(self, features: int, key: PRNGKeyArray) -> Any:
+        hidden = self.config.hidden
+        return self._network(self.config.network, features, self.spec.actions, key, hidden=hidden)
 
-    def init(key: PRNGKeyArray) -> TrainState:
+    def _critic(self, features: int, outputs: int, key: PRNGKeyArray) -> Any:
+        hidden = self.config.critic_hidden
+        return self._network(self.config.critic_network, features, outputs, key, hidden=hidden, head_gain=1.0)
+
+    def init(self, key: PRNGKeyArray) -> TrainState:
         k_agents, k_critic, k_actions = jax.random.split(key, 3)
-        weights = Weights(
-            team.init(k_agents), critic.init(k_critic), action_critic.init(k_actions) if rotates else ()
-        )
-        everyone = jnp.ones(spec.agents, bool)
-        return TrainState(weights, fresh(weights), Scale.start(), controller.init(), everyone, jnp.int32(0))
+        of_actions = self.action_critic.init(k_actions) if self.operators.rotates else ()
+        weights = Weights(self.team.init(k_agents), self.critic.init(k_critic), of_actions)
+        everyone = jnp.ones(self.spec.agents, bool)
+        start = (Scale.start(), self.controller.init(), everyone, jnp.int32(0))
+        return TrainState(weights, self.fresh(weights), *start)
 
-    def fresh(weights: Weights) -> tuple[Any, Any]:
-        return actor_steps.init(weights.agents), critic_steps.init(weights[1:])
-
-    def decide(outputs: Float[Array, "*X U"], legal: Bool[Array, "*X U"]) -> amplitude.Amplified:
-        """The policy that agents act with: its log-probabilities, and where the entropy floor acted."""
-        if config.operator == "mean":
-            return amplitude.apply(
-                outputs, legal, config.eta, config.min_entropy, config.inverse_temperature, config.floor
-            )
-        logs = categorical.log_probabilities(outputs, legal)
-        return amplitude.Amplified(logs, jnp.zeros(logs.shape[:-1], bool))
+    def fresh(self, weights: Weights) -> tuple[Any, Any]:
+        """States of both optimisers."""
+        return self.actor_descent.init(weights.agents), self.critic_descent.init(weights[1:])
 
     def explore(
-        s: TrainState, memory: Memory, now: TimeStep, key: PRNGKeyArray
-    ) -> tuple[Memory, Int[Array, "B A"], Float[Array, "B A"]]:
-        memory, outputs = team.step(s.weights.agents, memory, now.observation)
-        logits = decide(outputs, now.legal).logits
+        self, s: TrainState, memory: Memory, now: TimeStep, key: PRNGKeyArray
+    ) -> tuple[Memory, Actions, Float[Array, "B A"]]:
+        memory, outputs = self.team.step(s.weights.agents, memory, now.observation)
+        logits = self.operators.decide(outputs, now.legal).logits
         actions = categorical.sample(key, logits, now.legal)
-        return team.acted(memory, actions), actions, categorical.log_prob(logits, now.legal, actions)
-
-    def turned(
-        weights: Weights, logs: Float[Array, "T B A U"], legal: Array, rows: Rows
-    ) -> amplitude.Amplified:
-        """The target of the operator rotation: good actions are those valued above the policy's mean."""
-        values = action_critic.values(weights.actions, rows)[:-1]
-        mean = (jnp.where(legal, jnp.exp(logs), 0.0) * values).sum(-1, keepdims=True)
-        target = amplitude.rotation(logs, legal, values > mean, config.rotation_turns, config.rotation_limit)
-        return jax.lax.stop_gradient(amplitude.entropy_floor(target, legal, config.min_entropy))
+        return self.team.acted(memory, actions), actions, categorical.log_prob(logits, now.legal, actions)
 
     def actor_loss(
-        agents: Parameters, weights: Weights, batch: Batch, alpha: Float[Array, "A"]
+        self, agents: Parameters, constants: tuple[Weights, Float[Array, "A"]], batch: Batch
     ) -> tuple[Float[Array, ""], Metrics]:
+        """Policy gradient or PPO's surrogate, the entropy bonus, and what the rotation draws towards."""
+        (weights, alpha), config = constants, self.config
         rows, legal = batch.rows, batch.rows.timestep.legal[:-1]
-        logits, floored = decide(team.unroll(agents, rows)[:-1], legal)
-        mean = lambda x: masked_mean(x, batch.weight)
-        change = categorical.log_prob(logits, legal, rows.actions) - rows.extras
-        change = jnp.where(batch.weight > 0, change, 0.0)
-        ratio = jnp.exp(change)
-        near = jnp.clip(ratio, 1 - config.clip, 1 + config.clip)
-        if clipped:
-            gain = jnp.minimum(ratio * batch.advantage, near * batch.advantage)
+        logits, floored = self.operators.decide(self.team.unroll(agents, rows)[:-1], legal)
+        mean = lambda x: masked_mean(x, batch.mask)
+        log_ratio = categorical.log_prob(logits, legal, rows.actions) - rows.extras
+        log_ratio = jnp.where(batch.mask > 0, log_ratio, 0.0)
+        if self.clipped:
+            surrogate = losses.clipped_surrogate(log_ratio, batch.advantage, config.clip)
         else:
-            gain = change * batch.advantage
-        cost = policy_loss = -mean(gain)
+            surrogate = log_ratio * batch.advantage
+        cost = policy_loss = -mean(surrogate)
         cost -= mean(alpha * categorical.entropy(logits, legal))
-        told = {"policy_loss": policy_loss}
-        if rotates:
-            target, floored = turned(weights, jax.lax.stop_gradient(logits), legal, rows)
-            drawn = mean(categorical.kl(target, logits, legal))
-            cost += config.rotation_weight * drawn
-            told["rotation_kl"] = drawn
-        share = categorical.normalised_entropy(logits, legal)
-        each = batch.weight.sum((0, 1))
-        told["entropy"] = mean(share)
-        told["entropies"] = (share * batch.weight).sum((0, 1)) / jnp.maximum(each, 1)
-        told["approx_kl"] = mean(ratio - 1 - change)
-        told["clip_share"] = mean((near != ratio).astype(jnp.float32))
-        told["floor_share"] = mean(floored.astype(jnp.float32))
-        return cost, told
+        metrics = {"policy_loss": policy_loss}
+        if self.operators.rotates:
+            target, floored = self.operators.turned(
+                weights.actions, jax.lax.stop_gradient(logits), legal, rows
+            )
+            metrics["rotation_kl"] = mean(categorical.kl(target, logits, legal))
+            cost += config.rotation_weight * metrics["rotation_kl"]
+        each = categorical.normalised_entropy(logits, legal)
+        metrics["entropy"] = mean(each)
+        metrics["entropies"] = masked_mean(each, batch.mask, (0, 1))
+        metrics["approx_kl"] = mean(losses.approximate_kl(log_ratio))
+        metrics["clip_share"] = mean(losses.is_clipped(log_ratio, config.clip).astype(jnp.float32))
+        metrics["floor_share"] = mean(floored.astype(jnp.float32))
+        return cost, metrics
 
-    def critic_loss(trained: tuple[Parameters, Parameters], batch: Batch) -> tuple[Float[Array, ""], Metrics]:
-        value = critic.values(trained[0], batch.rows)[:-1, ..., 0]
-        error = jnp.square(value - batch.aim)
-        if config.value_clip:
-            near = batch.said + jnp.clip(value - batch.said, -config.value_clip, config.value_clip)
-            error = jnp.maximum(error, jnp.square(near - batch.aim))
-        cost = told = masked_mean(error, batch.weight)
-        if rotates:
-            values = action_critic.values(trained[1], batch.rows)[:-1]
+    def critic_loss(
+        self, trained: tuple[Parameters, Parameters], constants: tuple[()], batch: Batch
+    ) -> tuple[Float[Array, ""], Metrics]:
+        """Of the critic and, for the rotation, of the action-value critic."""
+        value = self.critic.values(trained[0], batch.rows)[:-1, ..., 0]
+        error = losses.value_loss(value, batch.target, batch.old_value, self.config.value_clip)
+        cost = of_values = masked_mean(error, batch.mask)
+        if self.operators.rotates:
+            values = self.action_critic.values(trained[1], batch.rows)[:-1]
             value = jnp.take_along_axis(values, batch.rows.actions[..., None], -1)[..., 0]
-            cost += masked_mean(jnp.square(value - batch.aim), batch.weight)
-        return cost, {"value_loss": told}
+            cost += masked_mean(losses.value_loss(value, batch.target), batch.mask)
+        return cost, {"value_loss": of_values}
 
-    def judge(s: TrainState, rows: Rows) -> tuple[Batch, Scale]:
+    def judge(self, s: TrainState, rows: Rows) -> tuple[Batch, Scale]:
         """Advantages and what the critic should learn, in units of the new scale."""
-        later = jax.tree.map(lambda x: x[1:], rows.timestep)
-        value = critic.values(s.weights.critic, rows)[..., 0]
+        config, later = self.config, rows.after
+        value = self.critic.values(s.weights.critic, rows)[..., 0]
         value = s.scale.restore(value) if config.normalise_values else value
         spread = lambda x: jnp.broadcast_to(x[..., None], value[1:].shape)
-        own = config.reward == "own" and not spec.shared_reward
-        reward = later.reward if own else spread(team_reward(spec, later.reward))
-        gain = advantages.gae(
+        own = config.reward == "own" and not self.spec.shared_reward
+        reward = later.reward if own else spread(team_reward(self.spec, later.reward))
+        advantage = advantages.gae(
             reward, value, spread(later.terminated), spread(later.over), config.gamma, config.gae_lambda
         )
-        weight = (rows.valid[..., None] & rows.timestep.active[:-1]).astype(jnp.float32)
-        aim, said, scale = gain + value[:-1], value[:-1], s.scale
+        mask = (rows.valid[..., None] & rows.timestep.active[:-1]).astype(jnp.float32)
+        target, old_value, scale = advantage + value[:-1], value[:-1], s.scale
         if config.normalise_values:
-            scale = scale.update(aim, weight)
-            aim, said = scale.normalise(aim), scale.normalise(said)
-        gain = advantages.standardise(gain, weight) if config.normalise_advantages else gain
-        return Batch(rows, weight, gain, aim, said), scale
+            scale = scale.update(target, mask)
+            target, old_value = scale.normalise(target), scale.normalise(old_value)
+        if config.normalise_advantages:
+            advantage = advantages.standardise(advantage, mask)
+        return Batch(rows, mask, advantage, target, old_value), scale
 
-    def of_copies(batch: Batch, which: Int[Array, "N"]) -> Batch:
-        """Part of a batch: some copies, whole in time."""
-        rest = jax.tree.map(lambda x: x[:, which], batch._replace(rows=()))
-        return rest._replace(rows=rollout.of_copies(batch.rows, which))
-
-    def learn(s: TrainState, rows: Rows, key: PRNGKeyArray) -> tuple[TrainState, Metrics]:
-        state = rows.timestep.state if config.critic != "observation" else rows.timestep.state[..., :0]
-        rows = rows._replace(timestep=rows.timestep._replace(state=state, measures={}))
-        batch, scale = judge(s, rows)
+    def learn(self, s: TrainState, rows: Rows, key: PRNGKeyArray) -> tuple[TrainState, Metrics]:
+        config = self.config
+        rows = rows._replace(timestep=stretches.kept(rows.timestep, config.critic != "observation"))
+        batch, scale = self.judge(s, rows)
         env_steps = s.env_steps + rows.valid.sum()
-        whole = controller.alpha(s.entropy)
+        whole = self.controller.alpha(s.entropy)
         alpha = jnp.where(s.explorers, whole, jnp.minimum(whole, config.alpha_min))
+        passes, parts = (config.epochs, config.minibatches) if self.clipped else (1, 1)
 
         def step(carry: tuple[Weights, Any], which: Int[Array, "N"]) -> tuple[tuple[Weights, Any], Metrics]:
             weights, (actor_state, critic_state) = carry
             part = batch if parts == 1 else of_copies(batch, which)
-            gradient, told = jax.grad(actor_loss, has_aux=True)(weights.agents, weights, part, alpha)
-            agents, actor_state = actor_steps.step(gradient, actor_state, weights.agents, env_steps)
-            trained = (weights.critic, weights.actions)
-            gradient, more = jax.grad(critic_loss, has_aux=True)(trained, part)
-            trained, critic_state = critic_steps.step(gradient, critic_state, trained, env_steps)
-            return (Weights(agents, *trained), (actor_state, critic_state)), {**told, **more}
+            agents, actor_state, metrics = self.actor_descent.step(
+                weights.agents, actor_state, (weights, alpha), part, env_steps
+            )
+            trained, critic_state, more = self.critic_descent.step(
+                (weights.critic, weights.actions), critic_state, (), part, env_steps
+            )
+            return (Weights(agents, *trained), (actor_state, critic_state)), {**metrics, **more}
 
-        copies = rows.valid.shape[1]
-        orders = jax.vmap(lambda k: jax.random.permutation(k, copies))(jax.random.split(key, epochs))
-        orders = orders.reshape(epochs * parts, copies // parts)
+        orders = epochs(key, rows.valid.shape[1], passes, parts)
         (weights, optimisers), metrics = jax.lax.scan(step, (s.weights, s.optimisers), orders)
         metrics = jax.tree.map(lambda x: x.mean(0), metrics)
         entropies, explorers = metrics.pop("entropies"), s.explorers
@@ -243,22 +227,15 @@ def build(config: ActorCriticConfig, env: Environment) -> Learner:
         if config.operator != "none":
             metrics["entropy_floor"] = jnp.float32(config.min_entropy)
         if config.ramsey:
-            explorers, told = choose_explorers(entropies)
-            metrics |= told
+            explorers, of_guidance = self.choose_explorers(entropies)
+            metrics |= of_guidance
         if config.contraction:
-            metrics |= contraction(s.weights, rows)
-        controlled = controller.update(s.entropy, metrics["entropy"])
+            metrics |= self.operators.contraction(s.weights.agents, s.weights.actions, rows)
+        controlled = self.controller.update(s.entropy, metrics["entropy"])
         return TrainState(weights, optimisers, scale, controlled, explorers, env_steps), metrics
 
-    def contraction(weights: Weights, rows: Rows) -> Metrics:
-        """Ratios of distances between policies before and after the operator, at all rows' observations."""
-        legal = rows.timestep.legal[:-1]
-        before = categorical.log_probabilities(team.unroll(weights.agents, rows)[:-1], legal)
-        after = turned(weights, before, legal, rows) if rotates else decide(before, legal)
-        flat = lambda x: x.reshape(-1, spec.actions)
-        return amplitude.lipschitz(flat(before), flat(after.logits), flat(legal))
-
-    def act(
+    def _alone(
+        self,
         parameters: Parameters,
         agent: Int[Array, ""],
         memory: Memory,
@@ -266,27 +243,38 @@ def build(config: ActorCriticConfig, env: Environment) -> Learner:
         legal: Array,
         key: PRNGKeyArray,
         mode: Mode = "greedy",
-    ) -> tuple[Memory, Int[Array, ""]]:
-        memory, outputs = team.one(parameters, agent, memory, observation)
-        action = categorical.choose(key, decide(outputs, legal).logits, legal, mode)
-        return team.acted(memory, action), action
+    ) -> tuple[Memory, Actions]:
+        memory, outputs = self.team.one(parameters, agent, memory, observation)
+        action = categorical.choose(key, self.operators.decide(outputs, legal).logits, legal, mode)
+        return self.team.acted(memory, action), action
 
-    def values(
-        parameters: Parameters, agent: Int[Array, ""], memory: Memory, observation: Array
+    def _scores(
+        self, parameters: Parameters, agent: Int[Array, ""], memory: Memory, observation: Array
     ) -> Float[Array, "U"]:
-        outputs = team.one(parameters, agent, memory, observation)[1]
-        return decide(outputs, jnp.ones(spec.actions, bool)).logits
+        outputs = self.team.one(parameters, agent, memory, observation)[1]
+        return self.operators.decide(outputs, jnp.ones(self.spec.actions, bool)).logits
 
+
+def of_copies(batch: Batch, which: Int[Array, "N"]) -> Batch:
+    """Part of a batch: some copies, whole in time."""
+    rest = jax.tree.map(lambda x: x[:, which], batch._replace(rows=()))
+    return rest._replace(rows=rollout.of_copies(batch.rows, which))
+
+
+def build(config: ActorCriticConfig, env: Environment) -> Learner:
+    """An actor-critic for an environment; see `Learner` for the functions.
+
+    Args:
+        config: its settings.
+        env: with discrete actions.
+    """
+    own = ActorCritic(config, env)
     return Learner(
-        copies=config.copies,
-        steps=config.steps,
-        init=init,
-        explore=explore,
-        learn=learn,
-        policy=lambda s: s.weights.agents,
-        act=act,
-        memory=team.memory,
-        values=values,
+        policy=own.team.policy(own._alone, own._scores, own.operators.choice()),
+        source=Rollout(config.num_envs, config.num_steps, own.explore),
+        init=own.init,
+        learn=own.learn,
+        execution=lambda s: s.weights.agents,
         weights=lambda s: s.weights,
-        start_from=lambda s, w: s._replace(weights=w, optimisers=fresh(w)),
+        start_from=lambda s, w: s._replace(weights=w, optimisers=own.fresh(w)),
     )

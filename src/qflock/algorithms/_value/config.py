@@ -16,7 +16,7 @@ class ValueConfig(QConfig):
     n_step: int = 1
     """Rewards summed before bootstrapping; above 1 it replaces td_lambda."""
     row_length: int = 8
-    """Transitions kept together in replay, over which returns run; divides steps."""
+    """Transitions kept together in replay, over which returns run; divides num_steps."""
     burn_in: int = 0
     """First transitions of a row that only wake an agent's memory and teach nothing."""
     buffer_capacity: int = 262_144
@@ -26,7 +26,7 @@ class ValueConfig(QConfig):
     batch_size: int = 1024
     """Transitions of a gradient step; a multiple of row_length."""
     train_frequency: int = 1024
-    """Environment steps per gradient step; divides copies x steps."""
+    """Environment steps per gradient step; divides num_envs x num_steps."""
     target_update_interval: int = 10_000
     """Environment steps between updates of the target network; 0 for none: targets are the online one's."""
     target_tau: float = 1.0
@@ -43,10 +43,10 @@ class ValueConfig(QConfig):
             0 <= self.burn_in < self.row_length,
             f"burn_in is {self.burn_in}; it must lie in [0, row_length), which is {self.row_length}",
         )
-        block = self.copies * self.steps
+        block = self.num_envs * self.num_steps
         need(
-            self.steps % self.row_length == 0,
-            f"row_length {self.row_length} does not divide steps {self.steps}",
+            self.num_steps % self.row_length == 0,
+            f"row_length {self.row_length} does not divide num_steps {self.num_steps}",
         )
         need(
             self.batch_size % self.row_length == 0,
@@ -54,10 +54,10 @@ class ValueConfig(QConfig):
         )
         need(
             block % self.train_frequency == 0,
-            f"train_frequency {self.train_frequency} does not divide copies x steps = {block}",
+            f"train_frequency {self.train_frequency} does not divide num_envs x num_steps = {block}",
         )
         need(
             self.buffer_capacity >= max(block, self.min_buffer_size, self.batch_size),
-            f"buffer_capacity {self.buffer_capacity} is smaller than copies x steps ({block}), "
+            f"buffer_capacity {self.buffer_capacity} is smaller than num_envs x num_steps ({block}), "
             f"min_buffer_size ({self.min_buffer_size}) or batch_size ({self.batch_size})",
         )

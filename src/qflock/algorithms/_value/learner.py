@@ -1,228 +1,223 @@
 """The value-factorisation learner: deep Q-learning of many agents from replay, with a mixer as its argument.
 
 IQL, VDN and QMIX are this learner with another mixer; a small file each names them. Sources: Rashid
-et al. 2018 (QMIX), Hu et al. 2021 (the fine-tuned settings), specs/value_factorisation.md.
+et al. 2018 (QMIX), Hu et al. 2021 (the fine-tuned settings).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
-import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from qflock.algorithms._value import q_learning
 from qflock.algorithms._value.config import ValueConfig
 from qflock.algorithms._value.q_learning import QLearning, Weights, choose
+from qflock.core.environment import Environment
 from qflock.core.errors import UserError
-from qflock.core.types import Environment, Learner, Memory, Metrics, Parameters, Rows, TimeStep
-from qflock.learning import optimiser, replay
-from qflock.learning.advantages import masked_mean
-from qflock.machine import mesh
-from qflock.playing import rollout
+from qflock.core.learner import Learner, Rollout
+from qflock.core.steps import Actions, Memory, Metrics, Parameters, Rows, TimeStep
+from qflock.learning import optimiser, replay, stretches, target
+from qflock.learning.descend import descend, masked_mean
+from qflock.learning.losses import td_loss
 
 
-class Said(NamedTuple):
+class Predicted(NamedTuple):
     """What a batch's values and targets are, leaves ``(T, N, *X)``; the targets are constants."""
 
     q: Float[Array, "T+1 N A U"]
     total: Float[Array, "T N *X"]
-    aim: Float[Array, "T N *X"]
+    target: Float[Array, "T N *X"]
 
 
-class Beside(NamedTuple):
-    """What is trained beside the agents and the mixer.
+class InitAuxiliary(Protocol):
+    """First weights of what is trained besides."""
+
+    def __call__(self, key: PRNGKeyArray, /) -> Any: ...
+
+
+class AuxiliaryLoss(Protocol):
+    """Its loss, from its weights, the agents' weights, rows and the agents' targets."""
+
+    def __call__(
+        self, weights: Any, agents: Parameters, rows: Rows, target: Float[Array, "T N"], /
+    ) -> Float[Array, "T N"]: ...
+
+
+class AuxiliaryTargets(Protocol):
+    """The targets of all, from the values that choose, target weights and rows."""
+
+    def __call__(
+        self, q: Float[Array, "T+1 N A U"], weights: Weights, rows: Rows, /
+    ) -> Float[Array, "T N"]: ...
+
+
+class Weighting(Protocol):
+    """Weights of the agents' and the mixer's squared errors."""
+
+    def __call__(self, online: Weights, predicted: Predicted, rows: Rows, /) -> Float[Array, "T N"]: ...
+
+
+class Auxiliary(NamedTuple):
+    """What is trained besides the agents and the mixer.
 
     Attributes:
         name: its error is logged as ``<name>_loss``.
-        weight: of its cost in the sum of both.
+        weight: of its loss in the sum of both.
         sees_state: whether replay must keep the state.
-        init: ``key -> weights``.
-        cost: ``(weights, agents' weights, rows (T, N), targets (T, N)) -> (T, N)``.
-        aims: ``(values that choose, target weights, rows) -> (T, N)``: the targets of all; None for the
-            mixer's own.
-        emphasis: ``(online weights, said, rows) -> (T, N)`` weights of the agents' and the mixer's squared
-            errors; None for ones.
+        init, loss: its weights, and what they are trained on.
+        targets: the targets of all; None for the mixer's own.
+        weighting: of errors; None for ones.
     """
 
     name: str
     weight: float
     sees_state: bool
-    init: Callable[[PRNGKeyArray], Any]
-    cost: Callable[[Any, Parameters, Rows, Float[Array, "T N"]], Float[Array, "T N"]]
-    aims: Callable[[Float[Array, "T+1 N A U"], Weights, Rows], Float[Array, "T N"]] | None = None
-    emphasis: Callable[[Weights, Said, Rows], Float[Array, "T N"]] | None = None
+    init: InitAuxiliary
+    loss: AuxiliaryLoss
+    targets: AuxiliaryTargets | None = None
+    weighting: Weighting | None = None
 
 
-MakeBeside = Callable[[Environment, QLearning], Beside]
+class MakeAuxiliary(Protocol):
+    """Makes it from the environment and the shared parts."""
+
+    def __call__(self, env: Environment, core: QLearning, /) -> Auxiliary: ...
 
 
 class TrainState(NamedTuple):
     """Everything learning needs to go on."""
 
     online: Weights
-    target: Weights
+    target: Any
     optimiser: Any
     replay: replay.Replay
     env_steps: Int[Array, ""]
-    target_due: Int[Array, ""]  # env_steps at which the target network is next updated
 
 
-def build(config: ValueConfig, env: Environment, make_beside: MakeBeside | None = None) -> Learner:
-    """A value learner for an environment; see `Learner` for the functions.
-
-    Args:
-        make_beside: what else is trained, made from the environment and the shared parts.
+class ValueLearner:
+    """A value learner with replay, for an environment; all methods are pure.
 
     Raises:
         UserError: agents that remember, with rows cut shorter than what is collected.
     """
-    spec = env.spec
-    optimise = optimiser.build(config, config.optimiser)
-    lengths = config.row_length
-    block = config.copies * config.steps
-    gradient_steps = block // config.train_frequency
-    rows_capacity = config.buffer_capacity // block * (block // lengths)
-    first_filled = min(-(-config.min_buffer_size // lengths), rows_capacity)  # rows before learning starts
-    action_type = jnp.int8 if spec.actions <= 127 else jnp.int32
-    core = q_learning.build(config, env, config.n_step)
-    team = core.team
-    if jax.tree.leaves(jax.eval_shape(team.memory)) and lengths != config.steps:
-        raise UserError(
-            f"row_length is {lengths} and steps {config.steps}; agents that remember need them equal, "
-            "for replay keeps their memory at the start of what is collected"
-        )
-    beside = make_beside(env, core) if make_beside else None
-    keeps_state = core.mixes_state or (beside is not None and beside.sees_state)
 
-    def init(key: PRNGKeyArray) -> TrainState:
-        online = core.init(key)
-        if beside:
-            online = online._replace(beside=beside.init(jax.random.fold_in(key, 2)))
-        ring = replay.make(example(), rows_capacity)
-        return TrainState(online, online, fresh_optimiser(online), ring, jnp.int32(0), jnp.int32(0))
+    def __init__(self, config: ValueConfig, env: Environment, make: MakeAuxiliary | None = None) -> None:
+        self.config, self.core = config, QLearning(config, env, config.n_step)
+        self.auxiliary = make(env, self.core) if make else None
+        sees = self.auxiliary is not None and self.auxiliary.sees_state
+        self.keeps_state = self.core.mixes_state or sees
+        self.policy = self.core.policy()
+        self.example = stretches.example(env, self.policy.start(), config.row_length, self.keeps_state)
+        if jax.tree.leaves(self.example.memory) and config.row_length != config.num_steps:
+            raise UserError(
+                f"row_length is {config.row_length} and num_steps {config.num_steps}; agents that remember "
+                "need them equal, for replay keeps their memory at the start of what is collected"
+            )
+        block = config.num_envs * config.num_steps
+        self.gradient_steps = block // config.train_frequency
+        self.capacity = config.buffer_capacity // block * (block // config.row_length)
+        self.first_filled = min(-(-config.min_buffer_size // config.row_length), self.capacity)
+        self.target = target.build(config.target_update_interval, config.target_tau)
+        # Each part is clipped by its own norm, so that neither slows the other.
+        parts = optimiser.in_parts(
+            optimiser.build(config, config.optimiser),
+            split=lambda w: (w[:2], w.auxiliary),
+            join=lambda parts: Weights(parts[0][0], parts[0][1], parts[1]),
+        )
+        self.descent = descend(self.loss, parts)
+
+    def init(self, key: PRNGKeyArray) -> TrainState:
+        online = self.core.init(key)
+        if self.auxiliary:
+            online = online._replace(auxiliary=self.auxiliary.init(jax.random.fold_in(key, 2)))
+        ring = replay.make(self.example, self.capacity)
+        return TrainState(online, self.target.init(online), self.descent.init(online), ring, jnp.int32(0))
 
     def explore(
-        s: TrainState, memory: Memory, now: TimeStep, key: PRNGKeyArray
-    ) -> tuple[Memory, Int[Array, "B A"], Any]:
-        return core.explore(s.online.agents, core.epsilon(s.env_steps), memory, now, key)
+        self, s: TrainState, memory: Memory, now: TimeStep, key: PRNGKeyArray
+    ) -> tuple[Memory, Actions, Any]:
+        return self.core.explore(s.online.agents, self.core.epsilon(s.env_steps), memory, now, key)
 
-    def aims(q: Float[Array, "T+1 N A U"], target: Weights, rows: Rows) -> Float[Array, "T N *X"]:
-        """Targets of N stretches; the online values choose the next actions."""
-        if beside and beside.aims:
-            return beside.aims(q, target, rows)
-        believed = team.unroll(target.agents, rows) if config.target_update_interval else q
-        return core.aims(q if config.double_q else believed, believed, target.mixer, rows)
+    def targets(self, q: Float[Array, "T+1 N A U"], weights: Weights, rows: Rows) -> Float[Array, "T N *X"]:
+        """Targets of N stretches; the online values ``q`` choose the next actions."""
+        if self.auxiliary and self.auxiliary.targets:
+            return self.auxiliary.targets(q, weights, rows)
+        follows = self.config.target_update_interval
+        values = self.core.team.unroll(weights.agents, rows) if follows else q
+        return self.core.targets(q if self.config.double_q else values, values, weights.mixer, rows)
 
-    def loss(online: Weights, target: Weights, items: Rows) -> tuple[Float[Array, ""], Metrics]:
+    def loss(self, online: Weights, following: Any, batch: Rows) -> tuple[Float[Array, ""], Metrics]:
         """Of sampled stretches, leaves (N, T+1, ...)."""
-        rows = time_first(items)
-        q = team.unroll(online.agents, rows)
-        now = jax.tree.map(lambda x: x[:-1], rows.timestep)
-        believed = target if config.target_update_interval else online
-        aim = jax.lax.stop_gradient(aims(*jax.lax.stop_gradient((q, believed)), rows))
-        total = core.mixed(online.mixer, choose(q[:-1], rows.actions, now))
-        error = total - aim
-        awake = jnp.arange(lengths) >= config.burn_in
-
-        @cache
-        def counted(ndim: int) -> tuple[Float[Array, "T N *X"], Float[Array, ""]]:
-            share = core.share(rows, ndim) * awake.reshape(-1, *[1] * (ndim - 1))
-            return share, mesh.total(share.sum())
+        config, rows = self.config, stretches.rows(batch)
+        q = self.core.team.unroll(online.agents, rows)
+        constants = jax.lax.stop_gradient((q, self.target.read(following, online)))
+        target = jax.lax.stop_gradient(self.targets(*constants, rows))
+        total = self.core.mixed(online.mixer, choose(q[:-1], rows.actions, rows.before))
+        error = total - target
+        awake = jnp.arange(config.row_length) >= config.burn_in
 
         def mean(x: Float[Array, "T N *X"]) -> Float[Array, ""]:
-            return masked_mean(x, *counted(x.ndim))
+            return masked_mean(x, self.core.mask(rows, x.ndim) * awake.reshape(-1, *[1] * (x.ndim - 1)))
 
-        squared = optax.losses.huber_loss(error) if config.loss == "huber" else jnp.square(error)
-        if beside and beside.emphasis:
-            squared *= jax.lax.stop_gradient(beside.emphasis(online, Said(q, total, aim), rows))
+        squared = td_loss(error, config.loss)
+        if self.auxiliary and self.auxiliary.weighting:
+            predicted = Predicted(q, total, target)
+            squared *= jax.lax.stop_gradient(self.auxiliary.weighting(online, predicted, rows))
         cost = mean(squared)
         metrics = {"loss": cost, "td_error": mean(jnp.abs(error)), "q_value": mean(total)}
-        if beside is None:
+        if self.auxiliary is None:
             return cost, metrics
-        aim = aim.mean(-1) if aim.ndim > 2 else aim
-        other = mean(beside.cost(online.beside, online.agents, rows, aim))
-        return cost + beside.weight * other, metrics | {f"{beside.name}_loss": other}
+        target = target.mean(-1) if target.ndim > 2 else target
+        other = mean(self.auxiliary.loss(online.auxiliary, online.agents, rows, target))
+        return cost + self.auxiliary.weight * other, metrics | {f"{self.auxiliary.name}_loss": other}
 
-    slope = mesh.gradient(loss)
-
-    def fresh_optimiser(weights: Weights) -> tuple[Any, Any]:
-        return optimise.init(weights[:2]), optimise.init(weights.beside)
-
-    def improved(
-        online: Weights, opt: tuple[Any, Any], gradient: Weights, env_steps: Int[Array, ""]
-    ) -> tuple[Weights, tuple[Any, Any]]:
-        """One step of both parts; each is clipped by its own norm, so that neither slows the other."""
-        (agents, mixer), first = optimise.step(gradient[:2], opt[0], online[:2], env_steps)
-        other, second = optimise.step(gradient.beside, opt[1], online.beside, env_steps)
-        return Weights(agents, mixer, other), (first, second)
-
-    def kept(timestep: TimeStep) -> TimeStep:
-        """What replay keeps of a time step: no measures, and the state only where something sees it."""
-        state = timestep.state if keeps_state else timestep.state[..., :0]
-        return timestep._replace(state=state, measures={})
-
-    def example() -> Rows:
-        """One stretch of zeros, as replay keeps it."""
-        timestep = kept(env.reset(jax.random.key(0))[1])
-        longer = lambda x: jnp.zeros((lengths + 1, *x.shape), x.dtype)
-        actions = jnp.zeros((lengths, spec.agents), action_type)
-        memory = rollout.spread(team.memory(), spec.agents)
-        return Rows(jax.tree.map(longer, timestep), actions, longer(timestep.terminated), memory, ())
-
-    def remember(ring: replay.Replay, rows: Rows) -> replay.Replay:
-        """Cut rows into stretches of the replay's length and write them."""
-        timestep = kept(rows.timestep)
-        pieces = []
-        for at in range(0, config.steps, lengths):
-            cut = lambda x, at=at: x[at : at + lengths + 1].swapaxes(0, 1)
-            actions = rows.actions[at : at + lengths].swapaxes(0, 1).astype(action_type)
-            pieces.append(Rows(jax.tree.map(cut, timestep), actions, cut(rows.first), rows.memory, ()))
-        return replay.add(ring, jax.tree.map(lambda *x: jnp.concatenate(x), *pieces))
-
-    def time_first(items: Rows) -> Rows:
-        """Sampled stretches, leaves (N, T+1, ...), as rows of N copies."""
-        swap = lambda x: jax.tree.map(lambda leaf: leaf.swapaxes(0, 1), x)
-        actions = items.actions.astype(jnp.int32)
-        return Rows(swap(items.timestep), swap(actions), swap(items.first), items.memory, ())
-
-    def learn(s: TrainState, rows: Rows, key: PRNGKeyArray) -> tuple[TrainState, Metrics]:
-        ring = remember(s.replay, rows)
+    def learn(self, s: TrainState, rows: Rows, key: PRNGKeyArray) -> tuple[TrainState, Metrics]:
+        config = self.config
+        ring = replay.add(s.replay, stretches.cut(rows, config.row_length, self.example, self.keeps_state))
         env_steps = s.env_steps + rows.valid.sum()
-        ready = ring.filled >= first_filled
+        ready = ring.filled >= self.first_filled
 
-        def step(carry: tuple, key: PRNGKeyArray) -> tuple[tuple, Metrics]:
-            online, target, opt = carry
-            batch = replay.sample(ring, key, config.batch_size // lengths)
-            gradient, metrics = slope(online, target, batch)
-            changed = improved(online, opt, gradient, env_steps)
-            online, opt = jax.tree.map(lambda new, old: jnp.where(ready, new, old), changed, (online, opt))
-            return (online, target, opt), metrics
+        def step(carry: tuple[Weights, Any], key: PRNGKeyArray) -> tuple[tuple[Weights, Any], Metrics]:
+            batch = replay.sample(ring, key, config.batch_size // config.row_length)
+            *changed, metrics = self.descent.step(*carry, s.target, batch, env_steps)
+            carry = jax.tree.map(lambda new, old: jnp.where(ready, new, old), tuple(changed), carry)
+            return carry, metrics
 
-        carry = (s.online, s.target, s.optimiser)
-        (online, target, opt), metrics = jax.lax.scan(step, carry, jax.random.split(key, gradient_steps))
-        due = env_steps >= s.target_due
-        blend = lambda o, t: jnp.where(due, t + config.target_tau * (o - t), t)
-        target = jax.tree.map(blend, online, target)
-        next_due = jnp.where(due, env_steps + config.target_update_interval, s.target_due)
+        keys = jax.random.split(key, self.gradient_steps)
+        (online, opt), metrics = jax.lax.scan(step, (s.online, s.optimiser), keys)
+        following = self.target.move(s.target, online, env_steps)
         metrics = jax.tree.map(lambda x: jnp.where(ready, x.mean(), jnp.nan), metrics)
-        metrics["epsilon"] = core.epsilon(env_steps)
-        return TrainState(online, target, opt, ring, env_steps, next_due), metrics
+        metrics["epsilon"] = self.core.epsilon(env_steps)
+        return TrainState(online, following, opt, ring, env_steps), metrics
 
+    def start_from(self, s: TrainState, weights: Weights) -> TrainState:
+        following = self.target.init(weights)
+        if self.config.target_update_interval:
+            following = following._replace(due=s.target.due)
+        return s._replace(online=weights, target=following, optimiser=self.descent.init(weights))
+
+
+def build(config: ValueConfig, env: Environment, make: MakeAuxiliary | None = None) -> Learner:
+    """A value learner for an environment; see `Learner` for the functions.
+
+    Args:
+        config: its settings.
+        env: with discrete actions.
+        make: what else is trained, made from the environment and the shared parts.
+
+    Raises:
+        UserError: agents that remember, with rows cut shorter than what is collected; continuous actions.
+    """
+    own = ValueLearner(config, env, make)
     return Learner(
-        copies=config.copies,
-        steps=config.steps,
-        init=init,
-        explore=explore,
-        learn=learn,
-        policy=lambda s: s.online.agents,
-        act=core.act,
-        memory=team.memory,
-        values=core.values,
+        policy=own.policy,
+        source=Rollout(config.num_envs, config.num_steps, own.explore),
+        init=own.init,
+        learn=own.learn,
+        execution=lambda s: s.online.agents,
         weights=lambda s: s.online,
-        start_from=lambda s, w: s._replace(online=w, target=w, optimiser=fresh_optimiser(w)),
+        start_from=own.start_from,
+        credit=own.core.credit if own.core.mixes else None,
     )

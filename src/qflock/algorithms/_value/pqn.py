@@ -13,15 +13,16 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from qflock.algorithms._value import q_learning
 from qflock.algorithms._value.pqn_config import PQNConfig
-from qflock.algorithms._value.q_learning import Weights, choose
-from qflock.core.types import Environment, Learner, Memory, Metrics, Rows, TimeStep
-from qflock.learning import optimiser
-from qflock.learning.advantages import masked_mean
+from qflock.algorithms._value.q_learning import QLearning, Weights, choose
+from qflock.core.environment import Environment
+from qflock.core.learner import Learner, Rollout
+from qflock.core.steps import Actions, Memory, Metrics, Rows, TimeStep
+from qflock.learning import optimiser, stretches
+from qflock.learning.descend import descend, epochs, masked_mean
+from qflock.learning.losses import td_loss
 from qflock.playing import rollout
 
 
@@ -33,61 +34,76 @@ class TrainState(NamedTuple):
     env_steps: Int[Array, ""]
 
 
-def build(config: PQNConfig, env: Environment) -> Learner:
-    """A learner without replay for an environment; see `Learner` for the functions."""
-    core = q_learning.build(config, env)
-    team = core.team
-    optimise = optimiser.build(config, config.optimiser)
+class Batch(NamedTuple):
+    """What a gradient step learns from: rows, and the targets of their transitions."""
 
-    def init(key: PRNGKeyArray) -> TrainState:
-        weights = core.init(key)
-        return TrainState(weights, optimise.init(weights), jnp.int32(0))
+    rows: Rows
+    target: Float[Array, "T N *X"]
+
+
+AXES = Batch(Rows(1, 1, 1, 0, 1), 1)  # type: ignore[arg-type]
+"""Where the copies' axis is: devices share a batch along it."""
+
+
+class ReplayFree:
+    """A Q-learner without replay, for an environment; all methods are pure."""
+
+    def __init__(self, config: PQNConfig, env: Environment) -> None:
+        self.config, self.core = config, QLearning(config, env)
+        self.descent = descend(self.loss, optimiser.build(config, config.optimiser), AXES)
+
+    def init(self, key: PRNGKeyArray) -> TrainState:
+        weights = self.core.init(key)
+        return TrainState(weights, self.descent.init(weights), jnp.int32(0))
 
     def explore(
-        s: TrainState, memory: Memory, now: TimeStep, key: PRNGKeyArray
-    ) -> tuple[Memory, Int[Array, "B A"], Any]:
-        return core.explore(s.weights.agents, core.epsilon(s.env_steps), memory, now, key)
+        self, s: TrainState, memory: Memory, now: TimeStep, key: PRNGKeyArray
+    ) -> tuple[Memory, Actions, Any]:
+        return self.core.explore(s.weights.agents, self.core.epsilon(s.env_steps), memory, now, key)
 
-    def loss(weights: Weights, rows: Rows, aim: Float[Array, "T N *X"]) -> tuple[Float[Array, ""], Metrics]:
-        q = team.unroll(weights.agents, rows)[:-1]
-        now = jax.tree.map(lambda x: x[:-1], rows.timestep)
-        total = core.mixed(weights.mixer, choose(q, rows.actions, now))
-        mean = lambda x: masked_mean(x, core.share(rows, total.ndim))
-        error = total - aim
-        cost = mean(optax.losses.huber_loss(error) if config.loss == "huber" else jnp.square(error))
+    def loss(self, weights: Weights, constants: tuple[()], batch: Batch) -> tuple[Float[Array, ""], Metrics]:
+        rows = batch.rows
+        q = self.core.team.unroll(weights.agents, rows)[:-1]
+        total = self.core.mixed(weights.mixer, choose(q, rows.actions, rows.before))
+        mean = lambda x: masked_mean(x, self.core.mask(rows, total.ndim))
+        error = total - batch.target
+        cost = mean(td_loss(error, self.config.loss))
         return cost, {"loss": cost, "td_error": mean(jnp.abs(error)), "q_value": mean(total)}
 
-    def learn(s: TrainState, rows: Rows, key: PRNGKeyArray) -> tuple[TrainState, Metrics]:
-        state = rows.timestep.state if core.mixes_state else rows.timestep.state[..., :0]
-        rows = rows._replace(timestep=rows.timestep._replace(state=state, measures={}))
+    def learn(self, s: TrainState, rows: Rows, key: PRNGKeyArray) -> tuple[TrainState, Metrics]:
+        config, core = self.config, self.core
+        rows = rows._replace(timestep=stretches.kept(rows.timestep, core.mixes_state))
         env_steps = s.env_steps + rows.valid.sum()
-        q = team.unroll(s.weights.agents, rows)
-        aim = core.aims(q, q, s.weights.mixer, rows)
+        q = core.team.unroll(s.weights.agents, rows)
+        target = core.targets(q, q, s.weights.mixer, rows)
 
         def step(carry: tuple[Weights, Any], which: Int[Array, "N"]) -> tuple[tuple[Weights, Any], Metrics]:
-            weights, opt = carry
-            part = rollout.of_copies(rows, which)
-            gradient, metrics = jax.grad(loss, has_aux=True)(weights, part, aim[:, which])
-            return optimise.step(gradient, opt, weights, env_steps), metrics
+            batch = Batch(rollout.of_copies(rows, which), target[:, which])
+            weights, opt, metrics = self.descent.step(*carry, (), batch, env_steps)
+            return (weights, opt), metrics
 
-        order = lambda k: jax.random.permutation(k, config.copies)
-        orders = jax.vmap(order)(jax.random.split(key, config.epochs))
-        orders = orders.reshape(config.epochs * config.minibatches, -1)
+        orders = epochs(key, config.num_envs, config.epochs, config.minibatches)
         (weights, opt), metrics = jax.lax.scan(step, (s.weights, s.optimiser), orders)
         metrics = jax.tree.map(lambda x: x.mean(0), metrics)
         metrics["epsilon"] = core.epsilon(env_steps)
         return TrainState(weights, opt, env_steps), metrics
 
+
+def build(config: PQNConfig, env: Environment) -> Learner:
+    """A learner without replay for an environment; see `Learner` for the functions.
+
+    Args:
+        config: its settings.
+        env: with discrete actions.
+    """
+    own = ReplayFree(config, env)
     return Learner(
-        copies=config.copies,
-        steps=config.steps,
-        init=init,
-        explore=explore,
-        learn=learn,
-        policy=lambda s: s.weights.agents,
-        act=core.act,
-        memory=team.memory,
-        values=core.values,
+        policy=own.core.policy(),
+        source=Rollout(config.num_envs, config.num_steps, own.explore),
+        init=own.init,
+        learn=own.learn,
+        execution=lambda s: s.weights.agents,
         weights=lambda s: s.weights,
-        start_from=lambda s, w: s._replace(weights=w, optimiser=optimise.init(w)),
+        start_from=lambda s, w: s._replace(weights=w, optimiser=own.descent.init(w)),
+        credit=own.core.credit if own.core.mixes else None,
     )

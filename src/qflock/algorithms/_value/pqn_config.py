@@ -16,18 +16,18 @@ class PQNConfig(QConfig):
     """Adam, or RAdam, which warms up by itself (Liu et al. 2020)."""
     td_lambda: float = 0.65
     """Lambda of the returns inside a rollout; 0 is one-step."""
-    steps: int = 32
+    num_steps: int = 32
     """Steps of each copy between two learning phases: the length of a rollout."""
     epochs: int = 2
     """Passes over each rollout."""
     minibatches: int = 4
-    """Gradient steps of each pass; whole copies stay together, so it divides copies."""
+    """Gradient steps of each pass; whole copies stay together, so it divides num_envs."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("epochs", "minibatches"):
             need(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; it must be at least 1")
         need(
-            self.copies % self.minibatches == 0,
-            f"minibatches {self.minibatches} does not divide copies {self.copies}",
+            self.num_envs % self.minibatches == 0,
+            f"minibatches {self.minibatches} does not divide num_envs {self.num_envs}",
         )

@@ -63,14 +63,14 @@ class QConfig(CircuitConfig):
     """Share of random actions after epsilon_decay steps, and of `--sample` evaluation."""
     epsilon_decay: int = 100_000
     """Environment steps over which epsilon falls."""
-    copies: int = 128
+    num_envs: int = 128
     """Environments stepped side by side."""
-    steps: int = 8
+    num_steps: int = 8
     """Steps of each copy between two learning phases."""
 
     def __post_init__(self) -> None:
         self.check_circuit()
-        for name in ("copies", "steps", "mixer_embed", "mixer_hyper"):
+        for name in ("num_envs", "num_steps", "mixer_embed", "mixer_hyper"):
             need(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; it must be at least 1")
         for name in ("gamma", "td_lambda", "epsilon_start", "epsilon_end", "lr_final"):
             need(0 <= getattr(self, name) <= 1, f"{name} is {getattr(self, name)}; it must lie in [0, 1]")

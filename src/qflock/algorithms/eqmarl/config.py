@@ -55,19 +55,19 @@ class EqmarlConfig:
     """residual: the critic's gradient also flows through the next value (published); semi: it does not."""
     end: Literal["terminal", "bootstrap"] = "terminal"
     """Whether a truncated episode counts as ended (published) or goes on in the next state's value."""
-    copies: int = 1
+    num_envs: int = 1
     """Environments stepped side by side."""
-    steps: int = 0
+    num_steps: int = 0
     """Steps of each copy between two gradient steps; 0 for an episode of full length."""
 
     def __post_init__(self) -> None:
-        for name in ("qubits", "layers", "copies"):
+        for name in ("qubits", "layers", "num_envs"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name} is {getattr(self, name)}; it must be at least 1")
         for name in ("lr_angles", "lr_scales", "lr", "adam_eps"):
             if not getattr(self, name) > 0:
                 raise UserError(f"{name} is {getattr(self, name)}; it must be above 0")
-        for name in ("entropy_weight", "steps"):
+        for name in ("entropy_weight", "num_steps"):
             if not getattr(self, name) >= 0:
                 raise UserError(f"{name} is {getattr(self, name)}; it must not be negative")
         if not 0 <= self.gamma <= 1:

@@ -19,20 +19,17 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from qflock.algorithms.eqmarl import joint_critics
 from qflock.algorithms.eqmarl.config import EqmarlConfig
+from qflock.core.environment import Environment
 from qflock.core.errors import UserError
-from qflock.core.types import (
-    Environment,
-    Learner,
-    Memory,
-    Metrics,
-    Mode,
-    Parameters,
-    Rows,
-    TimeStep,
-    team_reward,
-)
+from qflock.core.learner import Learner, Rollout
+from qflock.core.portable import Portable
+from qflock.core.steps import Actions, Memory, Metrics, Mode, Parameters, Rows, TimeStep, team_reward
 from qflock.learning import categorical
-from qflock.learning.advantages import masked_mean
+from qflock.learning.descend import descend, masked_mean
+from qflock.learning.losses import td_loss
+from qflock.learning.optimiser import Optimiser
+from qflock.machine import mesh
+from qflock.playing import execution
 
 
 @dataclass(frozen=True)
@@ -54,96 +51,113 @@ class TrainState(NamedTuple):
     optimiser: Any
 
 
-def build(config: EqmarlConfig, env: Environment) -> Learner:
-    """An actor-critic for an environment; see `Learner` for the functions.
+AXES = Rows(1, 1, 1, 0, 1)  # type: ignore[arg-type]
+"""Where the copies' axis is: devices share rows along it."""
 
-    Raises:
-        UserError: Bell pairs for other than two agents, or a circuit that is too large.
-    """
-    spec = env.spec
-    if config.critic == "entangled" and config.bell != "none" and spec.agents != 2:
-        raise UserError(
-            f"bell {config.bell} is shared by two agents; {spec.name} has {spec.agents}: take bell none or "
-            "another critic"
-        )
-    width = config.hidden[0]
-    quantum = config.critic in ("entangled", "circuit")
-    actor_kind = config.actor if config.actor != "auto" else "circuit" if quantum else "dense"
-    encoding = joint_critics.encoding_of(config.encoding, spec.observation, config.qubits)
-    dense = {"width": width, "reads_planes": config.encoding == "planes"}
-    circuits = {
-        "qubits": config.qubits,
-        "layers": config.layers,
-        "encoding": encoding,
-        "entanglement": config.entanglement,
-    }
-    adam = optax.scale_by_adam(eps=config.adam_eps)
 
-    def init(key: PRNGKeyArray) -> TrainState:
+class Eqmarl:
+    """The actor-critic for an environment; all methods are pure."""
+
+    def __init__(self, config: EqmarlConfig, env: Environment) -> None:
+        self.config, self.spec = config, env.spec
+        self.encoding = joint_critics.encoding_of(config.encoding, env.spec.observation, config.qubits)
+        self.descent = descend(self.loss, self._optimiser(), AXES)
+
+    @property
+    def _circuits(self) -> dict[str, Any]:
+        config = self.config
+        return {
+            "qubits": config.qubits,
+            "layers": config.layers,
+            "encoding": self.encoding,
+            "entanglement": config.entanglement,
+        }
+
+    @property
+    def _dense(self) -> dict[str, Any]:
+        return {"width": self.config.hidden[0], "reads_planes": self.config.encoding == "planes"}
+
+    def _actor(self, key: PRNGKeyArray) -> Any:
+        sizes, kind = (self.spec.observation, self.spec.actions), self.config.actor
+        quantum = self.config.critic in ("entangled", "circuit") if kind == "auto" else kind == "circuit"
+        if quantum:
+            return joint_critics.CircuitActor(*sizes, key=key, **self._circuits)
+        return joint_critics.DenseActor(*sizes, key=key, **self._dense)
+
+    def _critic(self, key: PRNGKeyArray) -> Any:
+        sizes, kind = (self.spec.observation, self.spec.agents), self.config.critic
+        if kind == "entangled":
+            parts = {"partitions": self.spec.agents, "start": joint_critics.start_of(self.config.bell)}
+            return joint_critics.CircuitCritic(*sizes, key=key, **parts, **self._circuits)
+        if kind == "circuit":
+            return joint_critics.CircuitCritic(*sizes, key=key, partitions=1, start="plus", **self._circuits)
+        return joint_critics.DenseCritic(*sizes, key=key, split=kind == "split", **self._dense)
+
+    def init(self, key: PRNGKeyArray) -> TrainState:
         k_actor, k_critic = jax.random.split(key)
-        if actor_kind == "circuit":
-            actor = joint_critics.CircuitActor(spec.observation, spec.actions, key=k_actor, **circuits)
-        else:
-            actor = joint_critics.DenseActor(spec.observation, spec.actions, key=k_actor, **dense)
-        weights = Weights(actor, make_critic(k_critic))
-        return TrainState(weights, adam.init(weights))
+        weights = Weights(self._actor(k_actor), self._critic(k_critic))
+        return TrainState(weights, self.descent.init(weights))
 
-    def make_critic(key: PRNGKeyArray) -> Any:
-        sizes = (spec.observation, spec.agents)
-        if config.critic == "entangled":
-            start = joint_critics.start_of(config.bell)
-            return joint_critics.CircuitCritic(
-                *sizes, key=key, partitions=spec.agents, start=start, **circuits
-            )
-        if config.critic == "circuit":
-            return joint_critics.CircuitCritic(*sizes, key=key, partitions=1, start="plus", **circuits)
-        return joint_critics.DenseCritic(*sizes, key=key, split=config.critic == "split", **dense)
-
-    def rates(weights: Weights) -> Any:
+    def rates(self, weights: Weights) -> Any:
         """Adam's step size of each leaf; 0 for what is fixed."""
+        config = self.config
 
         def of(path: Any, leaf: Array) -> float:
             name = getattr(path[-1], "name", "")
             if name == "angles":
                 return 0.0 if config.frozen else config.lr_angles
             if name == "weights":
-                return 0.0 if config.frozen or encoding == "linear" else config.lr_scales
+                return 0.0 if config.frozen or self.encoding == "linear" else config.lr_scales
             return config.lr_scales if name == "scale" else config.lr
 
         return jax.tree_util.tree_map_with_path(of, weights)
 
-    def seen(observation: Array) -> Float[Array, "*X O"]:
-        return observation.astype(jnp.float32) / spec.observation_scale
+    def _optimiser(self) -> Optimiser:
+        """Adam, with a step size for each sort of parameter."""
+        adam = optax.scale_by_adam(eps=self.config.adam_eps)
 
-    def logits_of(actor: Any, observation: Array) -> Float[Array, "*X A U"]:
-        flat = seen(observation).reshape(-1, spec.observation)
-        return jax.vmap(actor)(flat).reshape(*observation.shape[:-1], spec.actions)
+        def step(gradient: Any, state: Any, weights: Weights, env_steps: Any) -> tuple[Weights, Any]:
+            change, state = adam.update(gradient, state)
+            return jax.tree.map(lambda w, c, lr: w - lr * c, weights, change, self.rates(weights)), state
 
-    def values_of(critic: Any, observation: Array) -> Float[Array, "*X"]:
-        flat = seen(observation).reshape(-1, spec.agents, spec.observation)
+        return Optimiser(adam.init, step)
+
+    def features(self, observation: Array) -> Float[Array, "*X O"]:
+        """The raw observation, scaled."""
+        return observation.astype(jnp.float32) / self.spec.observation_scale
+
+    def logits(self, actor: Any, observation: Array) -> Float[Array, "*X A U"]:
+        """Of all agents: one actor serves them."""
+        flat = self.features(observation).reshape(-1, self.spec.observation)
+        return jax.vmap(actor)(flat).reshape(*observation.shape[:-1], self.spec.actions)
+
+    def values(self, critic: Any, observation: Array) -> Float[Array, "*X"]:
+        """Of the joint observation."""
+        flat = self.features(observation).reshape(-1, self.spec.agents, self.spec.observation)
         return jax.vmap(critic)(flat).reshape(observation.shape[:-2])
 
     def explore(
-        s: TrainState, memory: Memory, now: TimeStep, key: PRNGKeyArray
-    ) -> tuple[Memory, Int[Array, "B A"], Any]:
-        logits = logits_of(s.weights.actor, now.observation)
+        self, s: TrainState, memory: Memory, now: TimeStep, key: PRNGKeyArray
+    ) -> tuple[Memory, Actions, Any]:
+        logits = self.logits(s.weights.actor, now.observation)
         return memory, categorical.sample(key, logits, now.legal), ()
 
-    def critic_loss(critic: Any, rows: Rows) -> tuple[Float[Array, ""], tuple[Array, Array]]:
+    def critic_loss(self, critic: Any, rows: Rows) -> tuple[Float[Array, ""], tuple[Array, Array]]:
         """Huber loss of one-step errors, summed over a copy's steps; the errors and values too."""
-        later = jax.tree.map(lambda x: x[1:], rows.timestep)
-        value = values_of(critic, rows.timestep.observation)
+        later, config = rows.after, self.config
+        value = self.values(critic, rows.timestep.observation)
         ended = later.terminated | later.truncated if config.end == "terminal" else later.terminated
-        aim = team_reward(spec, later.reward) + config.gamma * jnp.where(ended, 0.0, value[1:])
+        target = team_reward(self.spec, later.reward) + config.gamma * jnp.where(ended, 0.0, value[1:])
         if config.td_gradient == "semi":
-            aim = jax.lax.stop_gradient(aim)
-        cost = optax.losses.huber_loss(value[:-1], aim)
-        return jnp.where(rows.valid, cost, 0.0).sum(0).mean(), (aim - value[:-1], value[:-1])
+            target = jax.lax.stop_gradient(target)
+        each = jnp.where(rows.valid, td_loss(value[:-1] - target, "huber"), 0.0).sum(0)
+        copies = mesh.total(jnp.float32(each.size))
+        return each.sum() / copies, (target - value[:-1], value[:-1])
 
-    def actor_loss(actor: Any, rows: Rows, advantage: Float[Array, "T B"]) -> tuple[Array, Array]:
+    def actor_loss(self, actor: Any, rows: Rows, advantage: Float[Array, "T B"]) -> tuple[Array, Array]:
         """Policy gradient and entropy, averaged over steps and agents; the normalised entropy too."""
-        legal = rows.timestep.legal[:-1]
-        logits = logits_of(actor, rows.timestep.observation[:-1])
+        legal, config = rows.timestep.legal[:-1], self.config
+        logits = self.logits(actor, rows.timestep.observation[:-1])
         acted = (rows.valid[..., None] & rows.timestep.active[:-1]).astype(jnp.float32)
         logs = categorical.log_prob(logits, legal, rows.actions)
         cost = -masked_mean(logs * advantage[..., None], acted)
@@ -154,22 +168,22 @@ def build(config: EqmarlConfig, env: Environment) -> Learner:
             cost -= config.entropy_weight * masked_mean(entropy, acted)
         return cost, masked_mean(categorical.normalised_entropy(logits, legal), acted)
 
-    def learn(s: TrainState, rows: Rows, key: PRNGKeyArray) -> tuple[TrainState, Metrics]:
-        del key
-        judge = jax.value_and_grad(critic_loss, has_aux=True)
-        (value_loss, (error, value)), by_critic = judge(s.weights.critic, rows)
-        advantage = jax.lax.stop_gradient(error)
-        improve = jax.value_and_grad(actor_loss, has_aux=True)
-        (policy_loss, entropy), by_actor = improve(s.weights.actor, rows, advantage)
-        change, optimiser = adam.update(Weights(by_actor, by_critic), s.optimiser)
-        step = lambda w, c, lr: w - lr * c
-        weights = jax.tree.map(step, s.weights, change, rates(s.weights))
-        told = {"policy_loss": policy_loss, "value_loss": value_loss, "entropy": entropy}
-        told["td_error"] = masked_mean(jnp.abs(error), rows.valid)
-        told["value"] = masked_mean(value, rows.valid)
-        return TrainState(weights, optimiser), told
+    def loss(self, weights: Weights, constants: tuple[()], rows: Rows) -> tuple[Float[Array, ""], Metrics]:
+        """Of both; the critic's errors are the actor's advantages."""
+        value_loss, (error, value) = self.critic_loss(weights.critic, rows)
+        policy_loss, entropy = self.actor_loss(weights.actor, rows, jax.lax.stop_gradient(error))
+        metrics = {"policy_loss": policy_loss, "value_loss": value_loss, "entropy": entropy}
+        metrics["td_error"] = masked_mean(jnp.abs(error), rows.valid)
+        metrics["value"] = masked_mean(value, rows.valid)
+        return policy_loss + value_loss, metrics
 
-    def act(
+    def learn(self, s: TrainState, rows: Rows, key: PRNGKeyArray) -> tuple[TrainState, Metrics]:
+        del key
+        weights, state, metrics = self.descent.step(s.weights, s.optimiser, (), rows, jnp.int32(0))
+        return TrainState(weights, state), metrics
+
+    def alone(
+        self,
         parameters: Parameters,
         agent: Int[Array, ""],
         memory: Memory,
@@ -177,24 +191,40 @@ def build(config: EqmarlConfig, env: Environment) -> Learner:
         legal: Array,
         key: PRNGKeyArray,
         mode: Mode = "greedy",
-    ) -> tuple[Memory, Int[Array, ""]]:
-        return memory, categorical.choose(key, parameters(seen(observation)), legal, mode)
+    ) -> tuple[Memory, Actions]:
+        return memory, categorical.choose(key, parameters(self.features(observation)), legal, mode)
 
-    def values(
-        parameters: Parameters, agent: Int[Array, ""], memory: Memory, observation: Array
+    def scores(
+        self, parameters: Parameters, agent: Int[Array, ""], memory: Memory, observation: Array
     ) -> Float[Array, "U"]:
-        return jax.nn.log_softmax(parameters(seen(observation)))
+        return jax.nn.log_softmax(parameters(self.features(observation)))
 
+
+def build(config: EqmarlConfig, env: Environment) -> Learner:
+    """An actor-critic for an environment; see `Learner` for the functions.
+
+    Args:
+        config: its settings.
+        env: with discrete actions.
+
+    Raises:
+        UserError: Bell pairs for other than two agents, or a circuit that is too large.
+    """
+    spec = env.spec
+    if config.critic == "entangled" and config.bell != "none" and spec.agents != 2:
+        raise UserError(
+            f"bell {config.bell} is shared by two agents; {spec.name} has {spec.agents}: take bell none or "
+            "another critic"
+        )
+    own = Eqmarl(config, env)
+    portable = Portable(spec.agents, stage="raw", described=False)  # networks of its own make
     return Learner(
-        copies=config.copies,
-        steps=config.steps or spec.horizon + 1,  # (the tick that opens the next episode is one more)
-        init=init,
-        explore=explore,
-        learn=learn,
-        policy=lambda s: s.weights.actor,
-        act=act,
-        memory=lambda: (),
-        values=values,
+        policy=execution.decentralised(spec.agents, lambda: (), own.alone, own.scores, portable),
+        # the tick that opens the next episode is one more
+        source=Rollout(config.num_envs, config.num_steps or spec.horizon + 1, own.explore),
+        init=own.init,
+        learn=own.learn,
+        execution=lambda s: s.weights.actor,
         weights=lambda s: s.weights,
-        start_from=lambda s, w: TrainState(w, adam.init(w)),
+        start_from=lambda s, w: TrainState(w, own.descent.init(w)),
     )

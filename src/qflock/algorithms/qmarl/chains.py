@@ -9,12 +9,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from qflock.algorithms.qmarl.problem import Problem, Sampler
-from qflock.core.types import Metrics
+from qflock.core.steps import Metrics
 from qflock.search import blocks, langevin, metropolis, tempering
 from qflock.search.metropolis import Position, Proposal, Scales
 
 USUAL_RATES = (0.1, 0.5)
-"""Acceptance after warm-up outside of which a new stage begins (specs/qmarl_mcmc.md)."""
+"""Acceptance after warm-up outside of which a new stage begins (docs/algorithms/qmarl.md)."""
 BETTER = 1e-4
 """A chain is better than the best before by at least so much of the range of returns."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from qflock.algorithms._circuit_config import CircuitConfig
 from qflock.core.errors import UserError
@@ -13,6 +13,9 @@ from qflock.search import blocks, estimators
 @dataclass(frozen=True)
 class QmarlConfig(CircuitConfig):
     """Settings of `qmarl`. Steps are MCMC steps of each chain unless said otherwise."""
+
+    LIMITS: ClassVar[tuple[str, ...]] = ("n_mcmc_steps",)
+    """Settings that limit a run's length; they give way where ``total_steps`` is given anew."""
 
     network: str = "circuit"
     """The agents' network: circuit, mlp, or a file and class, my.py:Net."""

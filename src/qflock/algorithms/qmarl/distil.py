@@ -10,7 +10,8 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from qflock.algorithms.qmarl import distillation
 from qflock.algorithms.qmarl.config import QmarlConfig
 from qflock.algorithms.qmarl.distillation import Seen
-from qflock.core.types import Environment, Parameters
+from qflock.core.environment import Environment
+from qflock.core.steps import Parameters
 from qflock.learning import categorical
 from qflock.networks.agents import Agents
 from qflock.search import blocks

@@ -20,7 +20,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from qflock.core.types import Parameters
+from qflock.core.steps import Parameters
 
 CONFIDENCE = 0.95
 Policy = Callable[[Parameters, Any], Float[Array, "N U"]]

@@ -1,4 +1,4 @@
-"""``training_history.json`` of a memory: every run on it, step by step, in one JSON object.
+"""``training_history.json`` of a memory: every run on it, step by step, in one JSON object; and of a run.
 
 ``{"schema": 1, "of": {...}, "runs": [{"id", "parent", "started", "seed", "configuration_hash", "settings",
 "steps": [{"step", "best", "mean", "acceptance", "sigma", "beta", "seconds", ...}], "offers": [...]}],
@@ -21,6 +21,7 @@ import numpy as np
 from qflock.core.errors import UserError
 from qflock.files.storage import DamagedFile, write_text
 
+NAME = "training_history.json"
 SCHEMA = 1
 STEP = ("step", "best", "mean", "acceptance", "sigma", "beta", "seconds")
 RUN = ("id", "parent", "started", "seed", "configuration_hash", "settings", "steps", "offers")

@@ -22,13 +22,13 @@ import numpy as np
 from qflock.algorithms.qmarl import history, memory_subject
 from qflock.algorithms.qmarl.distillation import Verdict
 from qflock.core.errors import UserError
-from qflock.core.types import Parameters
+from qflock.core.steps import Parameters
 from qflock.files import lock, tensors, torch_weights
 from qflock.files.storage import CannotWrite, DamagedFile, cannot_write, discard_partials, remove, set_aside
 from qflock.settings.registry import short_name
 from qflock.settings.run import RUNS
 
-WEIGHTS, TORCH, HISTORY = "best_model_weights.safetensors", "best_model_weights.pt", "training_history.json"
+WEIGHTS, TORCH, HISTORY = "best_model_weights.safetensors", "best_model_weights.pt", history.NAME
 NOTHING: Mapping[str, Any] = {}
 Found = TypeVar("Found")
 

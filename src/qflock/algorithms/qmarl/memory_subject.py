@@ -10,7 +10,7 @@ import jax
 
 from qflock.algorithms.qmarl import history
 from qflock.core.errors import UserError
-from qflock.core.types import Parameters
+from qflock.core.steps import Parameters
 
 
 def describe(environment: str, policy: str, like: Parameters, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from qflock.algorithms.qmarl.problem import Problem, Sampler, none, objective
 from qflock.core.errors import UserError
-from qflock.core.types import Metrics
+from qflock.core.steps import Metrics
 from qflock.search import blocks, tempered_smc
 from qflock.search.tempered_smc import Particles
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from qflock.algorithms.qmarl.config import QmarlConfig
-from qflock.core.types import Metrics
+from qflock.core.steps import Metrics
 from qflock.search import blocks, estimators
 from qflock.search.estimators import Estimator
 from qflock.search.scoring import Scoring

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Protocol
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from qflock.bridges import _options
 from qflock.bridges._options import Option
+from qflock.bridges.host.worker import HostCopy
 from qflock.core.errors import UserError
-from qflock.core.types import Spec, TimeStep
+from qflock.core.spec import Choices, Spec
+from qflock.core.steps import TimeStep
 
 UNKNOWN_CLOCK = 1000
 """Steps of an episode where neither the environment nor the user sets a limit."""
@@ -27,15 +29,34 @@ WORKERS = {
 }
 
 
-class Hosted:
-    """A host environment: copies are made and stepped by workers, never inside a compiled program.
+class Made(HostCopy, Protocol):
+    """A copy that says the sizes of its Spec, and the types of observation and state."""
 
+    agents: int
+    actions: int
+    observation: int
+    state: int
+    horizon: int
+    dtype: np.dtype
+    state_dtype: np.dtype
+
+
+class Maker(Protocol):
+    """Makes a copy of what a name without its prefix means."""
+
+    def __call__(self, target: str, settings: dict[str, Any], /) -> Made: ...
+
+
+class Hosted:
+    """A `HostEnvironment`: copies are made and stepped by workers, never inside a compiled program.
+
+    It is no pure function. ``reset`` shows an example, and ``step`` refuses: playing goes through `copy`.
     Class attributes `Config`, `name` and `maker` come with each class that a bridge makes.
     """
 
     Config: ClassVar[type]
     name: ClassVar[str]
-    maker: ClassVar[Callable[..., Any]]
+    maker: ClassVar[Maker]
 
     def __init__(self, config: Any = None) -> None:
         self.config = self.Config() if config is None else config
@@ -56,7 +77,7 @@ class Hosted:
         self.spec = Spec(
             name=self.name,
             agents=one.agents,
-            actions=one.actions,
+            action=Choices(one.actions),
             observation=one.observation,
             state=one.state,
             horizon=one.horizon,
@@ -74,7 +95,7 @@ class Hosted:
         return (), TimeStep(
             observation=jnp.zeros((spec.agents, spec.observation), seen),
             state=jnp.zeros(spec.state, world),
-            legal=jnp.ones((spec.agents, spec.actions), bool),
+            legal=jnp.ones((spec.agents, spec.masked), bool),
             active=jnp.ones(spec.agents, bool),
             reward=jnp.zeros(spec.agents),
             terminated=no,
@@ -83,15 +104,15 @@ class Hosted:
         )
 
     def step(self, key: PRNGKeyArray, state: Any, actions: Any) -> tuple[Any, TimeStep]:
-        """Never: only a copy can be stepped.
+        """Refuse, in words: what is written for pure environments gets here with a host environment.
 
         Raises:
-            UserError: always.
+            UserError: always; only copies can be stepped.
         """
         raise UserError(f"{self.name} is no pure function: only `qflock train` and `evaluate` can play it")
 
 
-def class_of(name: str, maker: Callable[..., Any], options: dict[str, Option]) -> type:
+def class_of(name: str, maker: Maker, options: dict[str, Option]) -> type:
     """The environment class of one name; ``maker(target, settings)`` makes a copy."""
     body = {
         "__doc__": f"{name}, stepped on the host.",

@@ -16,7 +16,8 @@ import numpy as np
 
 from qflock.bridges.host.worker import Group, HostCopy, Seen
 from qflock.core.errors import UserError
-from qflock.core.types import Spec, TimeStep
+from qflock.core.spec import Spec
+from qflock.core.steps import TimeStep
 
 Kind = Literal["processes", "threads", "serial"]
 PATIENCE = 5.0  # seconds that a worker gets to end by itself
@@ -95,7 +96,7 @@ class Workers:
 
     def _all(self, method: str, arguments: Sequence[Any]) -> TimeStep:
         for worker, argument in zip(self._workers, arguments, strict=True):
-            self._guarded(worker.ask, method, argument)
+            self._guarded(lambda worker=worker, argument=argument: worker.ask(method, argument))
         each: list[Seen] = [self._answer(worker) for worker in self._workers]
         return TimeStep(*(np.concatenate(parts) for parts in zip(*each, strict=True)), measures={})  # type: ignore[arg-type]
 
@@ -108,9 +109,9 @@ class Workers:
             raise UserError(f"{self._name} fails: {type(answer).__name__}: {said}") from answer
         return answer
 
-    def _guarded(self, call: Callable[..., Any], *arguments: Any) -> Any:
+    def _guarded(self, call: Callable[[], Any]) -> Any:
         try:
-            return call(*arguments)
+            return call()
         except (EOFError, OSError, pickle.UnpicklingError) as problem:
             raise UserError(f"a worker process of {self._name} has ended by itself; see above") from problem
 

@@ -16,8 +16,10 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, UInt8
 
+from qflock.core.environment import ReferencePolicy
 from qflock.core.errors import UserError
-from qflock.core.types import Codes, ReferencePolicy, Spec, TimeStep
+from qflock.core.spec import Codes, Spec
+from qflock.core.steps import TimeStep
 from qflock.environments.box_push import boards, picture, rules, view
 from qflock.environments.box_push.references import greedy
 from qflock.environments.box_push.rules import ACTIONS

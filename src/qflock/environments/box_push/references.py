@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int, PRNGKeyArray
 
-from qflock.core.types import ReferencePolicy, State, TimeStep
+from qflock.core.environment import ReferencePolicy, State
+from qflock.core.steps import TimeStep
 from qflock.environments.box_push.rules import FORWARD, LEFT, RIGHT
 
 STAY = 0

@@ -16,8 +16,10 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float, Int, Int8, Int32, PRNGKeyArray, UInt8
 
+from qflock.core.environment import ReferencePolicy
 from qflock.core.errors import UserError
-from qflock.core.types import ReferencePolicy, Spec, TimeStep
+from qflock.core.spec import Spec
+from qflock.core.steps import TimeStep
 from qflock.environments.coin_game import exact, picture
 from qflock.environments.coin_game.references import optimal, own_coin
 
@@ -63,7 +65,7 @@ class State(NamedTuple):
 
 
 class Environment:
-    """CoinGame-2 as pure functions for one episode at a time. Of the sort `qflock.core.types.Exact`.
+    """CoinGame-2 as pure functions for one episode at a time. Of the sort `qflock.core.Exact`.
 
     Agents do not block each other, and walls stop them. An observation is planes of 9 cells, indexed
     ``[x][y]``: the agent itself, the other one (not where ``observation="partial"``), its own coin, the
@@ -178,7 +180,7 @@ class Environment:
     def exact_return(
         self, probabilities: Float[Array, "*B 2 N 4"], discount: float | Float[Array, ""] = 1.0
     ) -> Float[Array, "*B"]:
-        """The expected team return, over starts, coins and actions; see `qflock.core.types.Exact`."""
+        """The expected team return, over starts, coins and actions; see `qflock.core.Exact`."""
         return exact.value(*self._chances(probabilities), self.config.max_steps, discount)
 
     def exact_visits(self, probabilities: Float[Array, "*B 2 N 4"]) -> Float[Array, "*B 2 N"]:

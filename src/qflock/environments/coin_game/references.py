@@ -6,7 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int, PRNGKeyArray
 
-from qflock.core.types import ReferencePolicy, State, TimeStep
+from qflock.core.environment import ReferencePolicy, State
+from qflock.core.steps import TimeStep
 from qflock.environments.coin_game.exact import ACTIONS, AGENTS, CELLS, SIDE, solve
 
 UP, DOWN, LEFT, RIGHT = range(ACTIONS)

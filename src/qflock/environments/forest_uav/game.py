@@ -15,8 +15,10 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
+from qflock.core.environment import ReferencePolicy
 from qflock.core.errors import UserError
-from qflock.core.types import ReferencePolicy, Spec, TimeStep
+from qflock.core.spec import Spec
+from qflock.core.steps import TimeStep
 from qflock.environments.forest_uav import picture
 from qflock.environments.forest_uav.references import lawn_mower
 

@@ -6,7 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int, PRNGKeyArray
 
-from qflock.core.types import State, TimeStep
+from qflock.core.environment import State
+from qflock.core.steps import TimeStep
 
 STAY, UP, DOWN, LEFT, RIGHT = range(5)
 

@@ -19,8 +19,10 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Bool, Int, Int8, PRNGKeyArray
 
+from qflock.core.environment import ReferencePolicy
 from qflock.core.errors import UserError
-from qflock.core.types import Entities, ReferencePolicy, Spec, TimeStep
+from qflock.core.spec import Entities, Spec
+from qflock.core.steps import TimeStep
 from qflock.environments._canvas import COLOURS, Canvas, apple, disc
 from qflock.environments.gridworld25.references import greedy, greedy_neighbour, oracle
 

@@ -12,7 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int, PRNGKeyArray
 
-from qflock.core.types import State, TimeStep
+from qflock.core.environment import State
+from qflock.core.steps import TimeStep
 
 AGENTS = FOODS = 4
 STAY, UP, DOWN, LEFT, RIGHT = range(5)

@@ -70,7 +70,7 @@ def sort(records: Sequence[Record], split: Sequence[str] = ()) -> list[TaskRuns]
 
 
 def notes(tasks: Sequence[TaskRuns]) -> list[str]:
-    """What a reader must know before believing the table: few seeds, unequal budgets, versions."""
+    """What a reader must know before believing the table: few seeds, unequal budgets, execution, versions."""
     found = []
     for task in tasks:
         seeds = {label: sum(len(r.final) for r in runs) for label, runs in task.methods.items()}
@@ -87,6 +87,10 @@ def notes(tasks: Sequence[TaskRuns]) -> list[str]:
         tuning = {label: {_hashable(r.tuning_budget) for r in runs} for label, runs in task.methods.items()}
         if len(set().union(*tuning.values())) > 1:
             found.append(f"{task.name}: unequal tuning budgets ({_budgets(tuning)})")
+        ways = {label: {r.execution for r in runs if r.execution} for label, runs in task.methods.items()}
+        if len(set().union(*ways.values())) > 1:
+            said = ", ".join(f"{label} {' and '.join(sorted(how))}" for label, how in ways.items() if how)
+            found.append(f"{task.name}: policies are executed differently ({said})")
     found += _tuned_apart(tasks)
     versions = sorted({record.version for task in tasks for record in task.records})
     if len(versions) > 1:

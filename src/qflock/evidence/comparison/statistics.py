@@ -10,13 +10,24 @@ NeurIPS 2021 (called A21 below).
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import scipy.stats
 
-Estimator = Callable[..., np.ndarray]
+
+class Estimator(Protocol):
+    """A number of scores ``(..., R, T)``, whose axes R and T it reduces."""
+
+    def __call__(self, scores: np.ndarray, /) -> np.ndarray: ...
+
+
+class Contrast(Protocol):
+    """A number of two methods' scores, whose axes R and T it reduces."""
+
+    def __call__(self, x: np.ndarray, y: np.ndarray, /) -> np.ndarray: ...
+
+
 CONFIDENCE = 0.95
 RESAMPLES = 20_000
 _CHUNK = 4_000_000  # numbers held at once while resampling
@@ -118,7 +129,7 @@ def average_score_distribution(scores: np.ndarray, thresholds: np.ndarray) -> np
 
 
 def bootstrap(
-    estimator: Estimator,
+    estimator: Estimator | Contrast,
     *samples: np.ndarray,
     paired: bool = False,
     resamples: int = RESAMPLES,

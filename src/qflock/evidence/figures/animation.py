@@ -17,7 +17,7 @@ from qflock.core.errors import UserError
 from qflock.files.storage import replacing
 
 if TYPE_CHECKING:
-    from qflock.core.types import Drawable, Environment
+    from qflock.core.environment import Drawable, Environment
 
 LAST_FRAME = 1.5  # seconds that the last picture stays
 SAMPLED_FRAMES = 16  # that a palette is chosen from

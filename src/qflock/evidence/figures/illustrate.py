@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from qflock.core.types import Drawable
+from qflock.core.environment import Drawable
 from qflock.evidence.figures.plots import training_plots
 from qflock.runs import summaries
 from qflock.runs.folder import RunFolder

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from qflock.core.types import Spec, team_reward
+from qflock.core.spec import Choices, Spec
+from qflock.core.steps import team_reward
 from qflock.evidence import pages
 from qflock.evidence.figures import animation
 from qflock.evidence.replay import frames
@@ -50,16 +51,17 @@ def data(shown: Show, fps: float = 8.0, size: int = SIZE) -> dict[str, Any]:
         size: of the pictures, about how many pixels wide.
 
     Returns:
-        ``agents``; ``actions``, their names; ``fps``; ``kind`` of the values: "chance" for probabilities,
-        "values", or None without any; and ``episodes``, each with its pictures and numbers.
+        ``agents``; ``actions``, the names of choices; ``fps``; ``kind`` of the values: "chance" for
+        probabilities, "values", or None without any; and ``episodes``, each with its pictures and numbers.
     """
     spec: Spec = shown.env.spec
-    names = spec.action_names or tuple(map(str, range(spec.actions)))
+    discrete = isinstance(spec.action, Choices)
+    names = spec.action_names or tuple(map(str, range(spec.masked)))
     chances = all(_are_log_probabilities(one) for one in shown.recordings)
     known = any(one.values is not None for one in shown.recordings)
     return {
         "agents": spec.agents,
-        "actions": list(names),
+        "actions": list(names) if discrete else [],
         "fps": fps,
         "kind": ("chance" if chances else "values") if known else None,
         "episodes": [_episode(shown.env, one, chances, size) for one in shown.recordings],
@@ -72,7 +74,7 @@ def _episode(env: Any, one: Recording, chances: bool, size: int) -> dict[str, An
     acting = np.asarray(steps.active)[:-1]
     return {
         "pictures": frames.pack(animation.frames(env, one.states, size)),
-        "actions": one.actions.tolist(),
+        "actions": one.actions.tolist() if spec.masked else _rounded(one.actions),
         "rewards": _rounded(rewards),
         "total": float(rewards.sum()),
         "measures": {name: _rounded(column) for name, column in steps.measures.items()},

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from qflock.core.types import Environment, Learner, Memory, Parameters, TimeStep
+from qflock.core.environment import Environment
+from qflock.core.learner import Policy
+from qflock.core.steps import Memory, Parameters, TimeStep
 from qflock.playing.evaluation import Choose
-from qflock.playing.rollout import spread
 
-Values = Callable[[Memory, TimeStep], Float[Array, "A U"]]
-"""Of the agents' memories and a time step: the numbers behind every agent's choice."""
-Weigh = Callable[[Float[Array, "A"], Float[Array, "S"]], Float[Array, "A"]]
-"""Of the agents' chosen values and the state: how much each of them counts for the team's value."""
+
+class Values(Protocol):
+    """Of the team's memory and a time step: the numbers behind every agent's choice."""
+
+    def __call__(self, memory: Memory, now: TimeStep, /) -> Float[Array, "A U"]: ...
+
+
+class Weigh(Protocol):
+    """Of the agents' chosen values and the state: how much each of them counts for the team's value."""
+
+    def __call__(self, values: Float[Array, "A"], state: Float[Array, "S"], /) -> Float[Array, "A"]: ...
+
+
+class Record(Protocol):
+    """Plays and records the episode of a key."""
+
+    def __call__(self, key: PRNGKeyArray, /) -> Recording: ...
 
 
 class Recording(NamedTuple):
@@ -26,7 +39,7 @@ class Recording(NamedTuple):
     Attributes:
         states: the environment's states, from the reset's to the last: T+1 of them.
         timestep: what the environment showed, leaves (T+1, ...).
-        actions: (T, A).
+        actions: (T, A), or (T, A, size) of a Box.
         values: (T, A, U) numbers behind the choices; None where the policy has none.
         weights: (T, A) what each agent counts for; None without a mixer.
     """
@@ -44,14 +57,14 @@ def recorder(
     memory: Memory,
     values: Values | None = None,
     weigh: Weigh | None = None,
-) -> Callable[[PRNGKeyArray], Recording]:
+) -> Record:
     """A function that plays and records the episode of a key; compiled once.
 
     Args:
-        choose: a policy for one copy, see `parts.evaluation`.
-        memory: one agent's memory at the start.
+        choose: a policy for one copy, see `playing.evaluation`.
+        memory: the team's memory at the start.
         values: the numbers behind a choice.
-        weigh: what the agents count for; needs ``values``.
+        weigh: what the agents count for; needs ``values``, of discrete actions.
     """
 
     def tick(carry: Any, key: PRNGKeyArray) -> Any:
@@ -70,7 +83,7 @@ def recorder(
     def play(key: PRNGKeyArray) -> Any:
         k_reset, k_play = jax.random.split(key)
         state, now = env.reset(k_reset)
-        carry = (state, now, spread(memory, env.spec.agents))
+        carry = (state, now, memory)
         return (state, now), jax.lax.scan(tick, carry, jax.random.split(k_play, env.spec.horizon))[1]
 
     def record(key: PRNGKeyArray) -> Recording:
@@ -86,12 +99,7 @@ def recorder(
     return record
 
 
-def learner_values(learner: Learner, parameters: Parameters) -> Values:
-    """The numbers behind a learner's choices, for all agents."""
-
-    def values(memory: Memory, now: TimeStep) -> Float[Array, "A U"]:
-        agents = jnp.arange(now.legal.shape[0])
-        one = lambda agent, memory, seen: learner.values(parameters, agent, memory, seen)
-        return jax.vmap(one)(agents, memory, now.observation)
-
-    return values
+def policy_values(policy: Policy, parameters: Parameters) -> Values | None:
+    """The numbers behind a policy's choices, for all agents; None where it has none."""
+    scores = policy.scores
+    return None if scores is None else lambda memory, now: scores(parameters, memory, now.seen)

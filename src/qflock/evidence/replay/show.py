@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 
 import jax
 
+from qflock.core.environment import Drawable, Environment, Referenced
 from qflock.core.errors import UserError, unknown
-from qflock.core.types import Drawable, Environment, Mode, Referenced
+from qflock.core.steps import Mode
 from qflock.evidence.replay.mixer import weigher
-from qflock.evidence.replay.recording import Recording, learner_values, recorder
-from qflock.playing.evaluation import decentralised, of_reference, random_policy
+from qflock.evidence.replay.recording import Recording, policy_values, recorder
+from qflock.playing.evaluation import of_policy, of_reference, random_policy
 from qflock.runs.evaluation import evaluation_key
 from qflock.runs.policy import load, of_one_seed
 
@@ -59,14 +60,14 @@ def episodes(
     keys = jax.random.split(evaluation_key(seed), episodes)
     if run is not None:
         loaded = load(run, checkpoint, environment_overrides)
-        env, learner = _drawable(loaded.env), loaded.learner
+        env, learnt = _drawable(loaded.env), loaded.learner.policy
         one = of_one_seed(loaded.parameters, 0)
         record = recorder(
             env,
-            decentralised(learner, one, mode),
-            learner.memory(),
-            learner_values(learner, one),
-            weigher(loaded, checkpoint),
+            of_policy(learnt, one, mode),
+            learnt.start(),
+            policy_values(learnt, one) if env.spec.masked else None,
+            weigher(loaded, checkpoint) if env.spec.masked else None,
         )
         title = f"{loaded.settings.algorithm} on {loaded.settings.run.env}"
         played = "greedy play" if mode == "greedy" else "play as in training"
@@ -87,7 +88,8 @@ def _drawable(env: Any) -> Any:
 
 
 def _reference(env: Environment, name: str) -> Any:
-    known = {**(env.references() if isinstance(env, Referenced) else {}), "random": random_policy}
+    own = env.references() if isinstance(env, Referenced) else {}
+    known = {**own, "random": random_policy(env.spec)}
     if name not in known:
         raise unknown(f"policy of {env.spec.name}", name, known)
     return known[name]

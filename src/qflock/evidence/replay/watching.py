@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -18,6 +17,12 @@ def pictures(run: Path | str | None, *, size: int = 500, **what: Any) -> list[np
     """Pictures of all steps of `episodes`, about ``size`` pixels wide."""
     shown = episodes(run, **what)
     return animation.frames(shown.env, [state for one in shown.recordings for state in one.states], size)
+
+
+class Save(Protocol):
+    """Writes what is shown of a run, ``fps`` steps a second."""
+
+    def __call__(self, run: Path | str | None, path: Path, /, *, fps: float = 8.0, **what: Any) -> Path: ...
 
 
 def save_gif(run: Path | str | None, path: Path, *, fps: float = 8.0, **what: Any) -> Path:
@@ -51,7 +56,7 @@ def write(run: Path | str | None, path: Path, **how: Any) -> Path:
     Raises:
         UserError: another suffix.
     """
-    writers: dict[str, Callable[..., Path]] = {".gif": save_gif, ".mp4": save_mp4, ".html": save_html}
+    writers: dict[str, Save] = {".gif": save_gif, ".mp4": save_mp4, ".html": save_html}
     if path.suffix.lower() not in writers:
         raise UserError(f"cannot write {path}: its name must end in {' or '.join(writers)}")
     return writers[path.suffix.lower()](run, path, **how)

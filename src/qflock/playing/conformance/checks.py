@@ -9,8 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
-from qflock.core.types import Drawable, Environment, Referenced, Spec
-from qflock.learning.exploration import uniform
+from qflock.core.environment import Drawable, Environment, Referenced
+from qflock.core.spec import Box, Choices, Spec
+from qflock.core.steps import Actions
+from qflock.learning.actions import of
 from qflock.playing.conformance import episodes
 
 COPIES, LONGEST, TRACES = 16, 2000, 3
@@ -21,7 +23,7 @@ def findings(env: Any) -> list[str]:
     """All that is wrong with an environment of ours, made with its settings; nothing where it is fine."""
     spec = getattr(env, "spec", None)
     if not isinstance(spec, Spec):
-        return [f"spec: {type(env).__name__} has no attribute spec that is a qflock.core.types.Spec"]
+        return [f"spec: {type(env).__name__} has no attribute spec that is a qflock.core.Spec"]
     found = of_spec(spec) or _of_types(env)
     if found:  # whatever comes next would only say the same in a harder way
         return found
@@ -34,16 +36,22 @@ def of_spec(spec: Spec) -> list[str]:
     """Sizes, bounds, names and entity records."""
     found = [
         f"spec.{name} is {getattr(spec, name)!r}; it must be a whole number of at least {least}"
-        for name, least in (("agents", 1), ("actions", 1), ("observation", 1), ("state", 0), ("horizon", 1))
+        for name, least in (("agents", 1), ("observation", 1), ("state", 0), ("horizon", 1))
         if not isinstance(getattr(spec, name), int) or getattr(spec, name) < least
     ]
+    discrete = isinstance(spec.action, Choices)
+    what = "actions" if discrete else "action.size"
+    size = spec.action.count if isinstance(spec.action, Choices) else spec.action.size
+    if not isinstance(size, int) or size < 1:
+        found.insert(1, f"spec.{what} is {size!r}; it must be a whole number of at least 1")
     low, high = spec.return_range
     if not low <= high:
         found.append(f"spec.return_range is {spec.return_range}: the lowest return stands first")
     if not 0 <= spec.discount <= 1:
         found.append(f"spec.discount is {spec.discount}; it must lie in [0, 1]")
-    if spec.action_names and len(spec.action_names) != spec.actions:
-        found.append(f"spec.action_names has {len(spec.action_names)} names for {spec.actions} actions")
+    if spec.action_names and len(spec.action_names) != size:
+        of_what = "actions" if discrete else "numbers"
+        found.append(f"spec.action_names has {len(spec.action_names)} names for {size} {of_what}")
     for name in ("observation", "state"):
         for group in getattr(spec, f"{name}_entities"):
             for start in (group.own, *group.others):
@@ -52,10 +60,15 @@ def of_spec(spec: Spec) -> list[str]:
     return found
 
 
+def _first(spec: Spec) -> Actions:
+    """Every agent's first choice, or numbers of 0."""
+    return of(spec.action).zeros(spec.agents)
+
+
 def _of_types(env: Any) -> list[str]:
     """Shapes and types of what reset and step show, found by tracing: nothing is computed."""
     key, spec = jax.random.key(0), env.spec
-    actions = jax.ShapeDtypeStruct((spec.agents,), jnp.int32)
+    actions = jax.eval_shape(lambda: _first(spec))
     before = dict(vars(env)) if hasattr(env, "__dict__") else {}
     found: list[str] = []
 
@@ -117,15 +130,17 @@ def _unlike(name: str, first: Any, later: Any) -> list[str]:
 
 
 def walk(env: Environment, key: PRNGKeyArray, steps: int) -> tuple[Any, Any, Any, Any]:
-    """Random legal actions in one copy, from a reset with ``key`` on, without another one.
+    """Random actions in one copy, from a reset with ``key`` on, without another one.
 
     Returns:
         The states and time steps, ``steps + 1`` of each, and the keys and actions between them.
     """
 
+    random = of(env.spec.action).random
+
     def tick(carry: Any, key: PRNGKeyArray) -> Any:
         state, now = carry
-        actions = uniform(jax.random.fold_in(key, 0), now.legal)
+        actions = random(jax.random.fold_in(key, 0), now.legal)
         after = env.step(key, state, actions)
         return after, (after, key, actions)
 
@@ -166,7 +181,7 @@ def _of_keys(env: Environment) -> list[str]:
     would differ from one time to the next."""
     key = jax.random.key(1)
     state = jax.eval_shape(env.reset, key)[0]
-    actions = jnp.zeros(env.spec.agents, jnp.int32)
+    actions = _first(env.spec)
     found = []
     for name, function, arguments in (
         ("reset", env.reset, (key,)),
@@ -216,10 +231,18 @@ def _of_extras(env: Any) -> list[str]:
         except Exception as problem:
             found.append(f"reference {name!r}: {_told(problem)}")
             continue
-        legal = np.asarray(now.legal)
-        known = actions.shape == (spec.agents,) and ((actions >= 0) & (actions < spec.actions)).all()
-        if not known or not legal[range(len(legal)), actions].all():
+        if not _legal(spec, actions, np.asarray(now.legal)):
             found.append(
                 f"reference {name!r}: chooses {actions.tolist()}; that is no legal action for each agent"
             )
     return found
+
+
+def _legal(spec: Spec, actions: np.ndarray, legal: np.ndarray) -> bool:
+    """Whether an action of each agent is a legal choice, or lies in the Box."""
+    if isinstance(spec.action, Box):
+        low, high = (np.array(x, np.float32) for x in (spec.action.low, spec.action.high))
+        inside = actions.shape == (spec.agents, spec.action.size) and (actions >= low) & (actions <= high)
+        return bool(np.all(inside))
+    known = actions.shape == (spec.agents,) and ((actions >= 0) & (actions < spec.actions)).all()
+    return bool(known and legal[range(len(legal)), actions].all())

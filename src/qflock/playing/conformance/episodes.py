@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from qflock.core.types import Spec, TimeStep, team_reward
+from qflock.core.spec import Spec
+from qflock.core.steps import TimeStep, team_reward
 
 SLACK = 1e-3  # of a return, relative and absolute: sums of float32
 
@@ -25,7 +26,7 @@ def shapes(spec: Spec, shown: TimeStep, where: str) -> list[str]:
     wanted: dict[str, tuple[tuple[int, ...], str]] = {
         "observation": ((agents, spec.observation), ""),
         "state": ((spec.state,), ""),
-        "legal": ((agents, spec.actions), "bool"),
+        "legal": ((agents, spec.masked), "bool"),
         "active": ((agents,), "bool"),
         "reward": ((agents,), "float32"),
         "terminated": ((), "bool"),
@@ -77,8 +78,9 @@ def episodes(spec: Spec, shown: TimeStep) -> list[str]:
     claim(shown.reward[:, :1] != 0, "reset: the reward is not 0")
     both = shown.terminated & shown.truncated & ~ended
     claim(both, "terminated and truncated at once: an episode ends in one way")
-    none = ~shown.legal.any(-1) & shown.active & lasting[..., None]
-    claim(none, "legal: an active agent has no legal action")
+    if spec.masked:
+        none = ~shown.legal.any(-1) & shown.active & lasting[..., None]
+        claim(none, "legal: an active agent has no legal action")
     for name, values in (
         ("observation", shown.observation),
         ("state", shown.state),

@@ -10,7 +10,7 @@ import numpy as np
 from qflock.bridges.host.worker import HostCopy
 from qflock.bridges.host.workers import HostEnvironment
 from qflock.core.errors import UserError
-from qflock.core.types import TimeStep
+from qflock.core.steps import TimeStep
 from qflock.playing.conformance import checks, episodes
 
 COPIES, LONGEST = 4, 500

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 import jax
 
 from qflock.core.errors import UserError
+from qflock.core.learner import Dataset, Rollout
+from qflock.core.spec import Box
 from qflock.learning.replay import Replay
-from qflock.runs.train.host_program import HostProgram
 from qflock.runs.train.program import Program
 from qflock.runs.train.sharing import Sharing
 
@@ -24,31 +25,45 @@ LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 class Footprint(NamedTuple):
-    """Bytes of one seed. ``rest`` is what else the learner keeps: targets, moments of the optimiser."""
+    """Bytes of one seed. ``rest`` is what else the learner keeps: targets, moments of the optimiser.
+
+    ``dataset`` is not of a seed: all of them share it.
+    """
 
     replay: int
     weights: int
     rest: int
     environments: int
     rollout: int
+    dataset: int = 0
 
 
-def of_seed(made: Program | HostProgram, shapes: Any) -> Footprint:
+def of_seed(made: Program, shapes: Any) -> Footprint:
     """The memory of one seed.
 
     Args:
         shapes: of the run's state, with a leading axis of seeds.
     """
-    seeds, learner = shapes.key.shape[0], made.learner
+    seeds, learner, source = shapes.key.shape[0], made.learner, made.learner.source
     rings = jax.tree.leaves(shapes.learner, is_leaf=lambda x: isinstance(x, Replay))
     replay = _bytes([ring for ring in rings if isinstance(ring, Replay)])
     weights = _bytes(jax.eval_shape(jax.vmap(learner.weights), shapes.learner))
     flow, rollout = shapes.flow, 0
-    if flow:
-        actions = 4 * seeds * learner.copies * made.env.spec.agents
-        rollout = (learner.steps + 1) * (_bytes(flow.timestep) + actions)
+    if flow and isinstance(source, Rollout):
+        spec = made.env.spec
+        numbers = spec.action.size if isinstance(spec.action, Box) else 1
+        actions = 4 * seeds * source.num_envs * spec.agents * numbers
+        rollout = (source.num_steps + 1) * (_bytes(flow.timestep) + actions)
     rest = _bytes(shapes.learner) - replay - weights
-    return Footprint(*(part // seeds for part in (replay, weights, max(rest, 0), _bytes(flow), rollout)))
+    recorded = _bytes(source.rows) if isinstance(source, Dataset) else 0
+    return Footprint(
+        replay // seeds,
+        weights // seeds,
+        max(rest, 0) // seeds,
+        _bytes(flow) // seeds,
+        rollout // seeds,
+        recorded,
+    )
 
 
 def tell(one: Footprint, share: Sharing) -> list[str]:
@@ -65,7 +80,8 @@ def tell(one: Footprint, share: Sharing) -> list[str]:
     said = [f"memory of a seed: {parts}; {whole}"]
     if room and needed > room:
         largest = max(one._asdict(), key=lambda name: getattr(one, name))
-        less = {"replay": "buffer_capacity", "environments": "copies", "rollout": "copies or steps"}
+        less = {"replay": "buffer_capacity", "environments": "num_envs", "rollout": "num_envs or num_steps"}
+        less["dataset"] = "dataset"
         raise UserError(
             f"{whole}: too much (a seed: {parts}); take a smaller {less.get(largest, 'network')}"
             + (" or fewer seeds" if share.seeds > 1 else "")
@@ -96,7 +112,7 @@ def _on_the_fullest(one: Footprint, share: Sharing) -> int:
     """Bytes on a device; on simulated CPU devices, which share their memory, on all of them."""
     copies = share.mesh.shape["copy"] if share.mesh is not None else 1
     whole, split = one.replay + one.weights + one.rest, one.environments + one.rollout
-    each = share.seeds_here * (whole + split // copies)
+    each = share.seeds_here * (whole + split // copies) + one.dataset
     here = len(share.mesh.local_devices) if share.mesh is not None else 1
     return each * here if _device(share).platform == "cpu" else each
 

@@ -14,8 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from qflock.core.errors import UserError
-from qflock.core.types import Learner
-from qflock.runs.train.program import Chunk, RunState, by_seed, named
+from qflock.core.learner import Learner
+from qflock.core.trees import named
+from qflock.runs.train.program import Chunk, RunState, by_seed
 
 LOSSES = ("loss", "td_error", "q_value")
 """Metrics that must not be infinite, besides all whose name ends in ``_loss``."""
@@ -54,7 +55,7 @@ class Diverged(UserError):
 
 
 def inspector(learner: Learner) -> jax.stages.Wrapped:
-    """A compiled look at the state after a chunk and at what the chunk told.
+    """A compiled look at the state after a chunk and at what the chunk tells.
 
     Returns:
         ``(RunState, Chunk) -> found``; by name of what is looked at, ``(seeds,)`` booleans: whether it holds
@@ -62,7 +63,7 @@ def inspector(learner: Learner) -> jax.stages.Wrapped:
     """
 
     @jax.jit
-    def look(state: RunState, told: Chunk) -> dict[str, Any]:
+    def look(state: RunState, chunk: Chunk) -> dict[str, Any]:
         weights = jax.vmap(learner.weights)(state.learner)
         paths, _ = jax.tree_util.tree_flatten_with_path(weights)
         found = {
@@ -70,10 +71,10 @@ def inspector(learner: Learner) -> jax.stages.Wrapped:
             for path, leaf in paths
             if jnp.issubdtype(leaf.dtype, jnp.inexact)
         }
-        for name, metric in told.metrics.items():
+        for name, metric in chunk.metrics.items():
             if name in LOSSES or name.endswith("_loss"):
                 found[name] = _any(jnp.isinf(metric))
-        sums = jnp.stack([told.tally.episode_return, told.tally.discounted], 1)
+        sums = jnp.stack([chunk.tally.episode_return, chunk.tally.discounted], 1)
         found["returns"] = _any(~jnp.isfinite(sums))
         if state.flow:
             found["rewards"] = _any(~jnp.isfinite(state.flow.running.episode_return))

@@ -6,7 +6,7 @@ are no part of the state, so a resumed run goes on with the learner that was sav
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -16,38 +16,48 @@ from jaxtyping import Array, PRNGKeyArray
 
 from qflock.bridges.host.workers import HostEnvironment, Workers
 from qflock.core.errors import UserError
-from qflock.core.types import Environment, Learner, Memory, Mode, Parameters, Rows, TimeStep
+from qflock.core.learner import Dataset, Learner, Policy, Rollout
+from qflock.core.steps import Memory, Mode, Parameters, Rows, TimeStep
+from qflock.core.trees import named, spread, where
 from qflock.playing import evaluation, host_rollout
-from qflock.playing.rollout import Episodes, Tally, spread, where
-from qflock.runs.train import sharing
-from qflock.runs.train.program import Chunk, RunState, learner_of, named, over_seeds
+from qflock.playing.rollout import Episodes
+from qflock.runs.train import feeds, sharing
+from qflock.runs.train.compiled_program import CompiledProgram
+from qflock.runs.train.program import Ahead, Backend, Chunk, Evaluate, Program, RunState, over_seeds
+from qflock.runs.train.sharing import Sharing
 from qflock.settings.config import Settings
+
+RESTARTED = "episodes start anew: this environment is no pure function, so resuming is not exact"
 
 
 class HostProgram:
-    """A `program.Program` for a host environment, with two things more: `outline`, and `close`.
+    """A `program.Program` whose environments are stepped in workers."""
 
-    Attributes:
-        env, learner, updates, init, evaluate: as in `program.Program`.
-    """
+    one_program = False
 
-    def __init__(self, settings: Settings, env: HostEnvironment) -> None:
+    def __init__(
+        self, settings: Settings, env: HostEnvironment, learner: Learner, source: Rollout, backend: Backend
+    ) -> None:
+        """Make the functions. Nothing is computed, and no worker started, yet.
+
+        Args:
+            source: the learner's.
+
+        Raises:
+            UserError: more than one device or process.
+        """
+        assert learner.learn is not None
         self.env: Any = env
-        self.learner = learner = learner_of(settings, self.env)
-        if learner.update is not None:
-            raise UserError(
-                f"{settings.algorithm} plays by itself, inside one compiled program; {env.spec.name} cannot"
-            )
-        self._run = settings.run
-        self.sharing = sharing.alone(settings.run.devices, env.spec.name)
-        self.updates = max(1, round(settings.run.log_interval / (learner.copies * learner.steps)))
+        self.learner, self.backend, self._source, self._run = learner, backend, source, settings.run
+        self.sharing = sharing.alone(settings.run.devices, settings.run.seeds, env.spec.name)
+        self.updates = max(1, round(settings.run.log_interval / source.cost))
         seeds = settings.run.seeds
         self.init = jax.jit(over_seeds(self._init, seeds))
         self._split = jax.jit(over_seeds(lambda key: tuple(jax.random.split(key, 3)), seeds))
         self._act = jax.jit(over_seeds(self._act_one, seeds))
         self._renewed = jax.jit(over_seeds(self._renewed_one, seeds))
         self._learn = jax.jit(over_seeds(learner.learn, seeds), donate_argnums=0)
-        self.evaluate = evaluator(self.env, learner, settings.run.eval_episodes, "greedy", seeds)
+        self.evaluate = backend.evaluator(learner.policy, settings.run.eval_episodes, "greedy", seeds)
         self._flow: host_rollout.Flow | None = None
         self._memory: Memory = ()
 
@@ -56,7 +66,7 @@ class HostProgram:
         return RunState(self.learner.init(named(root, "learner")), (), named(root, "updates"))
 
     def _fresh(self) -> Memory:
-        return spread(self.learner.memory(), self.learner.copies, self.env.spec.agents)
+        return spread(self.learner.policy.start(), self._source.num_envs)
 
     def _renewed_one(self, first: Array, memory: Memory) -> Memory:
         return where(first, self._fresh(), memory)
@@ -65,37 +75,36 @@ class HostProgram:
         self, state: Any, key: PRNGKeyArray, tick: Array, memory: Memory, first: Array, now: TimeStep
     ) -> tuple[Memory, Array, Any]:
         memory = self._renewed_one(first, memory)
-        return self.learner.explore(state, memory, now, jax.random.fold_in(key, tick))
+        return self._source.explore(state, memory, now, jax.random.fold_in(key, tick))
 
     def outline(self, run: RunState) -> tuple[RunState, Chunk]:
-        """`chunk` without environments: of use for the shapes of what it returns alone."""
-        copies, steps = self.learner.copies, self.learner.steps
+        """See `program.Program`: a chunk without environments."""
+        copies, steps = self._source.num_envs, self._source.num_steps
+        learn = self.learner.learn
+        assert learn is not None
 
         def one(run: RunState) -> tuple[RunState, Chunk]:
-            now = self.env.reset(jax.random.key(0))[1]
-            rowed = lambda x, n: jnp.broadcast_to(x, (n, copies, *x.shape))
-            many = jax.tree.map(lambda x: rowed(x, 1)[0], now)
-            _, actions, extras = self.learner.explore(run.learner, self._fresh(), many, run.key)
-            times = lambda tree, n: jax.tree.map(lambda x: jnp.broadcast_to(x, (n, *x.shape)), tree)
+            now = spread(self.env.reset(jax.random.key(0))[1], copies)
+            _, actions, extras = self._source.explore(run.learner, self._fresh(), now, run.key)
             first = jnp.zeros((steps + 1, copies), bool)
             rows = Rows(
-                times(many, steps + 1), times(actions, steps), first, self._fresh(), times(extras, steps)
+                spread(now, steps + 1), spread(actions, steps), first, self._fresh(), spread(extras, steps)
             )
-            state, metrics = self.learner.learn(run.learner, rows, run.key)
-            nothing, none = jnp.float32(0), jnp.int32(0)
-            tally = Tally(none, none, nothing, nothing, none, {})
+            state, metrics = learn(run.learner, rows, run.key)
+            tally = feeds.nothing_played(self.env, 0)._replace(measures={})
             place = jnp.zeros((self.updates, steps, copies))
-            each = Episodes(place > 0, place, place, place, {}) if self._run.log_episodes else None  # type: ignore[arg-type]
+            returns = jnp.zeros((*place.shape, *tally.episode_return.shape))
+            each = Episodes(place > 0, returns, returns, place, {}) if self._run.log_episodes else None  # type: ignore[arg-type]
             return run._replace(learner=state), Chunk(metrics, tally, each)
 
         return jax.vmap(one)(run)
 
     def chunk(self, run: RunState) -> tuple[RunState, Chunk]:
-        """`updates` updates; the learner's state that is given is donated."""
+        """See `program.Program`; the learner's state that is given is donated."""
         if self._flow is None:
             self._begin(run.key)
         assert self._flow is not None
-        state, keys, told = run.learner, run.key, []
+        state, keys, each_update = run.learner, run.key, []
         for _ in range(self.updates):
             keys, collecting, learning = self._split(keys)
 
@@ -104,10 +113,10 @@ class HostProgram:
                 return self._act(state, collecting, ticks, memory, first, now)  # noqa: B023 (used at once)
 
             before = self._renewed(self._flow.first, self._memory)
-            self._memory, rows, tally, each = self._flow.collect(act, before, self.learner.steps)
+            self._memory, rows, tally, each = self._flow.collect(act, before, self._source.num_steps)
             state, metrics = self._learn(state, rows._replace(memory=before), learning)
-            told.append((metrics, tally, each if self._run.log_episodes else None))
-        metrics, tallies, each = zip(*told, strict=True)
+            each_update.append((metrics, tally, each if self._run.log_episodes else None))
+        metrics, tallies, each = zip(*each_update, strict=True)
         means = jax.tree.map(lambda *x: jnp.nanmean(jnp.stack(x), 0), *metrics)
         tally = jax.tree.map(lambda *x: sum(x), *tallies)
         episodes = None if each[0] is None else jax.tree.map(lambda *x: np.stack(x, 1), *each)
@@ -115,7 +124,7 @@ class HostProgram:
 
     def _begin(self, keys: PRNGKeyArray) -> None:
         """Start the workers, with episodes that no earlier process of this run has seen."""
-        seeds, copies = self._run.seeds, self.learner.copies
+        seeds, copies = self._run.seeds, self._source.num_envs
         own = [host_rollout.streams(named(key, "environment"), copies) for key in keys]
         workers = Workers(self.env, seeds * copies)
         try:
@@ -123,7 +132,15 @@ class HostProgram:
         except BaseException:
             workers.close()
             raise
-        self._memory = jax.tree.map(lambda x: jnp.broadcast_to(x, (seeds, *x.shape)), self._fresh())
+        self._memory = spread(self._fresh(), seeds)
+
+    def ahead(self, shapes: RunState) -> Sequence[Ahead]:
+        """See `program.Program`: a chunk is no single program."""
+        return ()
+
+    def warnings(self) -> Sequence[str]:
+        """See `program.Program`."""
+        return (RESTARTED,)
 
     def close(self) -> None:
         """End all workers; nothing stays behind."""
@@ -132,42 +149,63 @@ class HostProgram:
             self._flow = None
 
 
-def evaluator(env: Environment, learner: Learner, episodes: int, mode: Mode, seeds: int) -> Any:
-    """As `program.evaluator`, for a host environment; workers live for one call."""
+class HostBackend:
+    """A `program.Backend` for an environment that cannot be compiled."""
 
-    @jax.jit
-    def choose(parameters: Parameters, key: Any, memory: Memory, first: Array, now: TimeStep) -> Any:
-        copies = first.shape[0]
-        memory = where(first, spread(learner.memory(), copies, env.spec.agents), memory)
-        one = evaluation.decentralised(learner, parameters, mode)
-        keys = jax.random.split(key, copies)
-        return jax.vmap(lambda m, n, k: one(m, None, n, k))(memory, now, keys)
+    def __init__(self, env: HostEnvironment) -> None:
+        self._env = env
 
-    def every(parameters: Parameters, key: PRNGKeyArray) -> evaluation.Scores:
-        each = []
-        for seed in range(seeds):
-            own = jax.tree.map(lambda x, seed=seed: x[seed], parameters)
-            memory = lambda copies: spread(learner.memory(), copies, env.spec.agents)
-            act = lambda m, first, now, tick, own=own: (
-                *choose(own, jax.random.fold_in(key, tick), m, first, now),
-                (),
-            )
-            each.append(host_rollout.play(env, act, memory, named(key, "episodes"), episodes))  # type: ignore[arg-type]
-        return jax.tree.map(lambda *x: np.stack(x), *each)
+    def program(self, settings: Settings, learner: Learner) -> Program:
+        """See `program.Backend`.
 
-    return every
+        Raises:
+            UserError: a learner that plays by itself; more than one device or process.
+        """
+        env: Any = self._env
+        if isinstance(learner.source, Rollout):
+            return HostProgram(settings, env, learner, learner.source, self)
+        if isinstance(learner.source, Dataset):  # its updates play nothing; its evaluations do
+            share = sharing.alone(settings.run.devices, settings.run.seeds, env.spec.name)
+            return CompiledProgram(settings, env, learner, self, share)
+        raise UserError(
+            f"{settings.algorithm} plays by itself, inside one compiled program; {env.spec.name} cannot"
+        )
 
+    def evaluator(
+        self, policy: Policy, episodes: int, mode: Mode, seeds: int, share: Sharing | None = None
+    ) -> Evaluate:
+        """See `program.Backend`; workers live for one call, and play on one device."""
 
-def random_play(env: Environment, key: PRNGKeyArray, episodes: int) -> evaluation.Scores:
-    """Scores of random legal actions on the episodes of ``key``."""
-    choose = jax.jit(jax.vmap(partial(_random, None)))
+        @jax.jit
+        def choose(parameters: Parameters, key: Any, memory: Memory, first: Array, now: TimeStep) -> Any:
+            copies = first.shape[0]
+            memory = where(first, spread(policy.start(), copies), memory)
+            one = evaluation.of_policy(policy, parameters, mode)
+            keys = jax.random.split(key, copies)
+            return jax.vmap(lambda m, n, k: one(m, None, n, k))(memory, now, keys)
 
-    def act(memory: Memory, first: Any, now: TimeStep, tick: int) -> Any:
-        keys = jax.random.split(jax.random.fold_in(key, tick), len(first))
-        return memory, choose(keys, now), ()
+        def every(parameters: Parameters, key: PRNGKeyArray) -> evaluation.Scores:
+            each = []
+            for seed in range(seeds):
+                own = jax.tree.map(lambda x, seed=seed: x[seed], parameters)
 
-    return host_rollout.play(env, act, lambda copies: (), named(key, "episodes"), episodes)  # type: ignore[arg-type]
+                def act(memory: Memory, first: Any, now: TimeStep, tick: int, own: Any = own) -> Any:
+                    return (*choose(own, jax.random.fold_in(key, tick), memory, first, now), ())
 
+                fresh = lambda copies: spread(policy.start(), copies)
+                each.append(host_rollout.play(self._env, act, fresh, named(key, "episodes"), episodes))
+            return jax.tree.map(lambda *x: np.stack(x), *each)
 
-def _random(state: None, key: PRNGKeyArray, now: TimeStep) -> Array:
-    return evaluation.random_policy(key, state, now)
+        return every
+
+    def references(self, key: PRNGKeyArray, episodes: int) -> Mapping[str, evaluation.Scores]:
+        """See `program.Backend`: random legal actions alone, for nothing else can see a host's state."""
+        random = evaluation.random_policy(self._env.spec)
+        choose = jax.jit(jax.vmap(lambda key, now: random(key, None, now)))
+
+        def act(memory: Memory, first: Any, now: TimeStep, tick: int) -> Any:
+            keys = jax.random.split(jax.random.fold_in(key, tick), len(first))
+            return memory, choose(keys, now), ()
+
+        scores = host_rollout.play(self._env, act, lambda copies: (), named(key, "episodes"), episodes)
+        return {"random": scores}

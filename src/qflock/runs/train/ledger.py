@@ -20,6 +20,8 @@ from qflock.runs.train import loggers
 from qflock.runs.train.program import Chunk
 
 FIRST = ("seed", "env_step", "episode", "episode_return", "episode_return_undiscounted", "episode_length")
+OF_TEAMS = ("episode_return", "episode_return_undiscounted")
+"""Columns that every team after the first has of its own."""
 USUAL = ("epsilon", "loss", "td_error", "q_value")  # in this order, then what the algorithm adds
 PUBLISHED = ("episode", "episode_return", "episode_length", *USUAL)  # first where episodes have rows
 
@@ -100,23 +102,25 @@ class Ledger:
         messages: a line for each log that was damaged and is set aside.
     """
 
-    def __init__(self, where: RunFolder, seeds: Sequence[int], told: Chunk, position: Position) -> None:
+    def __init__(self, where: RunFolder, seeds: Sequence[int], chunk: Chunk, position: Position) -> None:
         """Open the logs, cut back to where a position left them, and the loggers beside them.
 
         Args:
-            told: shapes of what a chunk tells; its metrics and measures become columns.
+            chunk: shapes of what a chunk tells; its metrics, teams and measures become columns.
             position: where the run stands.
         """
         self.seeds = list(seeds)
         self.position = position
         self.messages: list[str] = []
-        metrics = [name for name in USUAL if name in told.metrics]
-        metrics += sorted(set(told.metrics) - set(metrics))
-        measures = sorted(told.tally.measures)
-        columns = [*FIRST, *metrics, *measures]
-        if told.episodes is not None:
+        metrics = [name for name in USUAL if name in chunk.metrics]
+        metrics += sorted(set(chunk.metrics) - set(metrics))
+        measures = sorted(chunk.tally.measures)
+        teams = teams_of(chunk)
+        of_teams = [f"team{team}_{name}" for team in range(1, teams) for name in OF_TEAMS]
+        columns = [*FIRST, *of_teams, *metrics, *measures]
+        if chunk.episodes is not None:
             columns.sort(key=lambda name: PUBLISHED.index(name) if name in PUBLISHED else len(PUBLISHED))
-        scored = ("seed", "env_step", *evaluation.COLUMNS, *measures)
+        scored = ("seed", "env_step", *evaluation.columns(teams, measures))
         self._training = self._opened(where.training_log, columns, *position.logs[0])
         self._evaluations = self._opened(where.evaluation, scored, *position.logs[1])
         done = dict(zip(self.seeds, self.position.env_steps, strict=True))
@@ -127,27 +131,27 @@ class Ledger:
         """Environment steps of the slowest seed."""
         return min(self.position.env_steps)
 
-    def chunk(self, told: Chunk, updates: int, bad: Sequence[bool] | np.ndarray) -> float:
+    def chunk(self, chunk: Chunk, updates: int, bad: Sequence[bool] | np.ndarray) -> float:
         """Count a chunk and write its row for each seed, or those of its episodes.
 
         Args:
             bad: seeds whose chunk was taken back: its steps count, and its row says nothing more.
 
         Returns:
-            The mean discounted return over all seeds; NaN where no episode ended.
+            The mean discounted return, the first team's, over all seeds; NaN where no episode ended.
         """
-        p, tally = self.position, told.tally
+        p, tally = self.position, chunk.tally
         p.update += updates
         for i, seed in enumerate(self.seeds):
             p.env_steps[i] += int(tally.env_steps[i])
-            metrics = {name: float(x[i]) for name, x in told.metrics.items()}
+            metrics = {name: float(x[i]) for name, x in chunk.metrics.items()}
             position = {"seed": seed, "env_step": p.env_steps[i]}
             if bad[i]:
                 p.discarded[i] += 1
-                if told.episodes is None:
+                if chunk.episodes is None:
                     self._training.append({**position, "episode": p.episodes[i]})
                 continue
-            rows = [_mean_episode(tally, i)] if told.episodes is None else _each_episode(told.episodes, i)
+            rows = [_mean_episode(tally, i)] if chunk.episodes is None else _each_episode(chunk.episodes, i)
             for row in rows:
                 p.episodes[i] += row.pop("ended")
                 row = {**position, "episode": p.episodes[i], **row, **metrics}
@@ -155,7 +159,7 @@ class Ledger:
                 self._loggers.row("training_log", row)
         good = ~np.asarray(bad)
         ended = float(np.sum(tally.episodes[good])) or math.nan
-        return float(np.sum(tally.discounted[good])) / ended
+        return float(np.sum(_by_team(tally.discounted[good], 1)[0])) / ended
 
     def evaluation(self, rows: Sequence[dict[str, float]]) -> None:
         """Write an evaluation's row for each seed."""
@@ -190,13 +194,34 @@ class Ledger:
         self._loggers.close()
 
 
+def teams_of(chunk: Chunk) -> int:
+    """How many teams a chunk, or its shapes, tells of."""
+    returns = chunk.tally.episode_return
+    return returns.shape[1] if len(returns.shape) > 1 else 1
+
+
+def _by_team(returns: Any, axes: int) -> list[Any]:
+    """Returns with so many leading axes, team by team."""
+    returns = np.asarray(returns)
+    return [returns] if returns.ndim == axes else list(np.moveaxis(returns, -1, 0))
+
+
+def _returns(discounted: Any, episode_return: Any, episodes: float) -> dict[str, float]:
+    """The columns of every team's returns, which are sums over episodes."""
+    both = zip(_by_team(discounted, 0), _by_team(episode_return, 0), strict=True)
+    return {
+        f"team{team}_{name}" if team else name: float(x) / episodes
+        for team, own in enumerate(both)
+        for name, x in zip(OF_TEAMS, own, strict=True)
+    }
+
+
 def _mean_episode(tally: Tally, seed: int) -> dict[str, Any]:
     """The mean over the episodes that ended in a chunk, and how many they were."""
     ended = float(tally.episodes[seed]) or math.nan
     return {
         "ended": int(tally.episodes[seed]),
-        "episode_return": float(tally.discounted[seed]) / ended,
-        "episode_return_undiscounted": float(tally.episode_return[seed]) / ended,
+        **_returns(tally.discounted[seed], tally.episode_return[seed], ended),
         "episode_length": float(tally.length[seed]) / ended,
         **{name: float(x[seed]) / ended for name, x in tally.measures.items()},
     }
@@ -208,8 +233,7 @@ def _each_episode(episodes: Episodes, seed: int) -> list[dict[str, Any]]:
     return [
         {
             "ended": 1,
-            "episode_return": float(own.discounted[place]),
-            "episode_return_undiscounted": float(own.episode_return[place]),
+            **_returns(own.discounted[place], own.episode_return[place], 1.0),
             "episode_length": int(own.length[place]),
             **{name: float(x[place]) for name, x in own.measures.items()},
         }

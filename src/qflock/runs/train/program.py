@@ -1,27 +1,27 @@
-"""The compiled functions of a run: many seeds side by side, in chunks of updates.
+"""What a run's program is: many seeds side by side, in chunks of updates.
 
 One update is collect, then learn. It never prints, logs or reads a clock: between chunks plain
-Python does that (see `runner`).
+Python does that (see `runner`). Environments are compiled into the program, or stepped by a Python loop (see
+`programs`).
 """
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable
-from functools import partial
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, PRNGKeyArray
 
+from qflock.core.environment import Environment
 from qflock.core.errors import UserError
-from qflock.core.types import Environment, Learner, Metrics, Mode, Parameters
-from qflock.playing import evaluation, rollout
-from qflock.playing.rollout import Episodes, Flow, Tally
-from qflock.runs.train import sharing
-from qflock.runs.train.sharing import COPIES, EVERYWHERE, SEEDS, Sharing
-from qflock.settings import config, registry
+from qflock.core.learner import Learner, Policy
+from qflock.core.steps import Metrics, Mode, Parameters
+from qflock.playing.evaluation import Scores
+from qflock.playing.rollout import Episodes, Tally
+from qflock.runs.train.sharing import COPIES, SEEDS, Sharing
+from qflock.settings import registry
 from qflock.settings.config import Settings
 
 
@@ -29,7 +29,7 @@ class RunState(NamedTuple):
     """Everything that a run of one seed needs to go on; with a leading seed axis inside a program."""
 
     learner: Any
-    flow: Flow | Any  # empty where the learner plays by itself
+    flow: Any  # the copies of the environment: `rollout.Flow`; empty where no copies go on between updates
     key: PRNGKeyArray
 
 
@@ -46,32 +46,105 @@ class Chunk(NamedTuple):
     episodes: Episodes | None = None
 
 
-class Program(NamedTuple):
-    """Attributes:
-    updates: updates in a chunk.
-    init: ``seeds -> RunState``.
-    chunk: ``RunState -> (RunState, Chunk)``; the state given is donated.
-    evaluate: ``(Parameters, keys) -> Scores`` of greedy episodes, per seed.
-    sharing: the devices that they are compiled for.
+class Ahead(NamedTuple):
+    """A function that can be compiled before it is called, and the shapes that it is called with."""
+
+    function: jax.stages.Wrapped
+    shapes: Sequence[Any]
+
+
+class Evaluate(Protocol):
+    """Scores of fresh episodes, of every seed's policy; all seeds play the same boards."""
+
+    def __call__(self, parameters: Parameters, key: PRNGKeyArray, /) -> Scores:
+        """``parameters`` and what is returned have a leading seed axis; ``key`` is of the boards."""
+        ...
+
+
+class Backend(Protocol):
+    """How an environment is played: inside compiled programs, or by a Python loop."""
+
+    def program(self, settings: Settings, learner: Learner) -> Program:
+        """A run's program. Nothing is computed yet."""
+        ...
+
+    def evaluator(
+        self, policy: Policy, episodes: int, mode: Mode, seeds: int, share: Sharing | None = None
+    ) -> Evaluate:
+        """How well a policy plays.
+
+        Args:
+            policy: how the team acts.
+            episodes: episodes of each seed.
+            mode: "greedy", or "sample" for the policy with its own randomness.
+            seeds: length of the leading axis of the parameters.
+            share: the devices to play on; one by default.
+        """
+        ...
+
+    def references(self, key: PRNGKeyArray, episodes: int) -> Mapping[str, Scores]:
+        """How well the environment's reference policies and random actions play the boards of a key."""
+        ...
+
+
+class Program(Protocol):
+    """The program of one run.
+
+    Attributes:
+        env, learner: what it trains.
+        backend: how the environment is played.
+        updates: updates in a chunk.
+        sharing: the devices that it is compiled for.
+        one_program: an update is one compiled program, so that what is in it can be counted.
     """
 
     env: Environment
     learner: Learner
+    backend: Backend
     updates: int
-    init: Callable[[Array], RunState]
-    chunk: jax.stages.Wrapped  # for it is compiled before it is called
-    evaluate: Callable[[Parameters, PRNGKeyArray], evaluation.Scores]
     sharing: Sharing
+    one_program: bool
 
+    def init(self, seeds: Array) -> RunState:
+        """The state before the first update, of seeds ``(seeds,)``."""
+        ...
 
-def named(key: PRNGKeyArray, name: str) -> PRNGKeyArray:
-    """The key of one purpose, so that no two purposes ever share random numbers."""
-    return jax.random.fold_in(key, zlib.crc32(name.encode()))
+    def chunk(self, run: RunState) -> tuple[RunState, Chunk]:
+        """``updates`` updates; the state that is given is donated."""
+        ...
+
+    def outline(self, run: RunState) -> tuple[RunState, Chunk]:
+        """As `chunk`, to be traced for the shapes of what it returns."""
+        ...
+
+    def ahead(self, shapes: RunState) -> Sequence[Ahead]:
+        """What of a chunk can be compiled before there is a state."""
+        ...
+
+    def evaluate(self, parameters: Parameters, key: PRNGKeyArray) -> Scores:
+        """As `Evaluate`: the greedy episodes of an evaluation during training."""
+        ...
+
+    def warnings(self) -> Sequence[str]:
+        """What a resumed run must be told."""
+        ...
+
+    def close(self) -> None:
+        """End what runs beside this process."""
+        ...
 
 
 def learner_of(settings: Settings, env: Environment) -> Learner:
-    """The learner that settings name, bound to an environment."""
-    return registry.algorithm(settings.algorithm).build(settings.learner, env)
+    """The learner that settings name, bound to an environment.
+
+    Raises:
+        UserError: settings that do not suit the environment, or several teams for an algorithm of one: its
+            module says ``SEVERAL_TEAMS = True`` where it trains more.
+    """
+    module = registry.algorithm(settings.algorithm)
+    if env.spec.num_teams > 1 and not getattr(module, "SEVERAL_TEAMS", False):
+        raise UserError(f"{settings.algorithm} trains one team; {env.spec.name} has {env.spec.num_teams}")
+    return module.build(settings.learner, env)
 
 
 def by_seed(which: Any, these: Any, others: Any) -> Any:
@@ -93,81 +166,3 @@ def over_seeds(function: Callable[..., Any], seeds: int) -> Callable[..., Any]:
     if jax.default_backend() == "cpu":
         return lambda *a: jax.lax.map(lambda one: function(*one), a)
     return jax.vmap(function)
-
-
-def build(settings: Settings) -> Program:
-    """Compile-ready functions for the settings of a run. Nothing is computed yet."""
-    env = config.make_environment(settings.run.env, settings.environment)
-    learner = learner_of(settings, env)
-    share = sharing.plan(settings.run.devices, settings.run.seeds, learner)
-    interval = min(settings.run.log_interval, learner.total_steps or settings.run.log_interval)
-    updates = max(1, round(interval / (learner.copies * learner.steps)))
-    if learner.update is not None and settings.run.log_episodes:
-        raise UserError(f"log_episodes is not for {settings.algorithm}: it plays its episodes by itself")
-
-    def init(seed: Array) -> RunState:
-        root = named(jax.random.key(seed), "training")
-        state = _strong(learner.init(named(root, "learner")))
-        if learner.update is not None:
-            return RunState(state, (), named(root, "updates"))
-        flow = rollout.start(env, learner.memory(), named(root, "environment"), learner.copies)
-        return RunState(state, flow, named(root, "updates"))
-
-    def update(run: RunState, _: None) -> tuple[RunState, Chunk]:
-        if learner.update is not None:
-            key, own = jax.random.split(run.key)
-            state, metrics, tally = learner.update(run.learner, own)
-            return RunState(state, (), key), Chunk(metrics, tally)
-        key, k_collect, k_learn = jax.random.split(run.key, 3)
-        explore = partial(learner.explore, run.learner)
-        flow, rows, tally = rollout.collect(
-            env, explore, learner.memory(), run.flow, k_collect, learner.steps
-        )
-        each = rollout.episodes(env, run.flow.running, rows) if settings.run.log_episodes else None
-        state, metrics = learner.learn(run.learner, rows, k_learn)
-        return RunState(state, flow, key), Chunk(metrics, tally, each)
-
-    def chunk(run: RunState) -> tuple[RunState, Chunk]:
-        run, told = jax.lax.scan(update, run, None, updates)
-        sums = jax.tree.map(lambda x: x.sum(0), told.tally)
-        return run, Chunk(jax.tree.map(jnp.nanmean, told.metrics), sums, told.episodes)
-
-    return Program(
-        env,
-        learner,
-        updates,
-        share.compiled(partial(over_seeds, init), (SEEDS,), LAYOUT),
-        share.compiled(partial(over_seeds, chunk), (LAYOUT,), (LAYOUT, EVERYWHERE), donate=(0,)),
-        evaluator(env, learner, settings.run.eval_episodes, "greedy", settings.run.seeds, share),
-        share,
-    )
-
-
-def _strong(state: Any) -> Any:
-    """Types as a saved state has them; a weak one would have every chunk compiled twice."""
-    return jax.tree.map(lambda x: jnp.asarray(x, x.dtype), state)
-
-
-def evaluator(
-    env: Environment, learner: Learner, episodes: int, mode: Mode, seeds: int, share: Sharing | None = None
-) -> Callable[[Parameters, PRNGKeyArray], evaluation.Scores]:
-    """A compiled ``(parameters, key) -> Scores``; every seed plays the same fresh boards.
-
-    Args:
-        episodes: episodes of each seed.
-        mode: "greedy", or "sample" for the policy with its own randomness.
-        seeds: length of the leading axis of the parameters.
-        share: the devices to play on; one by default.
-    """
-    share = share or Sharing(None, seeds)
-
-    def one(parameters: Parameters, key: PRNGKeyArray) -> evaluation.Scores:
-        choose = evaluation.decentralised(learner, parameters, mode)
-        return evaluation.play(env, choose, learner.memory(), key, episodes)
-
-    played = share.compiled(partial(over_seeds, one), (SEEDS, SEEDS), EVERYWHERE)
-
-    def every(parameters: Parameters, key: PRNGKeyArray) -> evaluation.Scores:
-        return played(*share.place((parameters, jnp.broadcast_to(key, (seeds,))), SEEDS))
-
-    return every

@@ -2,84 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any
-
-import jax
-from jaxtyping import PRNGKeyArray
 
 from qflock.bridges.host.workers import HostEnvironment
-from qflock.core.types import Environment, Learner, Mode, Parameters
+from qflock.core.environment import Environment
+from qflock.core.learner import Policy
+from qflock.core.steps import Mode
 from qflock.machine import processes
-from qflock.playing.evaluation import Scores
-from qflock.runs.train import host_program, program
+from qflock.runs.train.compiled_program import CompiledBackend
+from qflock.runs.train.host_program import HostBackend
+from qflock.runs.train.program import Ahead, Backend, Evaluate, Program, RunState, learner_of
 from qflock.runs.train.sharing import Sharing
 from qflock.settings import config
 from qflock.settings.config import Settings
 
-RESTARTED = "episodes start anew: this environment is no pure function, so resuming is not exact"
+
+def backend(env: Environment) -> Backend:
+    """How an environment is played."""
+    return HostBackend(env) if isinstance(env, HostEnvironment) else CompiledBackend(env)
 
 
-def build(settings: Settings) -> program.Program | host_program.HostProgram:
-    """The program for the settings of a run. Nothing is computed yet."""
+def build(settings: Settings) -> Program:
+    """The program for the settings of a run, with its environment and learner. Nothing is computed yet.
+
+    Raises:
+        UserError: settings that cannot work together.
+    """
     env = config.make_environment(settings.run.env, settings.environment)
-    if isinstance(env, HostEnvironment):
-        return host_program.HostProgram(settings, env)
-    return program.build(settings)
+    return backend(env).program(settings, learner_of(settings, env))
 
 
 def evaluator(
-    env: Environment, learner: Learner, episodes: int, mode: Mode, seeds: int, share: Sharing | None = None
-) -> Callable[[Parameters, PRNGKeyArray], Scores]:
-    """As `program.evaluator`, for any environment."""
-    if isinstance(env, HostEnvironment):
-        return host_program.evaluator(env, learner, episodes, mode, seeds)
-    return program.evaluator(env, learner, episodes, mode, seeds, share)
-
-
-def outline(made: program.Program | host_program.HostProgram) -> Callable[..., Any]:
-    """A chunk as a function whose shapes can be asked for."""
-    return made.outline if isinstance(made, host_program.HostProgram) else made.chunk
+    env: Environment, policy: Policy, episodes: int, mode: Mode, seeds: int, share: Sharing | None = None
+) -> Evaluate:
+    """As `program.Backend.evaluator`, for any environment."""
+    return backend(env).evaluator(policy, episodes, mode, seeds, share)
 
 
 @contextmanager
-def compiling(
-    made: program.Program | host_program.HostProgram, shapes: Any, *beside: tuple[jax.stages.Wrapped, Any]
-) -> Iterator[None]:
+def compiling(made: Program, shapes: RunState, *beside: Ahead) -> Iterator[None]:
     """Have the chunk compiled, or loaded from the cache, while the block makes the first state.
 
-    ``beside`` are further functions, each with the shapes of what it is called with.
+    ``beside`` are further functions to compile.
 
     XLA and its cache work outside Python's lock, so a warm start to the first update takes 0.7 s less.
     Several processes compile in one order everywhere.
     """
-    if isinstance(made, host_program.HostProgram) or processes.several():
+    chunk = made.ahead(shapes)
+    if not chunk or processes.several():
         yield
         return
-    with ThreadPoolExecutor(1 + len(beside), "compiling") as pool:
-        wanted = [(made.chunk, (shapes,)), *beside]
-        begun = [pool.submit(lambda f=f, at=at: f.lower(*at).compile()) for f, at in wanted]
+    wanted = [*chunk, *beside]
+    with ThreadPoolExecutor(len(wanted), "compiling") as pool:
+        begun = [pool.submit(lambda one=one: one.function.lower(*one.shapes).compile()) for one in wanted]
         yield
         for one in begun:
             one.result()
-
-
-class Closing:
-    """Ends a program's workers, however the block ends."""
-
-    def __init__(self, made: program.Program | host_program.HostProgram) -> None:
-        self._made = made
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *problem: Any) -> None:
-        if isinstance(self._made, host_program.HostProgram):
-            self._made.close()
-
-
-def warnings(made: program.Program | host_program.HostProgram) -> list[str]:
-    """What a resumed run must be told."""
-    return [RESTARTED] if isinstance(made, host_program.HostProgram) else []

@@ -7,20 +7,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from qflock.core.hooks import NO_HOOKS, Hooks
 from qflock.runs import checkpoint, folder
 from qflock.runs.train import together
 from qflock.runs.train.work import Work
 from qflock.settings.config import Settings
 
 
-def train(settings: Settings, quiet: bool = False, hooks: Hooks = NO_HOOKS) -> dict[str, Any]:
+def train(settings: Settings, quiet: bool = False) -> dict[str, Any]:
     """Train from the beginning, in a new run folder.
 
     Args:
         settings: all settings, resolved.
         quiet: show no progress.
-        hooks: what else to do.
 
     Returns:
         What ``summary.json`` holds: the final scores beside the references, sizes and times.
@@ -30,8 +28,8 @@ def train(settings: Settings, quiet: bool = False, hooks: Hooks = NO_HOOKS) -> d
         Interrupted: Ctrl-C or SIGTERM; the state is saved.
         Diverged: NaN or infinity, with ``on_nan`` "stop"; the last good state is kept.
     """
-    work = Work(settings, quiet, hooks)  # before the folder: bad settings leave nothing behind
-    with together.created(settings) as where:
+    work = Work(settings, quiet)  # before the folder: bad settings leave nothing behind
+    with work.hooked(), together.created(settings) as where:
         return work.go(where, None)
 
 
@@ -39,7 +37,6 @@ def resume(
     run: Path | str,
     total_steps: int | None = None,
     quiet: bool = False,
-    hooks: Hooks = NO_HOOKS,
     on_nan: str | None = None,
     devices: int | str | None = None,
 ) -> dict[str, Any]:
@@ -47,9 +44,9 @@ def resume(
 
     Args:
         run: its folder, or "latest".
-        total_steps: environment steps of the whole run, however many episodes; as planned if left out.
+        total_steps: environment steps of the whole run, however many episodes and whatever else limits it; as
+            planned if left out.
         quiet: show no progress.
-        hooks: what else to do.
         on_nan: "stop", "skip" or "rollback" from now on; as before if left out.
         devices: how many share the work from now on, or "all"; as before if left out.
 
@@ -66,10 +63,16 @@ def resume(
         if devices is not None:
             settings = replace(settings, run=replace(settings.run, devices=devices))  # type: ignore[arg-type]
         if total_steps is not None and total_steps != settings.run.total_steps:
-            settings = replace(settings, run=replace(settings.run, total_steps=total_steps, total_episodes=0))
-            if hasattr(settings.learner, "n_mcmc_steps"):  # another limit that gives way
-                settings = replace(settings, learner=replace(settings.learner, n_mcmc_steps=0))
+            settings = _to_end_at(settings, total_steps)
         if settings != before:
             where.record_settings(settings, now=datetime.now())
-        work = Work(settings, quiet, hooks)
-        return work.go(where, checkpoint.newest_state(where, work.shapes, work.doubt(where)))
+        work = Work(settings, quiet)
+        with work.hooked():
+            return work.go(where, checkpoint.newest_state(where, work.shapes, work.doubt(where)))
+
+
+def _to_end_at(settings: Settings, total_steps: int) -> Settings:
+    """Settings of a run of so many steps; other limits give way, the learner's own (``LIMITS``) as well."""
+    run = replace(settings.run, total_steps=total_steps, total_episodes=0)
+    given_up = dict.fromkeys(getattr(type(settings.learner), "LIMITS", ()), 0)
+    return replace(settings, run=run, learner=replace(settings.learner, **given_up))

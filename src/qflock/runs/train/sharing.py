@@ -3,7 +3,7 @@
 A mesh has an axis of seeds and an axis of copies. Seeds are apart: each group of devices trains its own and
 never talks (``shard_map``). Inside a group the copies of a seed are split, and its weights, optimiser and
 replay are whole on each device: rows are gathered once, each device then passes its part of each batch
-through the networks, their outputs are gathered and gradients summed (GSPMD, hinted at by `parts.sharding`).
+through the networks, their outputs are gathered and gradients summed (GSPMD, hinted at by `machine.mesh`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from qflock.core.errors import UserError
-from qflock.core.types import Learner
+from qflock.core.learner import Own, Rollout, Source
 from qflock.machine import processes
 from qflock.machine.mesh import COPY, SEED
 
@@ -48,14 +48,16 @@ class Sharing(NamedTuple):
 
         Args:
             over_seeds: ``number of seeds -> function`` over a leading axis of so many.
-            arrives, leaves: layouts of its arguments (a tuple) and of what it returns, as prefixes.
+            arrives, leaves: layouts of its arguments (a tuple) and of what it returns, as prefixes. An
+                argument that arrives `EVERYWHERE` has no axis of seeds: all of them read it.
             donate: arguments whose buffers it may use up.
         """
         function = over_seeds(self.seeds_here)
         if self.mesh is None:
             return jax.jit(function, donate_argnums=donate)
+        specs = tuple(EVERYWHERE if layout == EVERYWHERE else SEEDS for layout in arrives)
         grouped = jax.shard_map(
-            function, mesh=self.mesh, in_specs=SEEDS, out_specs=SEEDS, axis_names={SEED}, check_vma=False
+            function, mesh=self.mesh, in_specs=specs, out_specs=SEEDS, axis_names={SEED}, check_vma=False
         )
         layouts = {"in_shardings": self._layout(arrives), "out_shardings": self._layout(leaves)}
         return jax.jit(grouped, **layouts, donate_argnums=donate)
@@ -73,11 +75,12 @@ class Sharing(NamedTuple):
         return jax.tree.map(named, layout, is_leaf=lambda x: isinstance(x, PartitionSpec))
 
 
-def plan(devices: int | Literal["all"], seeds: int, learner: Learner) -> Sharing:
+def plan(devices: int | Literal["all"], seeds: int, source: Source) -> Sharing:
     """Who computes what. Groups of devices are as many as divide the seeds; the rest split copies.
 
     Args:
         devices: of each process, or all.
+        source: where the learner's experience comes from.
 
     Raises:
         UserError: fewer devices are there, or they do not divide seeds and copies.
@@ -98,20 +101,20 @@ def plan(devices: int | Literal["all"], seeds: int, learner: Learner) -> Sharing
         return Sharing(None, seeds)
     groups = math.gcd(seeds, len(found))
     parts = len(found) // groups
-    if parts > 1 and learner.update is not None:
+    if parts > 1 and isinstance(source, Own):
         raise UserError(
             f"{len(found)} devices can share this learner's seeds alone, and seeds is {seeds}; "
             f"make it a multiple of {len(found)}, or choose other devices"
         )
-    if learner.copies % parts:
+    if isinstance(source, Rollout) and source.num_envs % parts:
         raise UserError(
-            f"{len(found)} devices train {seeds} seed(s) in {groups} group(s) of {parts}, but copies is "
-            f"{learner.copies}; make it a multiple of {parts}, or choose other seeds or devices"
+            f"{len(found)} devices train {seeds} seed(s) in {groups} group(s) of {parts}, but num_envs "
+            f"is {source.num_envs}; make it a multiple of {parts}, or choose other seeds or devices"
         )
     return Sharing(Mesh(np.array(found).reshape(groups, parts), (SEED, COPY)), seeds)
 
 
-def alone(devices: int | Literal["all"], what: str) -> Sharing:
+def alone(devices: int | Literal["all"], seeds: int, what: str) -> Sharing:
     """A single device, for what cannot be shared.
 
     Raises:
@@ -119,7 +122,7 @@ def alone(devices: int | Literal["all"], what: str) -> Sharing:
     """
     if devices not in (1, "all") or processes.several():
         raise UserError(f"{what} uses one device and one process; leave devices at 1")
-    return Sharing(None, 1)
+    return Sharing(None, seeds)
 
 
 def gathered(tree: Any) -> Any:

@@ -8,23 +8,24 @@ differ.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from qflock.core.errors import UserError
-from qflock.core.hooks import NO_HOOKS, Hooks
+from qflock.core.errors import UserError, unknown
+from qflock.core.hooks import EndedRun, Hooks, RunFacts
 from qflock.machine import processes, provenance
+from qflock.playing import execution
 from qflock.runs import checkpoint, evaluation, summaries
 from qflock.runs.folder import RunFolder
-from qflock.runs.portable import Portable, weights_of
 from qflock.runs.train import (
-    circuit_evaluations,
+    ending,
     footprint,
     health,
     ledger,
@@ -38,6 +39,8 @@ from qflock.runs.train.health import Diverged, Trouble
 from qflock.runs.train.ledger import Ledger, Position
 from qflock.runs.train.progress import Progress
 from qflock.runs.train.stop import Clock, Stopper
+from qflock.runs.weights import WeightsFiles, weights_of
+from qflock.settings import config
 from qflock.settings.config import Settings
 
 ANCHOR = 10
@@ -57,13 +60,13 @@ class Interrupted(UserError):
 class Work:
     """One process's work on one run. What must outlive it is in the state and the ledger's position."""
 
-    def __init__(self, settings: Settings, quiet: bool, hooks: Hooks = NO_HOOKS) -> None:
+    def __init__(self, settings: Settings, quiet: bool) -> None:
         loggers.need(settings.run.loggers)
-        self.settings = settings
-        self.hooks = hooks
+        self.settings, self.quiet = settings, quiet
+        self.hooks = Hooks()
         self.program = programs.build(settings)
-        asked = self.program.learner.total_steps
-        self.total = settings.run.total_steps if asked is None else min(asked, settings.run.total_steps)
+        limit = self.program.learner.limits
+        self.total = settings.run.total_steps if limit is None else min(limit, settings.run.total_steps)
         self.seeds = range(settings.run.seed, settings.run.seed + settings.run.seeds)
         self.shapes = jax.eval_shape(self.program.init, self._seed_array())
         self.look = health.inspector(self.program.learner)
@@ -73,7 +76,31 @@ class Work:
         if processes.several() and settings.run.on_nan == "rollback":
             raise UserError("on_nan rollback is for runs of a single process; choose stop or skip")
         # Traced before a folder is made: what is wrong with an environment or a network shows here.
-        self.told = jax.eval_shape(programs.outline(self.program), self.shapes)[1]
+        self.chunk_shapes = jax.eval_shape(self.program.outline, self.shapes)[1]
+        scored = evaluation.columns(ledger.teams_of(self.chunk_shapes), [*self.chunk_shapes.tally.measures])
+        if self._merit not in scored:
+            raise unknown("column of an evaluation to keep the best weights by", self._merit, scored)
+
+    @property
+    def _merit(self) -> str:
+        return self.program.learner.merit
+
+    @contextlib.contextmanager
+    def hooked(self) -> Iterator[None]:
+        """While it is entered, what else the learner does in a run is done.
+
+        Raises:
+            UserError: the learner refuses such a run.
+        """
+        opened, run = self.program.learner.hooks, self.settings.run
+        if opened is None:
+            yield
+            return
+        mapping = config.to_mapping(self.settings)
+        alone = not processes.several()
+        facts = RunFacts(mapping, run.env, run.seed, run.seeds, run.final_episodes, self.quiet, alone)
+        with opened(facts) as self.hooks:
+            yield
 
     def _seed_array(self) -> jax.Array:
         return jnp.array(self.seeds, dtype=jnp.uint32)
@@ -86,10 +113,10 @@ class Work:
         """Train to the end, from a saved state or from the start, inside the run's locked folder."""
         self.where, self.clock = where, Clock(self.settings.run.state_interval)
         made = self.program
-        self.files = Portable(where, self.settings, made.env, made.learner, self.seeds)
+        self.files = WeightsFiles(where, self.settings, made.env, made.learner, self.seeds)
         self.stopper = Stopper(f"qflock resume {where.path}")
         try:
-            with self.stopper, self.progress, programs.Closing(made):
+            with self.stopper, self.progress, contextlib.closing(made):
                 return self._train(saved)
         except KeyboardInterrupt as again:
             raise Interrupted(where.path, "what was saved before is whole") from again
@@ -98,7 +125,7 @@ class Work:
         if saved:
             state = saved.state
         else:
-            seen = (self.look, (self.shapes, self.told._replace(episodes=None)))
+            seen = program.Ahead(self.look, (self.shapes, self.chunk_shapes._replace(episodes=None)))
             with programs.compiling(self.program, self.shapes, seen):
                 state = self.begin()
         self._open(Position.read(saved.position, len(self.seeds)) if saved else None)
@@ -122,7 +149,9 @@ class Work:
 
     def _open(self, position: Position | None) -> None:
         """Open the books at a position."""
-        self.ledger = Ledger(self.where, self.seeds, self.told, position or Position.begin(len(self.seeds)))
+        self.ledger = Ledger(
+            self.where, self.seeds, self.chunk_shapes, position or Position.begin(len(self.seeds))
+        )
         if position is not None:
             self.hooks.go_on(position.more)
         for line in self.ledger.messages:
@@ -134,7 +163,7 @@ class Work:
         now = provenance.machine()["versions"]
         other = [f"{name} {then.get(name)}, now {now[name]}" for name in now if then.get(name) != now[name]]
         changed = [f"begun with {', '.join(other)}: bits may differ"] if other else []
-        return changed + programs.warnings(self.program)
+        return [*changed, *self.program.warnings()]
 
     def _finished(self) -> bool:
         run, ledger = self.settings.run, self.ledger
@@ -159,9 +188,9 @@ class Work:
             p.anchors, p.tries = [*p.anchors, p.update][-2:], 0
             self._save(state)
         before = _apart(state) if on_nan == "skip" else None  # a chunk donates what it is given
-        state, told = self.program.chunk(state)
-        seen = sharing.gathered(self.look(state, told._replace(episodes=None)))
-        told, found = jax.device_get((told, seen))
+        state, chunk = self.program.chunk(state)
+        seen = sharing.gathered(self.look(state, chunk._replace(episodes=None)))
+        chunk, found = jax.device_get((chunk, seen))
         trouble = health.judge(found, self.seeds)
         if trouble is not None:
             if before is None:
@@ -169,9 +198,9 @@ class Work:
             self.progress.message(f"warning: {trouble}; these updates are taken back, {self._at()}")
             state = self._placed(health.without(trouble, state, before))
         bad = [False] * len(self.seeds) if trouble is None else trouble.seeds
-        mean = self.ledger.chunk(told, self.program.updates, bad)
+        mean = self.ledger.chunk(chunk, self.program.updates, bad)
         self.progress.update(self.ledger.done, mean)
-        for line in self.hooks.watch(self._row(told)) if not bad[0] else ():
+        for line in self.hooks.watch(self._row(chunk)) if not bad[0] else ():
             self.progress.message(line)
         self._evaluate_and_keep(state)
         return state
@@ -205,10 +234,10 @@ class Work:
     def _placed(self, state: program.RunState) -> program.RunState:
         return self.program.sharing.place(state, program.LAYOUT)
 
-    def _row(self, told: program.Chunk) -> dict[str, float]:
+    def _row(self, chunk: program.Chunk) -> dict[str, float]:
         """What hooks see of a chunk."""
         seconds = self.ledger.position.seconds + self.clock.running()
-        metrics = {name: float(x[0]) for name, x in told.metrics.items()}
+        metrics = {name: float(x[0]) for name, x in chunk.metrics.items()}
         return {"env_step": self.ledger.done, "seconds": seconds, **metrics}
 
     def _evaluate_and_keep(self, state: program.RunState) -> None:
@@ -232,8 +261,7 @@ class Work:
         self.ledger.evaluation(each)
         over = evaluation.over_seeds(each)
         self.progress.evaluation(done, over["discounted_mean"], over.get("solved"))
-        scored = [row["discounted_mean"] for row in each]
-        self.files.keep_best(state.learner, scored, self.ledger.position)
+        self.files.keep_best(state.learner, [row[self._merit] for row in each], self.ledger.position)
 
     def _save(self, state: program.RunState) -> None:
         with self.stopper.saving:
@@ -248,33 +276,16 @@ class Work:
 
     def _finish(self, state: program.RunState) -> dict[str, Any]:
         """Final weights, the final evaluation beside the references, and the summary."""
-        run, env, learner = self.settings.run, self.program.env, self.program.learner
         weights, p = self.files.of(state.learner), self.ledger.position
         self.files.keep("final_model", weights, p)
-        self.progress.message(f"final evaluation: {run.final_episodes} greedy episodes for each seed")
-        key = evaluation.evaluation_key(run.seed)
-        share = self.program.sharing
-        play = programs.evaluator(env, learner, run.final_episodes, "greedy", run.seeds, share)
-        each = evaluation.rows(play(weights["policy"], key), self.seeds)
-        scores = {"per_seed": each, "over_seeds": evaluation.over_seeds(each)}
+        episodes = f"{self.settings.run.final_episodes} greedy episodes for each seed"
+        kind = execution.kind(self.program.learner.policy)
+        self.progress.message(f"final evaluation: {episodes}, execution {kind}")
+        facts = self.where.read_hparams()
+        ended = EndedRun(self.where.name, self.where.path, facts["id"], facts["created"])
         summary = {
-            "run": str(self.where.path),
-            "algorithm": self.settings.algorithm,
-            "environment": run.env,
-            "env_steps": self.ledger.done,
-            "seconds": p.seconds,
-            "seconds_per_seed": p.seconds / run.seeds,
-            "parameters": _count(weights["policy"]) // run.seeds,
-            "parameters_trained": _count(weights["training"]) // run.seeds,
-            **circuit_evaluations.of_run(
-                self.program, self.shapes, weights["training"], p.update, self.where.training_log
-            ),
-            "discarded_chunks": p.discarded,
-            "rollbacks": p.rollbacks,
-            **scores,
-            "final_evaluation": scores,
-            "references": evaluation.references(env, key, run.final_episodes),
-            **self.hooks.end(self.where, state.learner),
+            **ending.summary(self.where, self.settings, self.program, self.shapes, weights, p),
+            **self.hooks.end(ended, state.learner),
             "logs": {"training_log.csv": p.logs[0], "evaluation.csv": p.logs[1]},
         }
         summaries.write(self.where, summary)
@@ -285,7 +296,3 @@ class Work:
 def _apart(tree: Any) -> Any:
     """Every array in a buffer of its own: a chunk donates them, and none can be given twice."""
     return jax.tree.map(jnp.copy, tree)
-
-
-def _count(tree: Any) -> int:
-    return sum(x.size for x in jax.tree.leaves(tree))

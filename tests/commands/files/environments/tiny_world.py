@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from qflock.core.types import Spec
+from qflock.core.spec import Spec
 
 
 @dataclass(frozen=True)

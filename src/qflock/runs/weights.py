@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
+from qflock.core.environment import Environment
 from qflock.core.errors import UserError
-from qflock.core.types import Environment, Learner
+from qflock.core.learner import Learner
+from qflock.core.spec import Box
 from qflock.files import tensors
 from qflock.runs import checkpoint, folder
 from qflock.runs.folder import RunFolder
@@ -21,8 +24,8 @@ from qflock.settings import config
 from qflock.settings.config import Settings
 
 
-class Portable:
-    """Writes the weights of a run's seeds into its ``models/``."""
+class WeightsFiles:
+    """Writes the weights of a run's seeds into its ``models/``; the best by the learner's ``merit``."""
 
     def __init__(
         self, where: RunFolder, settings: Settings, env: Environment, learner: Learner, seeds: Sequence[int]
@@ -32,7 +35,7 @@ class Portable:
 
     def policy(self, state: Any) -> Any:
         """What execution needs of learner states with a leading seed axis."""
-        return jax.vmap(self._learner.policy)(state)
+        return jax.vmap(self._learner.execution)(state)
 
     def of(self, state: Any) -> dict[str, Any]:
         """What a weights file holds: ``policy`` and ``training``."""
@@ -45,7 +48,13 @@ class Portable:
         Raises:
             CannotWrite: the disk is full ...; a file of that name that was there before is whole.
         """
-        sizes = {n: getattr(self._spec, n) for n in ("agents", "actions", "observation", "state")}
+        spec = self._spec
+        sizes = {
+            "agents": spec.agents,
+            "actions": asdict(spec.action) if isinstance(spec.action, Box) else spec.actions,
+            "observation": spec.observation,
+            "state": spec.state,
+        }
         about = {
             "algorithm": self._settings.algorithm,
             "environment": self._spec.name,

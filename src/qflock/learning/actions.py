@@ -1,0 +1,124 @@
+"""Actions of either kind: the one module that knows whether agents choose or give numbers.
+
+Losses, exploration, last-action inputs, random play, conformance, bridges and exports ask here. An action
+head is a file of `learning.heads` with ``build(action) -> Actions``, or the user's own ``my.py:build``.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any, NamedTuple, Protocol
+
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
+
+from qflock.core import steps
+from qflock.core.errors import UserError, unknown
+from qflock.core.spec import Box, Choices
+from qflock.settings import registry
+
+HEADS = {Choices: ("categorical",), Box: ("gaussian", "beta")}
+"""Action heads of each kind of action, the default first."""
+
+
+class Sample(Protocol):
+    """An action drawn from the policy."""
+
+    def __call__(
+        self, key: PRNGKeyArray, outputs: Float[Array, "*X F"], legal: Bool[Array, "*X U"], /
+    ) -> steps.Actions: ...
+
+
+class Likeliest(Protocol):
+    """The policy's likeliest action."""
+
+    def __call__(self, outputs: Float[Array, "*X F"], legal: Bool[Array, "*X U"], /) -> steps.Actions: ...
+
+
+class LogProb(Protocol):
+    """Logarithm of the chance, or of the density, of an action; finite for every legal one."""
+
+    def __call__(
+        self, outputs: Float[Array, "*X F"], legal: Bool[Array, "*X U"], action: steps.Actions, /
+    ) -> Float[Array, "*X"]: ...
+
+
+class Entropy(Protocol):
+    """Entropy of the policy, in nats."""
+
+    def __call__(
+        self, outputs: Float[Array, "*X F"], legal: Bool[Array, "*X U"], /
+    ) -> Float[Array, "*X"]: ...
+
+
+class RandomAction(Protocol):
+    """A uniform action: a legal choice, or a point of the Box. ``legal`` is ``(..., U)``, U = 0 for a Box."""
+
+    def __call__(self, key: PRNGKeyArray, legal: Bool[Array, "*X U"], /) -> steps.Actions: ...
+
+
+class Encode(Protocol):
+    """An action as features for a network: one-hot, or scaled to [-1, 1]; zeros for `Actions.none`."""
+
+    def __call__(self, action: steps.Actions, /) -> Float[Array, "*X E"]: ...
+
+
+class Make(Protocol):
+    """An array of actions with leading axes of these lengths."""
+
+    def __call__(self, *axes: int) -> steps.Actions: ...
+
+
+class Actions(NamedTuple):
+    """What can be done with actions of a kind.
+
+    Attributes:
+        outputs: how many numbers an agent's network must give, F.
+        sample, mode, log_prob, entropy: of the policy that those numbers mean.
+        random: uniform actions.
+        encode: an action as ``encoded`` features.
+        encoded: how many features that is, E.
+        none: stands for the action before an episode's first one.
+        zeros: actions to begin an array with: the first choice, or numbers of 0.
+        stored: the smallest type that holds an action, for replay.
+    """
+
+    outputs: int
+    sample: Sample
+    mode: Likeliest
+    log_prob: LogProb
+    entropy: Entropy
+    random: RandomAction
+    encode: Encode
+    encoded: int
+    none: Make
+    zeros: Make
+    stored: Any
+
+
+class Head(Protocol):
+    """Makes `Actions` for an action space."""
+
+    def __call__(self, action: Choices | Box, /) -> Actions: ...
+
+
+def of(action: Choices | Box, head: str = "") -> Actions:
+    """What can be done with an environment's actions.
+
+    Args:
+        action: ``spec.action``.
+        head: the action head: a name of `HEADS`, or the user's own, ``my.py:build``; the kind's default if
+            empty.
+
+    Raises:
+        UserError: no such head, or one for the other kind of action.
+    """
+    head = head or HEADS[type(action)][0]
+    if registry.is_path(head):
+        return registry.from_file(head)(action)
+    known = [name for names in HEADS.values() for name in names]
+    if head not in known:
+        raise UserError(f"{unknown('action head', head, known)} (or give a file and function, my.py:build)")
+    if head not in HEADS[type(action)]:
+        kind = "a Box" if isinstance(action, Box) else "a choice among discrete actions"
+        raise UserError(f"action head {head} is not for {kind}; take one of {', '.join(HEADS[type(action)])}")
+    return importlib.import_module(f"qflock.learning.heads.{head}").build(action)

@@ -1,0 +1,92 @@
+"""Gradient steps, on one device or on several that share a batch: no learner knows which.
+
+A loss is a cost and metrics, both made of `masked_mean`s over the batch. Where devices share it, each has a
+part: `masked_mean` divides by the count of the whole batch, and the parts are added up with the gradients, in
+one exchange.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from qflock.core.steps import Metrics
+from qflock.learning.optimiser import Optimiser
+from qflock.machine import mesh
+
+
+class Loss(Protocol):
+    """What is minimised, and metrics."""
+
+    def __call__(self, weights: Any, constants: Any, batch: Any, /) -> tuple[Float[Array, ""], Metrics]:
+        """Cost and metrics of (a part of) a batch.
+
+        Args:
+            weights: what is trained.
+            constants: what is not, the same for the whole batch.
+            batch: any pytree; every leaf has the axis along which devices share it.
+
+        Returns:
+            Both linear in `masked_mean`s over the batch.
+        """
+        ...
+
+
+class Step(Protocol):
+    """One gradient step: new weights, the optimiser's new state, and the metrics before the step."""
+
+    def __call__(
+        self, weights: Any, state: Any, constants: Any, batch: Any, env_steps: Int[Array, ""], /
+    ) -> tuple[Any, Any, Metrics]: ...
+
+
+class Descent(NamedTuple):
+    """Attributes: ``init(weights) -> state`` of the optimiser; ``step``."""
+
+    init: Any
+    step: Step
+
+
+def descend(loss: Loss, optimiser: Optimiser, axes: Any = 0) -> Descent:
+    """Descend a loss.
+
+    Args:
+        loss: cost and metrics of a batch.
+        optimiser: turns gradients into steps.
+        axes: the axis along which devices share the batch, of each leaf, or of all leaves of a branch.
+    """
+    gradient_of = mesh.gradient(loss, axes)
+
+    def step(
+        weights: Any, state: Any, constants: Any, batch: Any, env_steps: Int[Array, ""]
+    ) -> tuple[Any, Any, Metrics]:
+        gradient, metrics = gradient_of(weights, constants, batch)
+        weights, state = optimiser.step(gradient, state, weights, env_steps)
+        return weights, state, metrics
+
+    return Descent(optimiser.init, step)
+
+
+def masked_mean(x: Float[Array, "*X"], mask: Array, axis: Any = None) -> Float[Array, "*Y"]:
+    """Mean over the entries of mask 1 (or True) of the whole batch; 0 where there are none.
+
+    Args:
+        x: numbers; those of mask 0 may be anything.
+        mask: 0 or 1, of the same shape.
+        axis: axes to average over, among them the batch's; all by default.
+    """
+    count = mesh.total(mask.sum(axis))
+    return jnp.where(mask > 0, x * mask, 0.0).sum(axis) / jnp.maximum(count, 1)
+
+
+def epochs(key: jax.Array, copies: int, epochs: int, minibatches: int) -> Int[Array, "G N"]:
+    """Which copies each gradient step learns from: every one once in an epoch, in a new order each time.
+
+    Returns:
+        Indices, ``(epochs * minibatches, copies // minibatches)``.
+    """
+    orders = jax.vmap(lambda k: jax.random.permutation(k, copies))(jax.random.split(key, epochs))
+    return orders.reshape(epochs * minibatches, copies // minibatches)

@@ -1,0 +1,1 @@
+"""Action heads by name: one file each, with ``build(action) -> learning.actions.Actions``."""

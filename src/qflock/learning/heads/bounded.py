@@ -1,0 +1,56 @@
+"""What heads of a Box share: its bounds, uniform points of it, and its numbers as features."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
+
+from qflock.core.spec import Box
+from qflock.learning.actions import Actions
+
+
+class Bounds(NamedTuple):
+    """A Box as an affine map. Attributes: ``middle`` and ``half`` width of each number, ``(D,)``."""
+
+    middle: Float[Array, "D"]
+    half: Float[Array, "D"]
+
+    @property
+    def log_width(self) -> Float[Array, "D"]:
+        """Logarithm of the half widths: what a density loses when [-1, 1] is stretched to the bounds."""
+        return jnp.log(self.half)
+
+    def inside(self, x: Float[Array, "*X D"]) -> Float[Array, "*X D"]:
+        """Numbers of [-1, 1] as numbers between the bounds."""
+        return self.middle + self.half * x
+
+    def unit(self, x: Float[Array, "*X D"]) -> Float[Array, "*X D"]:
+        """Numbers between the bounds as numbers of [-1, 1]."""
+        return (x - self.middle) / self.half
+
+
+def box(action: Box) -> Bounds:
+    """The bounds of a Box."""
+    low, high = jnp.array(action.low), jnp.array(action.high)
+    return Bounds((low + high) / 2, (high - low) / 2)
+
+
+def actions(action: Box, **policy: Any) -> Actions:
+    """`Actions` of a Box, from what a head says of its policy."""
+    bounds = box(action)
+
+    def random(key: PRNGKeyArray, legal: Bool[Array, "*X 0"]) -> Float[Array, "*X D"]:
+        return bounds.inside(jax.random.uniform(key, (*legal.shape[:-1], action.size), minval=-1, maxval=1))
+
+    return Actions(
+        **policy,
+        random=random,
+        encode=bounds.unit,
+        encoded=action.size,
+        none=lambda *axes: jnp.broadcast_to(bounds.middle, (*axes, action.size)),
+        zeros=lambda *axes: jnp.zeros((*axes, action.size)),
+        stored=jnp.float32,
+    )

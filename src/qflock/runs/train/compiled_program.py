@@ -1,0 +1,149 @@
+"""The program of a run whose updates, environment and all, are compiled as one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Int, PRNGKeyArray
+
+from qflock.core.environment import Environment, Referenced
+from qflock.core.learner import Learner, Policy
+from qflock.core.steps import Mode, Parameters
+from qflock.core.trees import named
+from qflock.learning.actions import of
+from qflock.playing import evaluation
+from qflock.runs.train import feeds, sharing
+from qflock.runs.train.program import LAYOUT, Ahead, Backend, Chunk, Evaluate, RunState, over_seeds
+from qflock.runs.train.sharing import EVERYWHERE, SEEDS, Sharing
+from qflock.settings.config import Settings
+
+
+class CompiledProgram:
+    """A `program.Program` of compiled functions."""
+
+    one_program = True
+
+    def __init__(
+        self, settings: Settings, env: Environment, learner: Learner, backend: Backend, share: Sharing
+    ) -> None:
+        """Make the functions. Nothing is computed yet.
+
+        Args:
+            share: the devices to compile for.
+
+        Raises:
+            UserError: settings that do not suit the learner's source.
+        """
+        run = settings.run
+        self.env, self.learner, self.backend, self.sharing = env, learner, backend, share
+        self._feed = feeds.build(env, learner, settings.algorithm, run.log_episodes)
+        interval = min(run.log_interval, learner.limits or run.log_interval)
+        self.updates = max(1, round(interval / learner.source.cost))
+        self.init = share.compiled(partial(over_seeds, self._init), (SEEDS,), LAYOUT)
+        self._chunk = share.compiled(
+            self._over_seeds, (LAYOUT, EVERYWHERE), (LAYOUT, EVERYWHERE), donate=(0,)
+        )
+        self.evaluate = backend.evaluator(learner.policy, run.eval_episodes, "greedy", run.seeds, share)
+
+    def _init(self, seed: Array) -> RunState:
+        root = named(jax.random.key(seed), "training")
+        learner = self.learner.init(named(root, "learner"))
+        # Types as a saved state has them; a weak one would have every chunk compiled twice.
+        learner = jax.tree.map(lambda x: jnp.asarray(x, x.dtype), learner)
+        return RunState(learner, self._feed.start(named(root, "environment")), named(root, "updates"))
+
+    def _over_seeds(self, seeds: int) -> Callable[[RunState, Any], tuple[RunState, Chunk]]:
+        """A chunk of so many seeds, which all read the same data."""
+
+        def chunk(runs: RunState, data: Any) -> tuple[RunState, Chunk]:
+            def one(run: RunState) -> tuple[RunState, Chunk]:
+                update = lambda run, _: self._feed.update(run, data)
+                run, each = jax.lax.scan(update, run, None, self.updates)
+                tally = jax.tree.map(lambda x: x.sum(0), each.tally)
+                return run, Chunk(jax.tree.map(jnp.nanmean, each.metrics), tally, each.episodes)
+
+            return over_seeds(one, seeds)(runs)
+
+        return chunk
+
+    def chunk(self, run: RunState) -> tuple[RunState, Chunk]:
+        """See `program.Program`."""
+        return self._chunk(run, self._data)
+
+    @cached_property
+    def _data(self) -> Any:
+        """What all updates read, on the devices."""
+        return self.sharing.place(jax.tree.map(jnp.asarray, self._feed.data), EVERYWHERE)
+
+    def outline(self, run: RunState) -> tuple[RunState, Chunk]:
+        """See `program.Program`."""
+        return self._chunk(run, self._feed.data)
+
+    def ahead(self, shapes: RunState) -> Sequence[Ahead]:
+        """See `program.Program`."""
+        return [Ahead(self._chunk, (shapes, self._feed.data))]
+
+    def warnings(self) -> Sequence[str]:
+        """See `program.Program`: a resumed run goes on exactly."""
+        return ()
+
+    def close(self) -> None:
+        """See `program.Program`: nothing runs beside it."""
+
+
+class CompiledBackend:
+    """A `program.Backend` for an environment that is a pure function."""
+
+    def __init__(self, env: Environment) -> None:
+        self._env = env
+
+    def program(self, settings: Settings, learner: Learner) -> CompiledProgram:
+        """See `program.Backend`.
+
+        Raises:
+            UserError: devices that are not there or do not divide the work; see `CompiledProgram`.
+        """
+        share = sharing.plan(settings.run.devices, settings.run.seeds, learner.source)
+        return CompiledProgram(settings, self._env, learner, self, share)
+
+    def evaluator(
+        self, policy: Policy, episodes: int, mode: Mode, seeds: int, share: Sharing | None = None
+    ) -> Evaluate:
+        """See `program.Backend`."""
+        share = share or Sharing(None, seeds)
+
+        def one(parameters: Parameters, key: PRNGKeyArray) -> evaluation.Scores:
+            choose = evaluation.of_policy(policy, parameters, mode)
+            return evaluation.play(self._env, choose, policy.start(), key, episodes)
+
+        played = share.compiled(partial(over_seeds, one), (SEEDS, SEEDS), EVERYWHERE)
+
+        def every(parameters: Parameters, key: PRNGKeyArray) -> evaluation.Scores:
+            return played(*share.place((parameters, jnp.broadcast_to(key, (seeds,))), SEEDS))
+
+        return every
+
+    def references(self, key: PRNGKeyArray, episodes: int) -> Mapping[str, evaluation.Scores]:
+        """See `program.Backend`."""
+        env = self._env
+        policies = dict(env.references()) if isinstance(env, Referenced) else {}
+        policies["random"] = evaluation.random_policy(env.spec)
+        # A user's policy may count in another type; a switch wants one.
+        kind = of(env.spec.action).zeros().dtype
+        branches = [lambda *seen, one=one: jnp.asarray(one(*seen), kind) for one in policies.values()]
+
+        def score(key: PRNGKeyArray, which: Int[Array, ""]) -> evaluation.Scores:
+            choose = evaluation.of_reference(
+                lambda key, state, now: jax.lax.switch(which, branches, key, state, now)
+            )
+            return evaluation.play(env, choose, (), key, episodes)
+
+        # One program, one policy after the other: a program each would compile the environment as often. The
+        # key is an argument, so that the program in the cache is good for all of them.
+        every = jax.jit(lambda key: jax.lax.map(partial(score, key), jnp.arange(len(policies))))
+        scores = jax.device_get(every(key))
+        return {name: jax.tree.map(lambda x, i=i: x[i], scores) for i, name in enumerate(policies)}

@@ -1,0 +1,62 @@
+"""What a run that ended says of itself: scores beside the references, sizes and times."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+
+from qflock.playing import execution
+from qflock.runs import evaluation
+from qflock.runs.folder import RunFolder
+from qflock.runs.train import circuit_evaluations, programs
+from qflock.runs.train.ledger import Position
+from qflock.runs.train.program import Program, RunState
+from qflock.settings.config import Settings
+
+
+def summary(
+    where: RunFolder,
+    settings: Settings,
+    program: Program,
+    shapes: RunState,
+    weights: dict[str, Any],
+    position: Position,
+) -> dict[str, Any]:
+    """Play the final evaluation, and gather what ``summary.json`` says.
+
+    Args:
+        shapes: of the run's state.
+        weights: of every seed, as `WeightsFiles.of` gives them.
+        position: where the run ended.
+    """
+    run, policy = settings.run, program.learner.policy
+    key = evaluation.evaluation_key(run.seed)
+    seeds = range(run.seed, run.seed + run.seeds)
+    play = programs.evaluator(program.env, policy, run.final_episodes, "greedy", run.seeds, program.sharing)
+    each = evaluation.rows(play(weights["policy"], key), seeds)
+    scores = {"per_seed": each, "over_seeds": evaluation.over_seeds(each)}
+    circuits = circuit_evaluations.of_run(
+        program, shapes, weights["training"], position.update, where.training_log
+    )
+    return {
+        "run": str(where.path),
+        "algorithm": settings.algorithm,
+        "environment": run.env,
+        "execution": execution.kind(policy),
+        "env_steps": min(position.env_steps),
+        "seconds": position.seconds,
+        "seconds_per_seed": position.seconds / run.seeds,
+        "parameters": _count(weights["policy"]) // run.seeds,
+        "parameters_trained": _count(weights["training"]) // run.seeds,
+        **circuits,
+        "discarded_chunks": position.discarded,
+        "rollbacks": position.rollbacks,
+        **scores,
+        "final_evaluation": scores,
+        "references": evaluation.references(program.env, key, run.final_episodes),
+    }
+
+
+def _count(tree: Any) -> int:
+    return sum(x.size for x in jax.tree.leaves(tree))

@@ -1,0 +1,165 @@
+"""Runs of a learner whose experience is stepped, recorded, or its own: logs, resumes and summaries."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from qflock.core.errors import UserError
+from qflock.files import csv_log, tensors
+from qflock.runs import policy
+from qflock.runs.train import feeds, programs, runner
+from qflock.runs.train.program import RunState
+from qflock.settings import config
+from qflock.settings.config import Settings
+
+HERE = Path(__file__).parent
+TOY, TEAMS = str(HERE / "toy.py"), str(HERE / "several_teams.py")
+ECHO = str(HERE.parents[1] / "tiny.py") + ":Echo"
+RUN = {
+    "total_steps": 960,
+    "log_interval": 64,
+    "eval_interval": 320,
+    "eval_episodes": 8,
+    "final_episodes": 8,
+    "state_interval": 0,
+    "seeds": 2,
+    "seed": 3,
+}
+SOURCES = ["rollout", "dataset", "own"]
+
+
+def settings(folder: Path, algorithm: str = TOY, env: str = ECHO, **changes: Any) -> Settings:
+    return config.resolve(algorithm, overrides={**RUN, "env": env, "run_dir": folder, **changes})
+
+
+def rows(run: Path, log: str = "training_log") -> dict[str, np.ndarray]:
+    return csv_log.read(run / f"{log}.csv")
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_run_that_goes_on_equals_one_that_never_stopped(source: str, tmp_path: Path) -> None:
+    whole, short = tmp_path / "whole", tmp_path / "short"
+    summary = runner.train(settings(whole, source=source), quiet=True)
+    runner.train(settings(short, source=source, total_steps=320), quiet=True)
+    runner.resume(short, total_steps=960, quiet=True)
+    for log in ("training_log.csv", "evaluation.csv"):
+        assert (whole / log).read_bytes() == (short / log).read_bytes()
+    for name in ("final_model", "best_model_weights"):
+        one, other = (tensors.load_arrays(run / "models" / f"{name}.safetensors") for run in (whole, short))
+        for key in one:
+            np.testing.assert_array_equal(one[key], other[key])
+    assert summary["execution"] == "decentralised"
+    assert summary["over_seeds"]["return_mean"] > 3.0 > summary["references"]["random"]["return_mean"]
+    logged = rows(whole)
+    assert set(logged["seed"]) == {3, 4}
+    assert len(rows(whole, "evaluation")["solved"]) == 2 * 3
+    assert "circuit_evaluations" not in summary  # the column is there for Own, but no circuit is
+
+
+def test_recorded_sequences_are_learnt_from_and_are_no_part_of_the_state(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    runner.train(settings(run, source="dataset"), quiet=True)
+    logged = rows(run)
+    assert logged["env_step"][logged["seed"] == 3].tolist() == [64 * n for n in range(1, 16)]
+    assert not logged["episode"].any()
+    assert np.isnan(logged["episode_return"]).all()
+    assert np.isnan(logged["solved"]).all()
+    assert np.isfinite(logged["loss"]).all()
+    state = tensors.load_arrays(sorted((run / "state").glob("*.safetensors"))[-1])
+    assert sum(array.size for array in state.values()) < 100  # tables of 18 numbers, and keys
+
+
+def test_a_dataset_may_count_updates(tmp_path: Path) -> None:
+    counting = {"unit": "updates", "total_steps": 6, "log_interval": 2, "eval_interval": 0}
+    runner.train(settings(tmp_path / "run", source="dataset", **counting), quiet=True)
+    assert rows(tmp_path / "run")["env_step"].tolist() == [2, 2, 4, 4, 6, 6]
+
+
+def test_draws_are_uniform_over_the_sequences() -> None:
+    """Every recorded sequence is as likely, and each seed draws its own."""
+    env = programs.build(settings(Path("unused"), source="dataset")).env
+    made = programs.build(settings(Path("unused"), source="dataset", num_envs=3200)).learner
+    rows = made.source.rows
+    rows = rows._replace(actions=jnp.broadcast_to(jnp.arange(32)[:, None], rows.actions.shape))
+    count = lambda state, rows, key: (state, {"drawn": jnp.bincount(rows.actions[0, :, 0], length=32)})
+    learner = made._replace(source=made.source._replace(rows=rows), learn=count)
+    feed = feeds.build(env, learner, "toy", False)
+    drawn = lambda key: feed.update(RunState(0.0, (), key), feed.data)[1].metrics["drawn"]
+    one, other = (np.asarray(drawn(jax.random.key(n))) for n in (0, 1))
+    assert one.sum() == 3200
+    assert (one != other).any()
+    assert 31 < ((one - 100.0) ** 2 / 100).sum() + 25 < 90  # chi squared of 31 degrees of freedom
+
+
+def test_a_learners_own_limit_gives_way_to_new_total_steps(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert runner.train(settings(run, source="own", n_updates=4), quiet=True)["env_steps"] < 200
+    assert runner.resume(run, total_steps=640, quiet=True)["env_steps"] >= 640
+    assert config.read_yaml(run / "configs" / "config.yaml").learner.n_updates == 0
+
+
+@pytest.mark.parametrize("source", ["dataset", "own"])
+def test_episodes_of_their_own_rows_need_copies(source: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="log_episodes is not for"):
+        runner.train(settings(tmp_path / "run", source=source, log_episodes=True), quiet=True)
+    assert not (tmp_path / "run").exists()
+
+
+def test_hooks_are_opened_before_the_folder_and_closed_after_the_end(tmp_path: Path) -> None:
+    notes, run = tmp_path / "notes", tmp_path / "run"
+    made = settings(run, notes=str(notes), total_steps=320)
+    assert runner.train(made, quiet=True)["chunks"] == len(rows(run)["seed"]) // 2
+    assert notes.read_text().splitlines() == ["opened for toy.py on Echo", "start", "end of run", "closed"]
+    notes.unlink()
+    summary = runner.resume(run, total_steps=640, quiet=True)
+    assert summary["chunks"] == len(rows(run)["seed"]) // 2
+    opened, goes_on, *rest = notes.read_text().splitlines()
+    assert opened == "opened for toy.py on Echo"
+    assert goes_on.startswith("goes on from ")
+    assert rest == ["end of run", "closed"]
+
+
+def test_the_best_weights_are_kept_by_the_learners_merit(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    runner.train(settings(run, merit="length_mean"), quiet=True)
+    kept = tensors.load_metadata(run / "models" / "best_model_weights.safetensors")
+    assert kept["env_steps"][0] < 400  # every length is 4: the first evaluation is never beaten
+    with pytest.raises(UserError, match=r"unknown column of an evaluation .* did you mean 'solved'"):
+        runner.train(settings(tmp_path / "never", merit="solve"), quiet=True)
+
+
+def test_every_team_has_columns(tmp_path: Path) -> None:
+    run, env = tmp_path / "run", f"{HERE / 'toy.py'}:Rivals"
+    summary = runner.train(settings(run, TEAMS, env), quiet=True)
+    evaluated, logged = rows(run, "evaluation"), rows(run)
+    assert (evaluated["team1_return_mean"][-2:] > evaluated["return_mean"][-2:]).all()
+    ended = np.isfinite(logged["episode_return"])
+    assert ended.any()
+    assert (np.isfinite(logged["team1_episode_return"]) == ended).all()
+    assert logged["team1_episode_return_undiscounted"][-1] > logged["episode_return_undiscounted"][-1]
+    assert summary["over_seeds"]["return_mean"] <= 2.0 < summary["over_seeds"]["team1_return_mean"]
+    runner.train(settings(tmp_path / "each", TEAMS, env, log_episodes=True), quiet=True)
+    assert set(np.unique(2 * rows(tmp_path / "each")["team1_episode_return_undiscounted"])) <= set(range(9))
+
+
+def test_several_teams_are_refused_for_a_learner_of_one(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"toy\.py trains one team; rivals has 2"):
+        runner.train(settings(tmp_path / "run", env=f"{HERE / 'toy.py'}:Rivals"), quiet=True)
+
+
+def test_a_box_of_actions(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    summary = runner.train(settings(run, env=f"{HERE / 'toy.py'}:Aim"), quiet=True)
+    assert summary["over_seeds"]["return_mean"] > summary["references"]["random"]["return_mean"]
+    about = tensors.load_metadata(run / "models" / "final_model.safetensors")
+    assert about["sizes"]["actions"]["size"] == 2
+    acting = policy.load_policy(run)
+    assert acting.act(np.ones((1, 1))).shape == (1, 2)
+    assert json.loads((run / "summary.json").read_text())["execution"] == "decentralised"
