@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from qflock.evidence.records import METRICS
+from qflock.evidence.metrics import SCORES
 from qflock.runs import folder
 
 MakeRun = Callable[..., Path]
@@ -79,7 +79,7 @@ def make_run(tmp_path: Path) -> MakeRun:
 
 
 def evaluation(seed: int, step: int, score: float, episodes: int) -> dict[str, Any]:
-    row = dict.fromkeys(METRICS, score) | {
+    row = dict.fromkeys(SCORES, score) | {
         "return_std": 1.0,
         "solved": score / 10,
         "length_mean": 55 - 5 * score,

@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as Grid
 
+from qflock.evidence import metrics
 from qflock.evidence.comparison.statistics import Interval
 from qflock.evidence.comparison.table import Comparison, Table
-from qflock.evidence.records import COSTS
 from qflock.runs.train.curve import quantity
 
 WIDTH = 100  # where the output is no terminal; a narrower terminal has costs below the scores
@@ -23,7 +23,12 @@ LABEL = 16  # characters of a word that a column has room for
 
 
 def show(comparison: Comparison, written: Sequence[Path]) -> None:
-    """Print all tables, what to keep in mind, and where the files are."""
+    """Print all tables, what to keep in mind, and where the files are.
+
+    Args:
+        comparison: what to show.
+        written: the files that were written, the folder of the first being named.
+    """
     console = Console(highlight=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = WIDTH
@@ -44,13 +49,13 @@ def show(comparison: Comparison, written: Sequence[Path]) -> None:
 
 def _heading(comparison: Comparison, table: Table) -> str:
     if table.normalised:
-        said = f"{comparison.metric} with random play at 0 and the oracle at 1"
+        about = f"{comparison.metric} with random play at 0 and the oracle at 1"
     else:
         mode, episodes = table.evaluation.get("mode"), table.evaluation.get("episodes")
-        said = f"{comparison.metric} over {episodes} {mode} episodes a seed, after training"
+        about = f"{comparison.metric} over {episodes} {mode} episodes a seed, after training"
     if _brief(comparison.baseline) != comparison.baseline and any(row.improvement for row in table.rows):
-        said += f"; baseline: {comparison.baseline}"
-    return f"[bold]{escape(table.name)}[/bold]  {escape(said)}"
+        about += f"; baseline: {comparison.baseline}"
+    return f"[bold]{escape(table.name)}[/bold]  {escape(about)}"
 
 
 def _brief(baseline: str) -> str:
@@ -66,7 +71,7 @@ def _folded(label: str) -> str:
 
 def _grids(comparison: Comparison, table: Table, width: int) -> list[Grid]:
     """Scores and costs in one grid, or one below the other where the terminal is narrow."""
-    decimals = _decimals(table)
+    decimals = table.decimals
     scores = _score_columns(table, decimals, escape(_brief(comparison.baseline)))
     costs = _cost_columns(table)
     count = len(table.rows)
@@ -123,20 +128,22 @@ def _score_columns(table: Table, decimals: int, baseline: str) -> list[_Column]:
 def _cost_columns(table: Table) -> list[_Column]:
     rows = table.rows
     blank = [""] * len(table.references)
-    known = {name: [_count(row.costs.get(name)) for row in rows] for name in COSTS}
+    known = {name: [_count(row.costs.get(name)) for row in rows] for name in metrics.COSTS}
     circuits = any("circuit_evaluations" in row.costs for row in rows)
     run = [c if c != NOTHING else "" for c in known["circuit_evaluations"]]
     seconds = [_seconds(row.costs.get("seconds")) for row in rows]
+    head = {name: metrics.of(name).head for name in ("solved", *metrics.COSTS)}
     return [
         _Column(
-            "\nsolved", [_share(row.solved) for row in rows] + [_share(r.solved) for r in table.references]
+            "\n" + head["solved"],
+            [_share(row.solved) for row in rows] + [_share(r.solved) for r in table.references],
         ),
         _Column(
-            "params" + "\n[not bold]circuits[/]" * circuits,
+            head["parameters"] + f"\n[not bold]{head['circuit_evaluations']}[/]" * circuits,
             ["\n".join(cell) for cell in zip(known["parameters"], run, strict=True)] + blank,
         ),
         _Column(
-            "steps\n[not bold]seconds[/]",
+            f"{head['env_steps']}\n[not bold]{head['seconds']}[/]",
             ["\n".join(cell) for cell in zip(known["env_steps"], seconds, strict=True)] + blank,
         ),
     ]
@@ -144,7 +151,7 @@ def _cost_columns(table: Table) -> list[_Column]:
 
 def _times(comparison: Comparison, table: Table) -> Grid:
     grid = Grid(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
-    grid.add_column(f"time to {_number(table.target, _decimals(table))}", overflow="fold", min_width=12)
+    grid.add_column(f"time to {_number(table.target, table.decimals)}", overflow="fold", min_width=12)
     horizon = max(row.time.horizon for row in table.rows if row.time)
     tested = any(row.log_rank is not None for row in table.rows)
     for head in ("reached by", "median steps", "95 % interval", f"mean to {quantity(horizon)}"):
@@ -165,12 +172,6 @@ def _times(comparison: Comparison, table: Table) -> Grid:
                 cells.append("" if p is None or math.isnan(p) else f"{p:.3f}" if p >= 0.001 else "< 0.001")
             grid.add_row(*cells)
     return grid
-
-
-def _decimals(table: Table) -> int:
-    """Digits after the point that tell scores apart: 3 for scores up to about 1, none for thousands."""
-    known = [abs(float(row.score.value)) for row in table.rows] + [abs(r.score) for r in table.references]
-    return next((digits for digits, most in ((3, 1.5), (2, 100), (1, 1000)) if max(known) < most), 0)
 
 
 def _number(value: object, decimals: int, sign: str = "") -> str:
@@ -195,7 +196,7 @@ def _seconds(value: float | None) -> str:
 
 
 def _share(value: float | None) -> str:
-    return NOTHING if value is None else f"{100 * value:.1f} %"
+    return NOTHING if value is None else metrics.percent(value)
 
 
 def _count(value: float | None) -> str:

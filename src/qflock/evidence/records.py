@@ -13,23 +13,13 @@ from typing import Any
 import numpy as np
 
 from qflock.core.errors import UserError
-from qflock.evidence import experiment_results
+from qflock.evidence import experiment_results, metrics
 from qflock.files import csv_log
 from qflock.runs import folder, summaries
 from qflock.runs.folder import RunFolder
 from qflock.settings import renamed
 from qflock.settings.run import RunSettings
 
-METRICS = (  # that every run has; an environment's measures, such as solved, come on top
-    "discounted_mean",
-    "return_mean",
-    "return_min",
-    "return_max",
-    "return_std",
-    "length_mean",
-)
-COSTS = ("parameters", "parameters_trained", "env_steps", "circuit_evaluations", "seconds")
-NO_SCORES = ("seed", "env_step", "episodes")
 # Settings that say how a run is kept, not what was learnt; the others tell one method from another.
 BOOKKEEPING = {f.name for f in dataclasses.fields(RunSettings)} - {"total_steps", "init_from"}
 
@@ -51,6 +41,7 @@ class Record:
             (mixer and critic included), ``env_steps``, ``circuit_evaluations``, ``seconds``.
         tuning_budget: what was spent on finding the settings, as the run states it.
         version: of the library that trained it.
+        commit: that it was trained from, ending in ``-dirty`` where files were changed; None if not known.
         label: what its experiment calls the method; None where it is no experiment's cell.
         execution: how its policy is executed, as `playing.execution.kind` says; None where the run does not.
     """
@@ -67,6 +58,7 @@ class Record:
     costs: dict[str, float]
     tuning_budget: Any
     version: str
+    commit: str | None = None
     label: str | None = None
     execution: str | None = None
 
@@ -80,7 +72,7 @@ def find(patterns: Iterable[str | Path]) -> list[Path]:
         UserError: a glob matches nothing, or an experiment is not finished. A path that is no run is
             refused when it is read.
     """
-    found: dict[Path, Path] = {}
+    runs: dict[Path, Path] = {}
     for pattern in map(str, patterns):
         matches = [Path(pattern)]
         if any(letter in pattern for letter in "*?[") and not os.path.lexists(pattern):
@@ -88,8 +80,8 @@ def find(patterns: Iterable[str | Path]) -> list[Path]:
             if not matches:
                 raise UserError(f"no run matches {pattern!r}; `ls runs` shows what there is")
         for match in (cell for path in matches for cell in _cells(path.expanduser())):
-            found.setdefault(match.expanduser().resolve(), match)
-    return list(found.values())
+            runs.setdefault(match.expanduser().resolve(), match)
+    return list(runs.values())
 
 
 def _cells(path: Path) -> list[Path]:
@@ -116,13 +108,13 @@ def read(path: Path | str) -> Record:
         raise UserError(f"{path} is no run, but {len(runs)} runs lie in it: give '{path}/*'")
     run = folder.open_run(path)
     facts = run.read_hparams()
-    found, summary = summaries.read(run), run.summary
+    summary = summaries.read(run)
     try:
-        return _record(run, facts, found)
+        return _record(run, facts, summary)
     except KeyError as missing:
-        raise folder.DamagedFile(f"{summary} is damaged: it has no {missing.args[0]!r}") from missing
+        raise folder.DamagedFile(f"{run.summary} is damaged: it has no {missing.args[0]!r}") from missing
     except (TypeError, ValueError, AttributeError) as problem:
-        raise folder.DamagedFile(f"{summary} is damaged: {problem}") from problem
+        raise folder.DamagedFile(f"{run.summary} is damaged: {problem}") from problem
 
 
 def _record(run: RunFolder, facts: Mapping[str, Any], summary: Mapping[str, Any]) -> Record:
@@ -133,8 +125,6 @@ def _record(run: RunFolder, facts: Mapping[str, Any], summary: Mapping[str, Any]
     if not rows or len(rows) < len(final["per_seed"]):
         raise ValueError("its final evaluation has a seed twice" if rows else "its final evaluation is empty")
     episodes = sorted({int(row["episodes"]) for row in final["per_seed"]})
-    costs = {name: summary.get(name) for name in COSTS if name != "seconds"}
-    costs["seconds"] = summary.get("seconds_per_seed")
     return Record(
         path=run.path,
         algorithm=algorithm,
@@ -148,23 +138,75 @@ def _record(run: RunFolder, facts: Mapping[str, Any], summary: Mapping[str, Any]
         final=rows,
         curves=_curves(run.evaluation),
         references={name: _numbers(row) for name, row in summary.get("references", {}).items()},
-        costs=_numbers(costs),
+        costs=costs(summary),
         tuning_budget=summary.get("tuning_budget"),
         version=str(facts.get("versions", {}).get("qflock", "unknown")),
+        commit=facts.get("git"),
         label=summary.get("experiment", {}).get("label"),
         execution=summary.get("execution"),
     )
 
 
+def costs(summary: Mapping[str, Any]) -> dict[str, float]:
+    """What one seed of a run cost, as far as its summary says.
+
+    Args:
+        summary: content of ``summary.json``.
+
+    Returns:
+        Costs by their names in the table of metrics.
+    """
+    keys = {name: name for name in metrics.COSTS} | {"seconds": "seconds_per_seed"}
+    return _numbers({name: summary.get(key) for name, key in keys.items()})
+
+
+def averages(rows: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """The mean of each number over the rows that have it.
+
+    Args:
+        rows: numbers by name.
+    """
+    values: dict[str, list[float]] = {}
+    for row in rows:
+        for name, value in row.items():
+            values.setdefault(name, []).append(value)
+    return {name: float(np.mean(known)) for name, known in values.items()}
+
+
+def solved(records: Iterable[Record]) -> float | None:
+    """Share of episodes solved after training, averaged over all seeds; None where no run says it.
+
+    Args:
+        records: runs of one method.
+    """
+    return averages(row for record in records for row in record.final.values()).get("solved")
+
+
+def references(records: Iterable[Record], metric: str) -> dict[str, float]:
+    """Scores of the reference policies, averaged over the runs that measured them.
+
+    Args:
+        records: runs of one task.
+        metric: column of the evaluations.
+    """
+    rows = [record.references for record in records]
+    return averages({name: row[metric] for name, row in one.items() if metric in row} for one in rows)
+
+
 def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings as one mapping with dotted names."""
-    out: dict[str, Any] = {}
+    """Nested settings as one mapping with dotted names.
+
+    Args:
+        tree: settings by name.
+        prefix: what every name starts with.
+    """
+    settings: dict[str, Any] = {}
     for name, value in tree.items():
         if isinstance(value, Mapping):
-            out |= flat(value, f"{prefix}{name}.")
+            settings |= flat(value, f"{prefix}{name}.")
         else:
-            out[prefix + name] = value
-    return out
+            settings[prefix + name] = value
+    return settings
 
 
 def _numbers(row: Mapping[str, Any]) -> dict[str, float]:
@@ -181,5 +223,8 @@ def _curves(path: Path) -> dict[int, tuple[np.ndarray, dict[str, np.ndarray]]]:
     for seed in np.unique(columns["seed"]):
         mine = columns["seed"] == seed
         steps, order = np.unique(columns["env_step"][mine], return_index=True)
-        curves[int(seed)] = (steps, {m: c[mine][order] for m, c in columns.items() if m not in NO_SCORES})
+        curves[int(seed)] = (
+            steps,
+            {m: c[mine][order] for m, c in columns.items() if m not in metrics.NOT_SCORES},
+        )
     return curves

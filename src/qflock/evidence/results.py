@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from qflock.core.errors import UserError
-from qflock.evidence import records
-from qflock.evidence.comparison import statistics
-from qflock.evidence.records import Record
+from qflock.evidence import metrics, records
+from qflock.evidence.comparison import fairness, statistics
+from qflock.evidence.comparison.finding import refuse
 from qflock.files.storage import DamagedFile, write_text
 from qflock.runs import folder
 from qflock.runs.train.curve import quantity
@@ -54,14 +54,13 @@ def of_run(path: Path | str, metric: str = "discounted_mean", check: int = 0) ->
     """
     record = records.read(path)
     facts = folder.open_run(path).read_hparams()
-    scores = {seed: row.get(metric, math.nan) for seed, row in sorted(record.final.items())}
-    if not all(math.isfinite(score) for score in scores.values()):
-        raise UserError(f"{path} has no finite {metric!r} for every seed")
+    refuse(fairness.scored(record, metric))
+    scores = {seed: row[metric] for seed, row in sorted(record.final.items())}
     if check > len(scores):
         raise UserError(f"{path} has {len(scores)} seeds; --check {check} wants more")
     values = np.array(list(scores.values()))
     interval = statistics.bootstrap(statistics.interquartile_mean, values[:, None])
-    references = {name: row[metric] for name, row in record.references.items() if metric in row}
+    references = records.references([record], metric)
     return {
         "schema": SCHEMA,
         "name": record.path.resolve().name,
@@ -71,7 +70,7 @@ def of_run(path: Path | str, metric: str = "discounted_mean", check: int = 0) ->
         "metric": metric,
         "score": float(interval.value),
         "interval": [_finite(interval.low), _finite(interval.high)],
-        "solved": _solved(record),
+        "solved": records.solved([record]),
         "scores": {str(seed): score for seed, score in scores.items()},
         "evaluation": record.evaluation,
         "references": references,
@@ -99,15 +98,19 @@ def check_range(scores: np.ndarray, seeds: int, references: Mapping[str, float])
     return [float(low - margin), float(high + margin)]
 
 
-def write(found: Sequence[Mapping[str, Any]], into: Path) -> list[Path]:
+def write(results: Sequence[Mapping[str, Any]], into: Path) -> list[Path]:
     """Write results, and the page of all that lie in the folder. One of the same name is replaced.
+
+    Args:
+        results: as `of_run` gives them.
+        into: the folder; it is made where there is none.
 
     Returns:
         The files written, the page last.
     """
     into.mkdir(parents=True, exist_ok=True)
-    paths = [into / f"{result['name']}.json" for result in found]
-    for path, result in zip(paths, found, strict=True):
+    paths = [into / f"{result['name']}.json" for result in results]
+    for path, result in zip(paths, results, strict=True):
         write_text(path, json.dumps(result, indent=2) + "\n")
     write_text(into / "README.md", page(read(into)))
     return [*paths, into / "README.md"]
@@ -119,7 +122,7 @@ def read(into: Path) -> list[dict[str, Any]]:
     Raises:
         UserError: a file that cannot be read, or is no result.
     """
-    found = []
+    results = []
     for path in sorted(into.glob("*.json")):
         try:
             result = json.loads(path.read_text(encoding="utf-8"))
@@ -130,8 +133,8 @@ def read(into: Path) -> list[dict[str, Any]]:
             raise DamagedFile(f"{path} is no result that qflock wrote") from problem
         if not whole:
             raise DamagedFile(f"{path} is of another version, or has another name than it says")
-        found.append(result)
-    return found
+        results.append(result)
+    return results
 
 
 def page(results: Sequence[Mapping[str, Any]]) -> str:
@@ -152,21 +155,22 @@ def _table(results: Sequence[Mapping[str, Any]]) -> list[str]:
         "method",
         "score",
         "95 % interval",
-        "solved",
+        metrics.of("solved").head,
         "seeds",
-        "steps",
-        "seconds",
-        "parameters",
+        *(metrics.of(name).head for name in ("env_steps", "seconds")),
+        metrics.of("parameters").word,
         "qflock",
     ]
     rows = ["| " + " | ".join(heads) + " |", "|---|" + "--:|" * (len(heads) - 1)]
-    for result in sorted(results, key=lambda result: -result["score"]):
+    references = records.averages(result["references"] for result in results)
+    sign = metrics.sign(results[0]["metric"], references)
+    for result in sorted(results, key=lambda result: -sign * result["score"]):
         costs, (low, high) = result["costs"], result["interval"]
         cells = [
             f"[{result['name']}]({result['name']}.json){' *' if result['check'] else ''}",
             f"**{result['score']:.3f}**",
             "" if low is None else f"{low:.3f} to {high:.3f}",
-            "" if result["solved"] is None else f"{100 * result['solved']:.1f} %",
+            "" if result["solved"] is None else metrics.percent(result["solved"]),
             str(len(result["scores"])),
             *(
                 quantity(costs[name]) if name in costs else ""
@@ -175,26 +179,15 @@ def _table(results: Sequence[Mapping[str, Any]]) -> list[str]:
             result["versions"]["qflock"],
         ]
         rows.append("| " + " | ".join(cells) + " |")
-    for name, score in sorted(_references(results).items(), key=lambda item: -item[1]):
+    for name, score in sorted(references.items(), key=lambda item: -sign * item[1]):
         rows.append(f"| *{name}* | {score:.3f} |" + " |" * (len(heads) - 2))
     commands = sorted({str(result["command"]) for result in results})
     return [*rows, "", f"Score: {results[0]['metric']}. " + "; ".join(f"`{command}`" for command in commands)]
 
 
-def _references(results: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    names = {name for result in results for name in result["references"]}
-    known = [result["references"] for result in results]
-    return {name: float(np.mean([some[name] for some in known if name in some])) for name in names}
-
-
 def _task(result: Mapping[str, Any]) -> str:
     settings = ", ".join(f"{name} {value}" for name, value in result["environment_settings"].items())
     return result["environment"] + (f" ({settings})" if settings else "")
-
-
-def _solved(record: Record) -> float | None:
-    values = [row["solved"] for row in record.final.values() if "solved" in row]
-    return float(np.mean(values)) if values else None
 
 
 def _finite(value: Any) -> float | None:

@@ -13,11 +13,10 @@ import pytest
 from qflock.commands import main
 from qflock.evidence import records
 from qflock.evidence.comparison import fairness
-from qflock.evidence.comparison.compare import compare
+from qflock.evidence.comparison.tasks import sort
 from qflock.evidence.replay import show as showing
 from qflock.evidence.report import document, elements
 from qflock.evidence.report import rules as report_rules
-from qflock.runs import folder
 from tests.evidence.chromium import browser, opened, until
 from tests.evidence.conftest import MakeRun
 from tests.evidence.shows import show
@@ -45,9 +44,9 @@ def pair(make_run: MakeRun) -> list[Path]:
 def judged(runs: list[Path]) -> dict[str, bool | None]:
     """Every rule's first words, and whether it is met."""
     found = [records.read(run) for run in runs]
-    tasks = fairness.sort(found)
-    facts = [folder.open_run(run).read_hparams() for run in runs]
-    rules = report_rules.rules(compare(runs, resamples=50), tasks, facts)
+    tasks = sort(found)
+
+    rules = report_rules.rules(fairness.judge(tasks, "discounted_mean"))
     return {" ".join(rule.name.split()[:3]): rule.met for rule in rules}
 
 

@@ -1,7 +1,7 @@
 """Compare finished runs: what each method scored, how sure that is, and what it cost.
 
 Estimators, their intervals and their sources are in ``statistics`` and ``survival``; which runs may
-stand in one table is decided in ``comparability``.
+stand in one table is decided in ``fairness``.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from qflock.core.errors import UserError, unknown
-from qflock.evidence import records
-from qflock.evidence.comparison import estimates, fairness, statistics
+from qflock.evidence import metrics, records
+from qflock.evidence.comparison import estimates, fairness, statistics, tasks
+from qflock.evidence.comparison.finding import Finding, refuse
 from qflock.evidence.comparison.table import Comparison, Table
-from qflock.evidence.records import Record
+
+NOTED = ("seeds", "steps", "tuning", "settings", "versions")
+"""Rules that a reader of the table must hear of where they are broken; a report judges by all of them."""
 
 
 def compare(
@@ -40,49 +41,44 @@ def compare(
     Raises:
         UserError: a run cannot be read, the runs are not comparable, or a name is unknown.
     """
-    found = [records.read(path) for path in records.find(runs)]
-    if not found:
+    read = [records.read(path) for path in records.find(runs)]
+    if not read:
         raise UserError("no runs to compare; give run folders or a glob such as 'runs/qmix-*'")
-    columns = {name for record in found for row in record.final.values() for name in row}
-    metrics = columns.union(records.METRICS).difference(records.NO_SCORES)
-    if metric not in metrics:
-        raise unknown("metric", metric, metrics)
-    for record in found:
-        _require(record, metric)
-    tasks = fairness.sort(found, split)
-    labels = list(dict.fromkeys(label for task in tasks for label in task.methods))
+    columns = {name for record in read for row in record.final.values() for name in row}
+    if metric not in metrics.scores_among(columns):
+        raise metrics.unknown_metric(metric, columns)
+    for record in read:
+        refuse(fairness.scored(record, metric))
+    sorted_runs = tasks.sort(read, split)
+    labels = list(dict.fromkeys(label for task in sorted_runs for label in task.methods))
     if baseline is not None and baseline not in labels:
         raise unknown("baseline", baseline, labels)
     base = baseline or labels[0]
-    tables = [estimates.task_table(task, metric, base, target, resamples) for task in tasks]
-    notes = fairness.notes(tasks)
+    tables = [estimates.task_table(task, metric, base, target, resamples) for task in sorted_runs]
+    findings = fairness.judge(sorted_runs, metric)
+    notes = [str(finding) for finding in findings if finding.kind in NOTED and finding.what]
     for table in tables:
-        notes += _notes(table, metric, base)
+        notes += _notes(table, metric, base, findings)
     overall = None
     if len(tables) > 1:
         overall, left_out = estimates.overall_table(tables, base, resamples)
         notes += left_out
-    return Comparison(metric, base, tables, overall, notes, [record.path for record in found])
+    return Comparison(metric, base, tables, overall, notes, [record.path for record in read])
 
 
-def _require(record: Record, metric: str) -> None:
-    for seed, row in record.final.items():
-        if not np.isfinite(row.get(metric, np.nan)):
-            raise UserError(f"{record.path}: seed {seed} has no finite {metric!r} in its final evaluation")
-
-
-def _notes(table: Table, metric: str, baseline: str) -> list[str]:
+def _notes(table: Table, metric: str, baseline: str, findings: Sequence[Finding]) -> list[str]:
+    """What to keep in mind of one table."""
     notes = []
-    if estimates.scale(table.references) is None:
-        names = {reference.name for reference in table.references}
-        missing = [name for name in ("oracle", "random") if name not in names]
-        why = f"no {' and no '.join(missing)} to scale by" if missing else "oracle and random score the same"
-        cost = "no optimality gap" + ("" if table.target is not None else " and no time to a score")
-        notes.append(f"{table.name}: {why}, so {cost}")
+    for finding in findings:
+        if finding.kind in ("references", "scale") and finding.where == table.name and finding.what:
+            cost = "no optimality gap" + ("" if table.target is not None else " and no time to a score")
+            notes.append(f"{finding}, so {cost}")
     if baseline not in [row.method for row in table.rows]:
         notes.append(f"{table.name}: no run of the baseline {baseline}")
     if table.less_is_better:
-        notes.append(f"{table.name}: less {metric} is better, as the oracle's is below random play's")
+        scaled = estimates.scale(table.references) is not None
+        why = ", as the oracle's is below random play's" if scaled else ""
+        notes.append(f"{table.name}: less {metric} is better{why}")
     if any(row.time is None for row in table.rows) and table.target is not None:
         without = ", ".join(row.method for row in table.rows if row.time is None)
         notes.append(f"{table.name}: no time to a score for {without}, not every seed has evaluations")

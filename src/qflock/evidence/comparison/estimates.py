@@ -9,11 +9,13 @@ from functools import partial
 
 import numpy as np
 
+from qflock.evidence import metrics, records
 from qflock.evidence.comparison import statistics, survival
 from qflock.evidence.comparison.fairness import TaskRuns
 from qflock.evidence.comparison.statistics import Interval
 from qflock.evidence.comparison.table import Curve, Reference, Row, Table
-from qflock.evidence.records import COSTS, Record
+from qflock.evidence.metrics import COSTS
+from qflock.evidence.records import Record
 
 TARGET = 0.9  # share of the way from random play to the oracle that counts as reached
 ALL_TASKS = "all tasks"
@@ -42,7 +44,7 @@ def task_table(
     """
     references = _references(task.records, metric)
     ends = scale(references)
-    sign = -1.0 if ends and ends[1] < ends[0] else 1.0
+    sign = metrics.sign(metric, {r.name: r.score for r in references})
     if ends:
         gaps = [
             float(statistics.optimality_gap(statistics.normalise(np.array([[r.score]]), *ends)))
@@ -76,6 +78,11 @@ def overall_table(
     """The table over all tasks, scores normalised, and what had to be left out of it.
 
     Methods that lack a task stay out; of the others, seeds that every task has are counted.
+
+    Args:
+        tables: one a task.
+        baseline: label of the method that others are held against.
+        resamples: of every bootstrap interval.
     """
     ends = {table.name: scale(table.references) for table in tables}
     if missing := [name for name, known in ends.items() if known is None]:
@@ -122,28 +129,21 @@ def overall_table(
 
 def scale(references: Sequence[Reference]) -> tuple[float, float] | None:
     """Scores of random play and of the oracle, where both are known and differ."""
-    known = {reference.name: reference.score for reference in references}
-    if {"random", "oracle"} <= set(known) and known["random"] != known["oracle"]:
-        return known["random"], known["oracle"]
-    return None
+    return metrics.span({reference.name: reference.score for reference in references})
 
 
 def _references(runs: Sequence[Record], metric: str) -> list[Reference]:
     """Reference policies' scores, averaged over the runs that measured them."""
 
-    def average(name: str, column: str) -> float | None:
-        values = [r.references[name][column] for r in runs if column in r.references.get(name, {})]
-        return float(np.mean(values)) if values else None
-
-    names = dict.fromkeys(name for record in runs for name in record.references)
-    found = [(name, average(name, metric), average(name, "solved")) for name in names]
-    return [Reference(name, score, solved=solved) for name, score, solved in found if score is not None]
+    solved = records.references(runs, "solved")
+    scores = records.references(runs, metric)
+    return [Reference(name, score, solved=solved.get(name)) for name, score in scores.items()]
 
 
 def _overall_references(
     tables: Sequence[Table], ends: Mapping[str, tuple[float, float] | None]
 ) -> list[Reference]:
-    found = []
+    overall = []
     for name in [reference.name for reference in tables[0].references]:
         scores = [
             float(statistics.normalise(np.array(reference.score), *bounds))
@@ -153,8 +153,8 @@ def _overall_references(
         ]
         if len(scores) == len(tables):
             gap = float(statistics.optimality_gap(np.array([scores])))
-            found.append(Reference(name, float(np.mean(scores)), gap))
-    return found
+            overall.append(Reference(name, float(np.mean(scores)), gap))
+    return overall
 
 
 def _sample(runs: Sequence[Record], metric: str, ends: tuple[float, float] | None) -> Sample:
@@ -201,19 +201,15 @@ def _difference(x: Sample, y: Sample, resamples: int) -> tuple[Interval, int]:
     a, b = x.scores, y.scores
     if paired:
         a, b = (s.scores[[s.seeds.index(seed) for seed in common]] for s in (x, y))
-    found = statistics.difference(a, b, paired=paired, resamples=resamples)
-    return found, len(common) if paired else 0
+    interval = statistics.difference(a, b, paired=paired, resamples=resamples)
+    return interval, len(common) if paired else 0
 
 
 def _spent(runs: Sequence[Record]) -> dict[str, object]:
     """Share solved and costs of one seed, averaged over all seeds of a method."""
-    solved = [row["solved"] for record in runs for row in record.final.values() if "solved" in row]
-    costs = {}
-    for name in COSTS:
-        known = [record.costs[name] for record in runs if name in record.costs for _ in record.final]
-        if known:
-            costs[name] = float(np.mean(known))
-    return {"solved": float(np.mean(solved)) if solved else None, "costs": costs}
+    spent = records.averages(record.costs for record in runs for _ in record.final)
+    costs = {name: spent[name] for name in COSTS if name in spent}
+    return {"solved": records.solved(runs), "costs": costs}
 
 
 def _summed(rows: Sequence[Row]) -> dict[str, object]:
@@ -221,7 +217,7 @@ def _summed(rows: Sequence[Row]) -> dict[str, object]:
     costs = {
         name: sum(row.costs[name] for row in rows)
         for name in COSTS
-        if not name.startswith("parameters") and all(name in row.costs for row in rows)
+        if metrics.of(name).unit != "parameters" and all(name in row.costs for row in rows)
     }
     return {"solved": float(np.mean(solved)) if len(solved) == len(rows) else None, "costs": costs}
 
@@ -241,8 +237,8 @@ def _curves(runs: Sequence[Record], metric: str) -> Evaluations:
     """Evaluations during training; empty unless every seed of the method has them."""
     seeds = sum(len(record.final) for record in runs)
     known = [curve for record in runs for curve in record.curves.values() if metric in curve[1]]
-    found = [(steps, columns[metric]) for steps, columns in known]
-    return found if len(found) == seeds and all(np.isfinite(scores).all() for _, scores in found) else []
+    curves = [(steps, columns[metric]) for steps, columns in known]
+    return curves if len(curves) == seeds and all(np.isfinite(scores).all() for _, scores in curves) else []
 
 
 def _sample_efficiency(curves: Evaluations) -> Curve | None:
@@ -270,7 +266,7 @@ def _with_times(
             at, censored = map(np.array, zip(*reached, strict=True))
             times[label] = (at, censored)
             horizon = min(horizon, at.max() if censored.any() else max(steps[-1] for steps, _ in runs))
-    found = []
+    timed = []
     for row in rows:
         if row.method in times:
             at, censored = times[row.method]
@@ -278,5 +274,5 @@ def _with_times(
             if row.method != baseline and baseline in times:
                 p = survival.log_rank(times[row.method], times[baseline])
                 row = dataclasses.replace(row, log_rank=p)
-        found.append(row)
-    return found
+        timed.append(row)
+    return timed

@@ -1,4 +1,7 @@
-"""Which runs may stand in one table: sorted into tasks and methods, refused where they differ."""
+"""The one judge of whether runs may be compared, and of what a reader must know before believing it.
+
+Whatever compares, reports, keeps or plans runs asks here; how a finding is worded on a page is the page's.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from qflock.core.errors import UserError, unknown
+import numpy as np
+
+from qflock.evidence import metrics, records
+from qflock.evidence.comparison.finding import Finding, Kind
 from qflock.evidence.records import Record
-from qflock.settings.registry import is_path, short_name
 
 FEW_SEEDS = 5
+MATCHED = 1.1
+"""Parameters count as matched where the most are no more than this many times the fewest."""
+ROUNDING = 1.01
+"""Step budgets count as equal within this: runs end with whole updates."""
 UNSET = "unset"
 
 
@@ -32,180 +41,217 @@ class TaskRuns:
         return [record for records in self.methods.values() for record in records]
 
 
-def sort(records: Sequence[Record], split: Sequence[str] = ()) -> list[TaskRuns]:
-    """Runs by task and method.
-
-    A method's label is its algorithm and those settings in which runs of this algorithm differ within
-    a task: ``qmix mixer_embed=64``. Settings tuned for each task apart make no methods of their own. Where
-    an experiment has a label of its own for just these runs, that is the method's.
+def judge(tasks: Sequence[TaskRuns], metric: str) -> list[Finding]:
+    """Every rule of a fair comparison on every task, kept or not.
 
     Args:
-        records: runs as read.
-        split: environment settings that make tasks of one environment, for example ``grid_size``.
+        tasks: runs as `tasks.sort` gives them.
+        metric: column of the evaluations that is the score.
 
-    Raises:
-        UserError: runs of a task differ in the environment's settings or in the evaluation, or hold
-            the same seed of the same method twice; or no run has a setting named in ``split``.
+    Returns:
+        Findings, task by task; then those on all tasks together.
     """
-    for name in split:
-        known = {setting for record in records for setting in record.environment_settings}
-        if name not in known:
-            raise unknown("environment setting to split by", name, known)
-    names = _labels([(r.environment, _chosen(r.environment_settings, split)) for r in records])
-    tasks: dict[str, list[Record]] = {}
-    for name, record in zip(names, records, strict=True):
-        tasks.setdefault(name, []).append(record)
-    for name, runs in tasks.items():
-        _refuse_unlike(name, runs)
-    varying = _varying(tasks.values())
-    told = _labels([(r.algorithm, _chosen(r.settings, varying[r.algorithm])) for r in records])
-    labels = _given(told, [record.label for record in records])
-    methods: dict[str, dict[str, list[Record]]] = {}
-    for name, label, record in zip(names, labels, records, strict=True):
-        methods.setdefault(name, {}).setdefault(label, []).append(record)
-    for same in methods.values():
-        for label, runs in same.items():
-            _refuse_twice(label, runs)
-    return [TaskRuns(name, same) for name, same in methods.items()]
-
-
-def notes(tasks: Sequence[TaskRuns]) -> list[str]:
-    """What a reader must know before believing the table: few seeds, unequal budgets, execution, versions."""
-    found = []
+    findings = []
     for task in tasks:
-        seeds = {label: sum(len(r.final) for r in runs) for label, runs in task.methods.items()}
-        few = {label: n for label, n in seeds.items() if n < FEW_SEEDS}
-        if few:
-            said = ", ".join(f"{label} {n}" for label, n in few.items())
-            found.append(
-                f"{task.name}: few seeds ({said}); below {FEW_SEEDS} the intervals are too narrow, "
-                "and a single seed has none"
-            )
-        steps = {label: {r.costs.get("env_steps") for r in runs} for label, runs in task.methods.items()}
-        if _unequal_steps(set().union(*steps.values())):
-            found.append(f"{task.name}: unequal step budgets ({_budgets(steps)})")
-        tuning = {label: {_hashable(r.tuning_budget) for r in runs} for label, runs in task.methods.items()}
-        if len(set().union(*tuning.values())) > 1:
-            found.append(f"{task.name}: unequal tuning budgets ({_budgets(tuning)})")
-        ways = {label: {r.execution for r in runs if r.execution} for label, runs in task.methods.items()}
-        if len(set().union(*ways.values())) > 1:
-            said = ", ".join(f"{label} {' and '.join(sorted(how))}" for label, how in ways.items() if how)
-            found.append(f"{task.name}: policies are executed differently ({said})")
-    found += _tuned_apart(tasks)
-    versions = sorted({record.version for task in tasks for record in task.records})
-    if len(versions) > 1:
-        found.append(f"trained by different versions of qflock: {', '.join(versions)}")
-    return found
+        findings += [_seeds(task), _pairing(task), _steps(task), _tuning(task), _parameters(task)]
+        findings += [*unlike(task.name, task.records), *references(task, metric)]
+    return [*findings, *_settings(tasks), *_origin(tasks)]
 
 
-def _unequal_steps(steps: set[float | None]) -> bool:
-    """Whether budgets differ by more than the rounding to whole updates, one in a hundred."""
-    known = [value for value in steps if value is not None]
-    return 0 < len(known) < len(steps) or (len(known) > 0 and max(known) > 1.01 * min(known))
+def differing(settings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Names of the settings that are not the same everywhere, in the order in which they stand.
+
+    Args:
+        settings: one mapping of names to values for each run; a name that one lacks differs.
+    """
+    names = dict.fromkeys(name for one in settings for name in one)
+    return [n for n in names if any(one.get(n, UNSET) != settings[0].get(n, UNSET) for one in settings)]
 
 
-def _hashable(budget: Any) -> Any:
-    return budget if budget is None or isinstance(budget, (int, float)) else str(budget)
+def unlike(task: str, runs: Sequence[Record]) -> list[Finding]:
+    """Whether runs are of one task: the same environment, evaluated in the same way.
 
-
-def _budgets(spent: Mapping[str, set[Any]]) -> str:
-    def said(value: Any) -> str:
-        if value is None:
-            return "not stated"
-        return f"{value:,.0f}" if isinstance(value, (int, float)) else str(value)
-
-    return ", ".join(f"{label} {' and '.join(sorted(map(said, v)))}" for label, v in spent.items())
-
-
-def _varying(tasks: Iterable[Sequence[Record]]) -> dict[str, list[str]]:
-    """For each algorithm, the settings in which its runs differ within any task."""
-    varying: dict[str, dict[str, None]] = {}
-    for runs in tasks:
-        for record in runs:
-            names = varying.setdefault(record.algorithm, {})
-            for other in runs:
-                if other.algorithm == record.algorithm:
-                    names |= dict.fromkeys(_differing(record.settings, other.settings))
-    return {algorithm: list(names) for algorithm, names in varying.items()}
-
-
-def _differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
-    return [name for name in {**a, **b} if a.get(name, UNSET) != b.get(name, UNSET)]
-
-
-def _chosen(settings: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    return {name: settings[name] for name in names if name in settings}
-
-
-def _labels(named: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
-    """A short label for a name with its settings; the long form where unlike ones would read alike."""
-    short = [" ".join([short_name(n), *(f"{k}={_shown(v)}" for k, v in s.items())]) for n, s in named]
-    long = [" ".join([n, *(f"{k}={v}" for k, v in s.items())]) for n, s in named]
-    meant: dict[str, set[str]] = {}
-    for brief, full in zip(short, long, strict=True):
-        meant.setdefault(brief, set()).add(full)
-    return [brief if len(meant[brief]) == 1 else full for brief, full in zip(short, long, strict=True)]
-
-
-def _given(told: Sequence[str], named: Sequence[str | None]) -> list[str]:
-    """The experiments' own labels, wherever one label and one set of settings mean each other."""
-    names: dict[str, set[str | None]] = {}
-    meant: dict[str | None, set[str]] = {}
-    for label, name in zip(told, named, strict=True):
-        names.setdefault(label, set()).add(name)
-        meant.setdefault(name, set()).add(label)
-    return [
-        name if name and len(names[label]) == len(meant[name]) == 1 else label
-        for label, name in zip(told, named, strict=True)
+    Args:
+        task: its name.
+        runs: all runs of it.
+    """
+    advice = "; to compare them as tasks of their own, add --split {}"
+    environment = _unlike(runs, [run.environment_settings for run in runs])
+    evaluation = _unlike(runs, [run.evaluation for run in runs])
+    worded = [(name, f"on {task}, env.{name} is {which}{advice.format(name)}") for name, which in environment]
+    refused = [Finding("environment", task, what, "refused") for _, what in worded]
+    refused += [
+        Finding("evaluation", task, f"on {task}, evaluation {name} is {which}", "refused")
+        for name, which in evaluation
     ]
+    ways = dict.fromkeys((run.evaluation.get("episodes"), run.evaluation.get("mode")) for run in runs)
+    return refused or [Finding("evaluation", task, "", "kept", {task: list(ways)})]
 
 
-def _shown(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        return f"{value:g}"
-    if isinstance(value, (list, tuple)):
-        return ",".join(map(_shown, value))
-    return short_name(value) if isinstance(value, str) and is_path(value) else str(value)
-
-
-def _tuned_apart(tasks: Sequence[TaskRuns]) -> list[str]:
+def _unlike(runs: Sequence[Record], settings: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Each setting that differs, with its values and the runs that have them, in words."""
     found = []
-    for label in dict.fromkeys(label for task in tasks for label in task.methods):
-        settings = [runs[0].settings for task in tasks if (runs := task.methods.get(label))]
-        differing = dict.fromkeys(n for other in settings[1:] for n in _differing(settings[0], other))
-        names = [name for name in differing if name != "total_steps"]  # its own row of the table says it
-        if names:
-            found.append(f"{label}: settings differ between tasks ({', '.join(names)})")
+    for name in differing(settings):
+        values: dict[str, list[str]] = {}
+        for run, one in zip(runs, settings, strict=True):
+            values.setdefault(str(one.get(name, UNSET)), []).append(str(run.path))
+        found.append((name, ", ".join(f"{value} in {_some(paths)}" for value, paths in values.items())))
     return found
-
-
-def _refuse_unlike(task: str, runs: Sequence[Record]) -> None:
-    for kind, mapping, advice in (
-        ("env.", lambda r: r.environment_settings, "; to compare them as tasks of their own, add --split {}"),
-        ("evaluation ", lambda r: r.evaluation, ""),
-    ):
-        for name in dict.fromkeys(name for record in runs for name in mapping(record)):
-            values: dict[str, list[str]] = {}
-            for record in runs:
-                values.setdefault(str(mapping(record).get(name, UNSET)), []).append(str(record.path))
-            if len(values) > 1:
-                said = ", ".join(f"{value} in {_some(paths)}" for value, paths in values.items())
-                raise UserError(f"not comparable: on {task}, {kind}{name} is {said}{advice.format(name)}")
 
 
 def _some(paths: Sequence[str]) -> str:
     return " and ".join(paths) if len(paths) <= 2 else f"{paths[0]}, {paths[1]} and {len(paths) - 2} more"
 
 
-def _refuse_twice(label: str, runs: Sequence[Record]) -> None:
+def repeated(method: str, runs: Iterable[Record]) -> list[Finding]:
+    """Whether a seed of a method stands in two runs.
+
+    Args:
+        method: its label.
+        runs: of the method on one task.
+    """
     seen: dict[int, Record] = {}
-    for record in runs:
-        for seed in record.final:
+    for run in runs:
+        for seed in run.final:
             if seed in seen:
-                raise UserError(
-                    f"not comparable: seed {seed} of {label} is both in {seen[seed].path} and in "
-                    f"{record.path}; the same run counts once, so give one of them"
-                )
-            seen[seed] = record
+                both = f"seed {seed} of {method} is both in {seen[seed].path} and in {run.path}"
+                advice = "the same run counts once, so give one of them"
+                return [Finding("repeated", method, f"{both}; {advice}", "refused")]
+            seen[seed] = run
+    return []
+
+
+def scored(run: Record, metric: str) -> list[Finding]:
+    """Whether every seed of a run has a finite score.
+
+    Args:
+        run: as read.
+        metric: column of the final evaluation that is the score.
+    """
+    lacking = [seed for seed, row in run.final.items() if not np.isfinite(row.get(metric, np.nan))]
+    what = f"seed {{}} has no finite {metric!r} in its final evaluation"
+    return [Finding("score", str(run.path), what.format(seed), "refused") for seed in lacking]
+
+
+def references(task: TaskRuns, metric: str) -> list[Finding]:
+    """Whether oracle and random play were measured beside the runs, and give a scale.
+
+    Args:
+        task: the runs.
+        metric: column of the evaluations that is the score.
+    """
+    scores = records.references(task.records, metric)
+    if lacking := [name for name in ("oracle", "random") if name not in scores]:
+        what = f"no {' and no '.join(lacking)} to scale by"
+        return [Finding("references", task.name, what, "broken")]
+    kept = Finding("references", task.name, "", "kept")
+    if metrics.span(scores) is None:
+        return [kept, Finding("scale", task.name, "oracle and random score the same", "broken")]
+    return [kept]
+
+
+def tuning_seeds(measuring: Iterable[int], tuning: Iterable[int], where: str) -> list[Finding]:
+    """Whether settings are found on seeds that do not measure them.
+
+    Args:
+        measuring: seeds of the runs that are compared.
+        tuning: seeds of the trials.
+        where: what asks for both.
+    """
+    measuring = list(measuring)
+    both = sorted(set(measuring) & set(tuning))
+    if not both:
+        return []
+    what = f"seed {both[0]} also measures; tune on other seeds, as in seed: {max(measuring) + 1}"
+    return [Finding("tuning", where, what, "refused")]
+
+
+def trials(counts: Mapping[str, int], where: str) -> list[Finding]:
+    """Whether every method may spend the same number of trials.
+
+    Args:
+        counts: trials of each method on each environment, by name.
+        where: what asks for them.
+    """
+    if len(set(counts.values())) <= 1:
+        return []
+    said = ", ".join(f"{name} {count}" for name, count in counts.items())
+    what = f"unequal budgets, the grids have different sizes: {said}"
+    return [Finding("tuning", where, what, "refused", {name: [count] for name, count in counts.items()})]
+
+
+def _seeds(task: TaskRuns) -> Finding:
+    counts = {label: [sum(len(run.final) for run in runs)] for label, runs in task.methods.items()}
+    few = ", ".join(f"{label} {n}" for label, (n,) in counts.items() if n < FEW_SEEDS)
+    narrow = f"below {FEW_SEEDS} the intervals are too narrow, and a single seed has none"
+    what = f"few seeds ({few}); {narrow}" if few else ""
+    return Finding("seeds", task.name, what, "broken" if few else "kept", counts)
+
+
+def _pairing(task: TaskRuns) -> Finding:
+    seeds = {label: sorted({s for run in runs for s in run.final}) for label, runs in task.methods.items()}
+    apart = len({tuple(some) for some in seeds.values()}) > 1
+    what = "methods have different seeds" if apart else ""
+    return Finding("pairing", task.name, what, "broken" if apart else "kept", seeds)
+
+
+def _steps(task: TaskRuns) -> Finding:
+    stated = {label: [run.costs.get("env_steps") for run in runs] for label, runs in task.methods.items()}
+    return _budget("steps", task.name, "unequal step budgets", stated, ROUNDING)
+
+
+def _tuning(task: TaskRuns) -> Finding:
+    stated = {label: [run.tuning_budget for run in runs] for label, runs in task.methods.items()}
+    return _budget("tuning", task.name, "unequal tuning budgets", stated, 1.0)
+
+
+def _parameters(task: TaskRuns) -> Finding:
+    stated = {label: [run.costs.get("parameters") for run in runs] for label, runs in task.methods.items()}
+    return _budget("parameters", task.name, "unequal numbers of parameters", stated, MATCHED)
+
+
+def _budget(kind: Kind, where: str, what: str, stated: Mapping[str, Sequence[Any]], within: float) -> Finding:
+    """Whether all state the same, up to a ratio; unknown where one does not state it.
+
+    Words are given where budgets differ, and where only some are stated.
+    """
+    values = [value for some in stated.values() for value in some]
+    known = [value for value in values if value is not None]
+    if all(isinstance(value, (int, float)) for value in known):
+        equal = not known or max(known) <= within * min(known)
+    else:
+        equal = len(set(map(str, known))) == 1
+    said = ", ".join(f"{label} {' and '.join(sorted(set(map(_said, v))))}" for label, v in stated.items())
+    uneven = not equal or 0 < len(known) < len(values)
+    severity = "unknown" if len(known) < len(values) else "kept" if equal else "broken"
+    return Finding(kind, where, f"{what} ({said})" if uneven else "", severity, stated)
+
+
+def _said(value: Any) -> str:
+    if value is None:
+        return "not stated"
+    return f"{value:,.0f}" if isinstance(value, (int, float)) else str(value)
+
+
+def _settings(tasks: Sequence[TaskRuns]) -> list[Finding]:
+    found = []
+    for label in dict.fromkeys(label for task in tasks for label in task.methods):
+        settings = [runs[0].settings for task in tasks if (runs := task.methods.get(label))]
+        names = [name for name in differing(settings) if name != "total_steps"]  # the budgets say it
+        what = f"settings differ between tasks ({', '.join(names)})" if names else ""
+        found.append(Finding("settings", label, what, "broken" if names else "kept", {label: names}))
+    return found
+
+
+def _origin(tasks: Sequence[TaskRuns]) -> list[Finding]:
+    runs = [run for task in tasks for run in task.records]
+    versions = sorted({run.version for run in runs})
+    what = f"trained by different versions of qflock: {', '.join(versions)}" if len(versions) > 1 else ""
+    found = [Finding("versions", "", what, "broken" if what else "kept", {"": versions})]
+    commits = list({run.commit: None for run in runs})
+    stated = {"": commits}
+    if commits == [None]:
+        return [*found, Finding("checkout", "", "the runs do not know their commit", "unknown", stated)]
+    clean = len(commits) == 1 and not any(str(commit).endswith("-dirty") for commit in commits)
+    what = "" if clean else "not from one clean checkout"
+    return [*found, Finding("checkout", "", what, "kept" if clean else "broken", stated)]

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.transforms import ScaledTranslation
 
+from qflock.evidence import metrics
 from qflock.evidence.comparison.statistics import Interval
 from qflock.evidence.comparison.table import Comparison, Reference, Table
 from qflock.evidence.figures import style
@@ -24,15 +25,6 @@ from qflock.evidence.figures import style
 LEADER = 8
 """Points from the axes up to the names of reference lines."""
 DASHES: tuple[Any, ...] = ("solid", (0, (5, 1.5)), (0, (1.5, 1.2)))  # once the colours are used up
-WORDS = {
-    "discounted_mean": "discounted return",
-    "return_mean": "return",
-    "return_min": "lowest return",
-    "return_max": "highest return",
-    "return_std": "standard deviation of returns",
-    "length_mean": "episode length",
-    "solved": "share solved",
-}
 ESTIMATES = {
     "score": "Interquartile mean",
     "median": "Median",
@@ -76,7 +68,7 @@ class _Looks:
             method: (style.CYCLE[i % len(style.CYCLE)], DASHES[i // len(style.CYCLE) % len(DASHES)])
             for i, method in enumerate(methods)
         }
-        self.word = WORDS.get(comparison.metric, comparison.metric)
+        self.word = metrics.of(comparison.metric).word
 
     def estimates(self, table: Table) -> Figure:
         """The aggregate estimates of one table, a panel each."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from qflock.evidence.comparison.statistics import Interval
 from qflock.evidence.comparison.survival import TimeToScore
-from qflock.evidence.records import COSTS
+from qflock.evidence.metrics import COSTS
 
 INTERVALS = ("score", "mean", "median", "optimality_gap", "improvement", "difference")
 
@@ -84,7 +84,7 @@ class Table:
         name: the task's, or ``all tasks``.
         tasks: names of the tasks behind it, the columns of ``Row.scores``.
         normalised: scores have random play at 0 and the oracle at 1.
-        less_is_better: the oracle's score lies below random play's.
+        less_is_better: as the references say, see `metrics.sign`.
         evaluation: mode and episodes of the final evaluation.
         rows: methods in the order given.
         references: reference policies in the environment's order.
@@ -105,6 +105,12 @@ class Table:
     thresholds: np.ndarray
     profiles: dict[str, Interval]
     curves: dict[str, Curve]
+
+    @property
+    def decimals(self) -> int:
+        """Digits after the point that tell scores apart: 3 for scores up to about 1, none for thousands."""
+        known = [abs(float(row.score.value)) for row in self.rows] + [abs(r.score) for r in self.references]
+        return next((digits for digits, most in ((3, 1.5), (2, 100), (1, 1000)) if max(known) < most), 0)
 
 
 @dataclass(frozen=True)

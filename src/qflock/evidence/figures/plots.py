@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 
+from qflock.evidence import metrics
 from qflock.evidence.figures import style
 from qflock.files import csv_log
 from qflock.runs.folder import RunFolder
@@ -25,14 +26,14 @@ class Panel(NamedTuple):
 
     Attributes:
         title: heading of the panel.
-        left: columns on the left axis, with the names they are shown under.
+        left: columns on the left axis.
         right: the same for a second axis.
         logarithmic: whether a wide positive range is drawn on a logarithmic axis.
     """
 
     title: str
-    left: tuple[tuple[str, str], ...]
-    right: tuple[tuple[str, str], ...] = ()
+    left: tuple[str, ...]
+    right: tuple[str, ...] = ()
     logarithmic: bool = False
 
 
@@ -47,32 +48,28 @@ class Clock(NamedTuple):
 # In order of precedence; the first three of which the log has a column follow the panel of returns.
 # A family of algorithms adds its own here.
 PANELS = (
-    Panel("Loss", (("loss", "loss"),), logarithmic=True),
-    Panel("Q-values", (("q_value", "mean Q-value"),)),
-    Panel("Exploration and TD error", (("epsilon", "epsilon"),), (("td_error", "TD error"),)),
-    Panel("Policy loss", (("policy_loss", "policy loss"),)),
-    Panel("Value loss", (("value_loss", "value loss"),), logarithmic=True),
-    Panel(
-        "Entropy",
-        (("entropy", "entropy, normalised"), ("entropy_floor", "its floor")),
-        (("alpha", "entropy weight"), ("floor_share", "share of states at the floor")),
-    ),
-    Panel("Acceptance", (("acceptance", "accepted"), ("swap_rate", "swapped")), (("sigma", "sigma"),)),
-    Panel("Best and mean of the chains", (("best", "best"), ("mean", "mean"))),
-    Panel("Inverse temperature", (("beta", "beta"),)),
-)  # fmt: skip
-RETURNS = (  # in the training log, in the evaluations, and the word for both
-    ("episode_return", "discounted_mean", "discounted"),
-    ("episode_return_undiscounted", "return_mean", "undiscounted"),
+    Panel("Loss", ("loss",), logarithmic=True),
+    Panel("Q-values", ("q_value",)),
+    Panel("Exploration and TD error", ("epsilon",), ("td_error",)),
+    Panel("Policy loss", ("policy_loss",)),
+    Panel("Value loss", ("value_loss",), logarithmic=True),
+    Panel("Entropy", ("entropy", "entropy_floor"), ("alpha", "floor_share")),
+    Panel("Acceptance", ("acceptance", "swap_rate"), ("sigma",)),
+    Panel("Best and mean of the chains", ("best", "mean")),
+    Panel("Inverse temperature", ("beta",)),
+)
+RETURNS = (  # in the training log, and in the evaluations
+    ("episode_return", "discounted_mean"),
+    ("episode_return_undiscounted", "return_mean"),
 )
 CLOCKS = (
-    ("env_step", "environment steps"),
+    ("env_step", metrics.of("env_steps").word),
     ("step", "steps"),
     ("update", "updates"),
     ("episode", "episodes"),
 )
 SCHEDULES = {"epsilon", "sigma", "beta"}  # set, not measured: an average would only round their corners
-NOT_DRAWN = {"seed", "chain", "seconds", *(name for name, _ in CLOCKS), *(name for name, _, _ in RETURNS)}
+NOT_DRAWN = {"seed", "chain", "seconds", *(name for name, _ in CLOCKS), *(name for name, _ in RETURNS)}
 
 
 def training_plots(
@@ -138,23 +135,23 @@ def _panels(trained: Columns) -> list[Panel]:
     drawable = [name for name in trained if name not in NOT_DRAWN and _drawable(trained, name)]
     chosen = []
     for panel in PANELS:
-        left = tuple(part for part in panel.left if part[0] in drawable)
-        right = tuple(part for part in panel.right if part[0] in drawable)
+        left = tuple(name for name in panel.left if name in drawable)
+        right = tuple(name for name in panel.right if name in drawable)
         if left or right:  # a right axis alone becomes the left one
             chosen.append(panel._replace(left=left or right, right=right if left else ()))
-    shown = {name for panel in chosen for name, _ in (*panel.left, *panel.right)}
-    words = {name: name.replace("_", " ") for name in drawable if name not in shown}
-    return [*chosen, *(Panel(word.capitalize(), ((name, word),)) for name, word in words.items())][:3]
+    shown = {name for panel in chosen for name in (*panel.left, *panel.right)}
+    others = [name for name in drawable if name not in shown]
+    return [*chosen, *(Panel(metrics.of(name).word.capitalize(), (name,)) for name in others)][:3]
 
 
 def _draw_returns(
     axes: Axes, clock: Clock, trained: Columns, evaluated: Columns, references: Mapping[str, float]
 ) -> None:
-    name, greedy, word = next(
+    name, greedy = next(
         (r for r in RETURNS if _drawable(trained, r[0]) or _drawable(evaluated, r[1])), RETURNS[0]
     )
     style.heading(axes, "Return")
-    axes.set_ylabel(f"{word} return of an episode", fontsize=style.LABEL)
+    axes.set_ylabel(f"{metrics.of(name).word} return of an episode", fontsize=style.LABEL)
     _draw_column(axes, clock, trained, name, style.BLUE, "training")
     if seeds := _by_seed(evaluated, greedy, clock):
         x, mean, low, high = _over_seeds(seeds)
@@ -175,21 +172,25 @@ def _draw_returns(
 def _draw_panel(axes: Axes, clock: Clock, panel: Panel, trained: Columns) -> None:
     style.heading(axes, panel.title)
     colours = iter(style.CYCLE)
-    for name, label in panel.left:
-        _draw_column(axes, clock, trained, name, next(colours), label)
-    if panel.logarithmic and _spans_decades(trained, panel.left[0][0]):
+    for name in panel.left:
+        _draw_column(axes, clock, trained, name, next(colours), metrics.of(name).word)
+    if panel.logarithmic and _spans_decades(trained, panel.left[0]):
         axes.set_yscale("log")
-    axes.set_ylabel(", ".join(label for _, label in panel.left), fontsize=style.LABEL, parse_math=False)
+    axes.set_ylabel(_words(panel.left), fontsize=style.LABEL, parse_math=False)
     twins = []
     if panel.right:
         twin = style.right_axis(axes, style.CYCLE[0], style.CYCLE[len(panel.left)])
-        for name, label in panel.right:
-            _draw_column(twin, clock, trained, name, next(colours), label)
-        twin.set_ylabel(", ".join(label for _, label in panel.right), fontsize=style.LABEL, parse_math=False)
+        for name in panel.right:
+            _draw_column(twin, clock, trained, name, next(colours), metrics.of(name).word)
+        twin.set_ylabel(_words(panel.right), fontsize=style.LABEL, parse_math=False)
         twins.append(twin)
     if max(len(panel.left), len(panel.right)) > 1:
         style.legend(axes, *twins)
     style.steps_axis(axes, clock.end, clock.word)
+
+
+def _words(names: Sequence[str]) -> str:
+    return ", ".join(metrics.of(name).word for name in names)
 
 
 def _draw_column(axes: Axes, clock: Clock, columns: Columns, name: str, colour: str, label: str) -> None:

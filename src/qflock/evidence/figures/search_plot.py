@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from qflock.algorithms.qmarl import history
+from qflock.evidence import metrics, records
 from qflock.evidence.figures import style
 from qflock.files import csv_log
 from qflock.runs import summaries
@@ -75,19 +76,18 @@ def race_plot(runs: Mapping[str, Path], target: Path) -> Path:
         CannotWrite: the picture cannot be written.
     """
     figure, panels = style.figure(1, 2, (12.0, 4.6))
-    for axes, cost, title in zip(
-        panels, ("seconds_per_seed", "circuit_evaluations"), ("Seconds", "Circuit evaluations"), strict=True
-    ):
-        style.heading(axes, f"Best policy found, by {title.lower()}")
+    for axes, cost in zip(panels, ("seconds", "circuit_evaluations"), strict=True):
+        word = metrics.of(cost).word
+        style.heading(axes, f"Best policy found, by {word}")
         for (name, path), colour in zip(runs.items(), cycle(style.CYCLE)):
             run = RunFolder(path)
-            spent = summaries.read(run).get(cost)
+            spent = records.costs(summaries.read(run)).get(cost)
             if spent is None:
                 continue
             share, best = _best_so_far(run)
             axes.plot(share * spent, best, color=colour, linewidth=1.8, label=name)
         axes.set_xscale("log")
-        axes.set_xlabel(title.lower(), fontsize=style.LABEL)
+        axes.set_xlabel(word, fontsize=style.LABEL)
         axes.set_ylabel("undiscounted return, greedy", fontsize=style.LABEL)
     panels[0].legend(fontsize=style.SMALL, frameon=False, loc="upper left")
     figure.tight_layout()

@@ -12,6 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from qflock.evidence import metrics
 from qflock.files.storage import replacing
 
 # Okabe and Ito's colours, told apart by colour-blind readers and in print
@@ -31,14 +32,19 @@ def figure(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure, 
         rows, columns: of the grid of axes.
         size: width and height in inches.
     """
-    made = Figure(figsize=size, dpi=DOTS_PER_INCH, facecolor="white")
-    FigureCanvasAgg(made)
-    axes = [dress(made.add_subplot(rows, columns, i + 1)) for i in range(rows * columns)]
-    return made, axes
+    empty = Figure(figsize=size, dpi=DOTS_PER_INCH, facecolor="white")
+    FigureCanvasAgg(empty)
+    axes = [dress(empty.add_subplot(rows, columns, i + 1)) for i in range(rows * columns)]
+    return empty, axes
 
 
 def right_axis(axes: Axes, left_colour: str, right_colour: str) -> Axes:
-    """A second y axis; the numbers of both take the colours of their curves."""
+    """A second y axis; the numbers of both take the colours of their curves.
+
+    Args:
+        axes: that get it.
+        left_colour, right_colour: of the curves on each.
+    """
     twin = dress(axes.twinx())
     twin.grid(False)
     twin.spines["right"].set(visible=True, linewidth=0.7, color=GREY)
@@ -62,13 +68,24 @@ def dress(axes: Axes) -> Axes:
 
 
 def heading(axes: Axes, text: str) -> None:
-    """A panel's title, at its left. The text is shown as it is, never as a formula."""
+    """A panel's title, at its left. The text is shown as it is, never as a formula.
+
+    Args:
+        axes: of the panel.
+        text: the title.
+    """
     title = axes.set_title(text, loc="left", fontsize=TITLE, fontweight="bold", color=BLACK, pad=9)
     title.set_parse_math(False)
 
 
-def steps_axis(axes: Axes, largest: float, what: str = "environment steps") -> None:
-    """An x axis from 0 to ``largest``, in thousands or millions as reads well."""
+def steps_axis(axes: Axes, largest: float, what: str = metrics.of("env_steps").word) -> None:
+    """An x axis from 0 to ``largest``, in thousands or millions as reads well.
+
+    Args:
+        axes: whose x axis it is.
+        largest: number of steps at its end.
+        what: is counted.
+    """
     size, word = next(
         ((s, w) for s, w in ((1e9, "billion "), (1e6, "million "), (1e4, "thousand ")) if largest >= s),
         (1, ""),
@@ -100,6 +117,10 @@ def reference_lines(axes: Axes, references: Mapping[str, float]) -> None:
     """Dashed horizontal lines with their names and values outside the right edge, none on another.
 
     Call it when the axes' limits are final but for these lines; it widens them to hold the lines.
+
+    Args:
+        axes: to draw in.
+        references: heights of the lines by name; what is not finite is left out.
     """
     known = {name: float(value) for name, value in references.items() if math.isfinite(value)}
     if not known:
@@ -123,7 +144,12 @@ def reference_lines(axes: Axes, references: Mapping[str, float]) -> None:
 
 
 def spread(places: Sequence[float], gap: float) -> list[float]:
-    """Move sorted places apart until neighbours are ``gap`` from each other, and no further than needed."""
+    """Move sorted places apart until neighbours are ``gap`` from each other, and no further than needed.
+
+    Args:
+        places: in increasing order.
+        gap: between neighbours, in the places' unit.
+    """
     groups: list[tuple[float, int]] = []  # middle and size of each cluster
     for place in places:
         groups.append((place, 1))
@@ -135,12 +161,16 @@ def spread(places: Sequence[float], gap: float) -> list[float]:
     return [middle + gap * (i - (size - 1) / 2) for middle, size in groups for i in range(size)]
 
 
-def save(made: Figure, path: Path) -> Path:
+def save(drawn: Figure, path: Path) -> Path:
     """Write a figure as PNG, whole or not at all.
+
+    Args:
+        drawn: the figure.
+        path: the file.
 
     Raises:
         CannotWrite: the disk is full or the folder cannot be written.
     """
     with replacing(path) as temporary:
-        made.savefig(temporary, dpi=DOTS_PER_INCH, format="png")
+        drawn.savefig(temporary, dpi=DOTS_PER_INCH, format="png")
     return path

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from qflock.evidence import metrics
 from qflock.evidence.comparison.fairness import TaskRuns
-from qflock.evidence.comparison.figures import WORDS
 from qflock.evidence.comparison.table import Comparison, Table
 from qflock.evidence.records import Record
 
@@ -22,9 +22,14 @@ def methods(comparison: Comparison) -> list[str]:
 
 
 def intervals(comparison: Comparison, table: Table) -> dict[str, Any]:
-    """Each method's interquartile mean with its interval and its seeds' scores."""
+    """Each method's interquartile mean with its interval and its seeds' scores.
+
+    Args:
+        comparison: whose methods' order gives the colours.
+        table: one of its tables.
+    """
     order = methods(comparison)
-    word = WORDS.get(comparison.metric, comparison.metric)
+    word = metrics.of(comparison.metric).word
     return {
         "kind": "intervals",
         "label": f"interquartile mean of the {'normalised ' if table.normalised else ''}{word}",
@@ -71,8 +76,8 @@ def curves(comparison: Comparison, table: Table, task: TaskRuns, metric: str) ->
         return None
     return {
         "kind": "lines",
-        "x": "environment steps",
-        "y": WORDS.get(metric, metric.replace("_", " ")),
+        "x": metrics.of("env_steps").word,
+        "y": metrics.of(metric).word,
         "zero": True,
         "series": series,
         "lines": [{"name": one.name, "value": _plain(one.score)} for one in table.references],
@@ -80,7 +85,12 @@ def curves(comparison: Comparison, table: Table, task: TaskRuns, metric: str) ->
 
 
 def profiles(comparison: Comparison, table: Table) -> dict[str, Any] | None:
-    """The share of runs better than each score; None where no method has two runs."""
+    """The share of runs better than each score; None where no method has two runs.
+
+    Args:
+        comparison: whose methods' order gives the colours.
+        table: one of its tables.
+    """
     if all(row.scores.size < 2 for row in table.rows):
         return None
     order = methods(comparison)
@@ -89,27 +99,27 @@ def profiles(comparison: Comparison, table: Table) -> dict[str, Any] | None:
             "name": name,
             "look": order.index(name),
             "x": _plain(table.thresholds),
-            "y": _plain(found.value),
-            "low": _plain(found.low),
-            "high": _plain(found.high),
+            "y": _plain(profile.value),
+            "low": _plain(profile.low),
+            "high": _plain(profile.high),
             "seeds": [],
         }
-        for name, found in table.profiles.items()
+        for name, profile in table.profiles.items()
     ]
     worse = "less" if table.less_is_better else "more"
-    word = WORDS.get(comparison.metric, comparison.metric)
+    word = metrics.of(comparison.metric).word
     score = f"score, {word}" if not table.normalised else f"normalised score, {word}"
     y = f"share of runs with {worse} than that"
     return {"kind": "lines", "x": score, "y": y, "zero": False, "series": series, "lines": []}
 
 
 def _seeds(run: Record, metric: str) -> list[dict[str, Any]]:
-    found = []
+    lines = []
     for seed, (steps, columns) in run.curves.items():
         if metric in columns:
             keep = _thinned(len(steps))
-            found.append({"seed": seed, "x": _plain(steps[keep]), "y": _plain(columns[metric][keep])})
-    return found
+            lines.append({"seed": seed, "x": _plain(steps[keep]), "y": _plain(columns[metric][keep])})
+    return lines
 
 
 def _thinned(length: int) -> Any:
@@ -125,7 +135,12 @@ def _plain(values: Any) -> Any:
 
 
 def shown_metrics(comparison: Comparison, records: Sequence[Record]) -> list[str]:
-    """What curves are worth a look: the score, then what else every seed was evaluated by."""
+    """What curves are worth a look: the score, then what else every seed was evaluated by.
+
+    Args:
+        comparison: which metric is the score.
+        records: the runs behind it.
+    """
     every = [columns for run in records for _, columns in run.curves.values()]
     wanted = dict.fromkeys([comparison.metric, "discounted_mean", "return_mean", "solved", "length_mean"])
     known = lambda name: bool(every) and all(name in c and np.isfinite(c[name]).all() for c in every)

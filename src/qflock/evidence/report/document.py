@@ -13,16 +13,17 @@ from xml.etree.ElementTree import Element
 
 from qflock.core.errors import UserError
 from qflock.core.version import __version__
-from qflock.evidence import pages, records
+from qflock.evidence import metrics, pages, records
 from qflock.evidence.comparison import fairness
+from qflock.evidence.comparison import tasks as comparison_tasks
 from qflock.evidence.comparison.compare import compare
-from qflock.evidence.comparison.figures import WORDS
+from qflock.evidence.comparison.fairness import TaskRuns
 from qflock.evidence.comparison.table import Comparison, Table
 from qflock.evidence.report import charts as report_charts
 from qflock.evidence.report import rules
 from qflock.evidence.report import runs as report_runs
 from qflock.evidence.report import tables as report_tables
-from qflock.evidence.report.elements import decimals, element, number, to_html
+from qflock.evidence.report.elements import element, number, to_html
 from qflock.files.storage import write_text
 from qflock.runs import folder
 
@@ -75,22 +76,22 @@ def write(
         CannotWrite: the disk is full or the folder cannot be written.
     """
     comparison = compare(runs, metric, baseline, split, target)
-    found = [records.read(run) for run in comparison.runs]
-    tasks = fairness.sort(found, split)
-    facts = [folder.open_run(record.path).read_hparams() for record in found]
+    read = [records.read(run) for run in comparison.runs]
+    tasks = comparison_tasks.sort(read, split)
+    facts = [folder.open_run(record.path).read_hparams() for record in read]
     page = Page({}, [], [])
     page.sections["Scores"] = _scores(page, comparison)
-    page.sections["Curves"] = _curves(page, comparison, tasks, found, split)
+    page.sections["Curves"] = _curves(page, comparison, tasks, read, split)
     page.sections["Replays"] = _replays(page, tasks, replays)
-    page.sections["House rules"] = [report_runs.rules(rules.rules(comparison, tasks, facts))]
+    page.sections["House rules"] = [report_runs.rules(rules.rules(fairness.judge(tasks, metric)))]
     if (notes := report_runs.notes(comparison.notes)) is not None:
         page.sections["House rules"].append(notes)
-    origins = [element("h3", "Where it comes from"), report_runs.origins(found, facts)]
+    origins = [element("h3", "Where it comes from"), report_runs.origins(read, facts)]
     page.sections["What was run"] = [*report_runs.settings(tasks), *origins]
     again = [shlex.join(["qflock", "compare", *map(str, runs)]), *([command] if command else [])]
-    page.sections["Commands"] = report_runs.commands(found, facts, again)
+    page.sections["Commands"] = report_runs.commands(read, facts, again)
     heading = title or _title(comparison)
-    write_text(path, _html(page, heading, _about(comparison, found)))
+    write_text(path, _html(page, heading, _about(comparison, read)))
     return comparison
 
 
@@ -115,43 +116,43 @@ def _html(page: Page, title: str, about: str) -> str:
 
 def _title(comparison: Comparison) -> str:
     names = report_charts.methods(comparison)
-    said = ", ".join(names[:-1]) + " and " + names[-1] if len(names) > 1 else names[0]
+    listed = ", ".join(names[:-1]) + " and " + names[-1] if len(names) > 1 else names[0]
     where = comparison.tables[0].name if len(comparison.tables) == 1 else f"{len(comparison.tables)} tasks"
-    return f"{said if len(names) <= 4 else f'{len(names)} methods'} on {where}"
+    return f"{listed if len(names) <= 4 else f'{len(names)} methods'} on {where}"
 
 
-def _about(comparison: Comparison, found: Sequence[records.Record]) -> str:
-    seeds = sum(len(record.final) for record in found)
-    word = WORDS.get(comparison.metric, comparison.metric)
-    runs = f"{len(found)} run{'s' * (len(found) != 1)} with {seeds} seed{'s' * (seeds != 1)} in all"
-    return f"{runs}; score: {word} of the final evaluation; baseline: {comparison.baseline}."
+def _about(comparison: Comparison, runs: Sequence[records.Record]) -> str:
+    seeds = sum(len(record.final) for record in runs)
+    word = metrics.of(comparison.metric).word
+    counts = f"{len(runs)} run{'s' * (len(runs) != 1)} with {seeds} seed{'s' * (seeds != 1)} in all"
+    return f"{counts}; score: {word} of the final evaluation; baseline: {comparison.baseline}."
 
 
 def _scores(page: Page, comparison: Comparison) -> list[Element]:
-    made: list[Element | None] = []
+    elements: list[Element | None] = []
     for table in comparison.all_tables:
-        made.append(element("h3", table.name) if len(comparison.all_tables) > 1 else None)
+        elements.append(element("h3", table.name) if len(comparison.all_tables) > 1 else None)
         data = report_charts.intervals(comparison, table)
-        made.append(page.chart(data, aria_label=f"scores on {table.name}"))
-        made.append(report_tables.scores(comparison, table))
+        elements.append(page.chart(data, aria_label=f"scores on {table.name}"))
+        elements.append(report_tables.scores(comparison, table))
         times = report_tables.times(table)
         if times is not None and table.target is not None:
-            head = f"Time to {number(table.target, decimals(table))}"
-            made.append(element("details", element("summary", head), times))
+            head = f"Time to {number(table.target, table.decimals)}"
+            elements.append(element("details", element("summary", head), times))
         if not table.normalised:
-            made.append(element("details", element("summary", "Every seed"), report_tables.seeds(table)))
-    return [one for one in made if one is not None]
+            elements.append(element("details", element("summary", "Every seed"), report_tables.seeds(table)))
+    return [one for one in elements if one is not None]
 
 
 def _curves(
     page: Page,
     comparison: Comparison,
-    tasks: Sequence[fairness.TaskRuns],
-    found: Sequence[records.Record],
+    tasks: Sequence[TaskRuns],
+    runs: Sequence[records.Record],
     split: Sequence[str],
 ) -> list[Element]:
-    made: list[Element] = []
-    for metric in report_charts.shown_metrics(comparison, found):
+    elements: list[Element] = []
+    for metric in report_charts.shown_metrics(comparison, runs):
         if metric == comparison.metric:
             tables = comparison.tables
         else:
@@ -166,12 +167,12 @@ def _curves(
         if not charts:
             continue
         if metric == comparison.metric:
-            made += charts
+            elements += charts
         else:
-            head = WORDS.get(metric, metric.replace("_", " "))
-            made.append(element("details", element("summary", head.capitalize()), *charts))
-    made += _profiles(page, comparison)
-    return made
+            head = metrics.of(metric).word
+            elements.append(element("details", element("summary", head.capitalize()), *charts))
+    elements += _profiles(page, comparison)
+    return elements
 
 
 def _profiles(page: Page, comparison: Comparison) -> list[Element]:
@@ -185,7 +186,7 @@ def _profiles(page: Page, comparison: Comparison) -> list[Element]:
     return [element("details", element("summary", "Performance profile"), *charts)] if charts else []
 
 
-def _replays(page: Page, tasks: Sequence[fairness.TaskRuns], episodes: int) -> list[Element]:
+def _replays(page: Page, tasks: Sequence[TaskRuns], episodes: int) -> list[Element]:
     if episodes < 1:
         return []
     from qflock.evidence.replay import page as replay

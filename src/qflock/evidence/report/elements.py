@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 from qflock.evidence.comparison.statistics import Interval
-from qflock.evidence.comparison.table import Table
+from qflock.evidence.metrics import percent
 from qflock.runs.train.curve import quantity
 
 NOTHING = "\N{EN DASH}"
@@ -17,17 +17,23 @@ MINUS = "\N{MINUS SIGN}"
 
 
 def element(tag: str, *contents: Element | str | None, **attributes: str) -> Element:
-    """An element. Strings become text; ``class_`` stands for ``class``, ``data_x`` for ``data-x``."""
+    """An element. Strings become text; ``class_`` stands for ``class``, ``data_x`` for ``data-x``.
+
+    Args:
+        tag: its name.
+        contents: elements and text, in order; None is left out.
+        attributes: by name.
+    """
     named = {name.rstrip("_").replace("_", "-"): value for name, value in attributes.items()}
-    made = Element(tag, named)
+    parent = Element(tag, named)
     for content in contents:
         if isinstance(content, Element):
-            made.append(content)
-        elif content is not None and len(made):
-            made[-1].tail = (made[-1].tail or "") + content
+            parent.append(content)
+        elif content is not None and len(parent):
+            parent[-1].tail = (parent[-1].tail or "") + content
         elif content is not None:
-            made.text = (made.text or "") + content
-    return made
+            parent.text = (parent.text or "") + content
+    return parent
 
 
 def to_html(elements: Iterable[Element]) -> str:
@@ -60,33 +66,40 @@ def table(heads: Sequence[str | Element], rows: Iterable[Sequence[Any]], *, labe
     )  # fmt: skip
 
 
-def decimals(shown: Table) -> int:
-    """Digits after the point that tell scores apart: 3 for scores up to about 1, none for thousands."""
-    known = [abs(float(row.score.value)) for row in shown.rows] + [abs(r.score) for r in shown.references]
-    return next((digits for digits, most in ((3, 1.5), (2, 100), (1, 1000)) if max(known) < most), 0)
-
-
 def number(value: Any, digits: int, sign: str = "") -> str:
-    """A number with a true minus; a dash where there is none."""
+    """A number with a true minus; a dash where there is none.
+
+    Args:
+        value: what `float` takes, or None.
+        digits: after the point.
+        sign: "+" to show it of positive numbers too.
+    """
     if value is None or not math.isfinite(float(value)):
         return NOTHING
     return f"{float(value):{sign}.{digits}f}".replace("-", MINUS)
 
 
-def interval(found: Interval | None, digits: int, sign: str = "", strong: bool = False) -> list[Any]:
-    """An estimate, and below it the ends of its interval."""
-    if found is None:
+def interval(estimate: Interval | None, digits: int, sign: str = "", strong: bool = False) -> list[Any]:
+    """An estimate, and below it the ends of its interval.
+
+    Args:
+        estimate: None for a dash.
+        digits: after the point.
+        sign: "+" to show it of a positive estimate too.
+        strong: whether the estimate is emphasised.
+    """
+    if estimate is None:
         return [NOTHING]
-    value = number(found.value, digits, sign)
+    value = number(estimate.value, digits, sign)
     ends = NOTHING
-    if math.isfinite(float(found.low)):
-        ends = f"{number(found.low, digits)} to {number(found.high, digits)}"
+    if math.isfinite(float(estimate.low)):
+        ends = f"{number(estimate.low, digits)} to {number(estimate.high, digits)}"
     return [element("b", value) if strong else value, element("small", ends)]
 
 
 def share(value: float | None) -> str:
     """A share as percents."""
-    return NOTHING if value is None or not math.isfinite(value) else f"{100 * value:.1f} %"
+    return NOTHING if value is None or not math.isfinite(value) else percent(value)
 
 
 def count(value: float | None) -> str:

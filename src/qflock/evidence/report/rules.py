@@ -1,169 +1,152 @@
-"""The house rules of a fair comparison, and whether runs keep them: met, not met, or not to be told."""
+"""The house rules of a fair comparison as a report lists them: met, not met, or not to be told.
+
+``comparison.fairness`` judges; here its findings on all tasks become one line a rule.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
 
-from qflock.evidence.comparison.fairness import FEW_SEEDS, TaskRuns
-from qflock.evidence.comparison.table import Comparison
-from qflock.evidence.records import Record
+from qflock.evidence.comparison.fairness import FEW_SEEDS
+from qflock.evidence.comparison.finding import Finding, Kind
 from qflock.runs.train.curve import quantity
-
-MATCHED = 1.1
-"""Parameters count as matched where the most are no more than this many times the fewest."""
-ROUNDING = 1.01
-"""Step budgets count as equal within this: runs end with whole updates."""
 
 
 class Rule(NamedTuple):
     """Attributes:
     name: what is asked for.
     met: None where the runs do not say.
-    said: what was found.
+    detail: what was found, in words.
     """
 
     name: str
     met: bool | None
-    said: str
+    detail: str
 
 
-def rules(
-    comparison: Comparison, tasks: Sequence[TaskRuns], facts: Sequence[Mapping[str, Any]]
-) -> list[Rule]:
+class Words(Protocol):
+    """Puts a value into words."""
+
+    def __call__(self, value: Any, /) -> str: ...
+
+
+class Detail(Protocol):
+    """Puts the findings of one rule, on all tasks, into words."""
+
+    def __call__(self, findings: Sequence[Finding]) -> str: ...
+
+
+def rules(findings: Sequence[Finding]) -> list[Rule]:
     """All rules, in the order of their weight.
 
     Args:
-        comparison: of the runs.
-        tasks: the same runs, sorted.
-        facts: what each run's ``configs/hparams.json`` says.
+        findings: as `fairness.judge` gives them. Rules on pairs of methods are left out where no task has
+            two, the one on all tasks where there is one task.
     """
-    several = any(len(task.methods) > 1 for task in tasks)
-    found = [_seeds(tasks)]
-    if several:
-        found += [_paired(tasks), _steps(tasks), _tuning(tasks), _parameters(tasks)]
-    found += [_references(comparison), _evaluation(tasks)]
-    if len(tasks) > 1:
-        found.append(_same_settings(tasks))
-    return [*found, _origin(facts)]
+    tasks = [finding for finding in findings if finding.kind == "seeds"]
+    left_out = set[str]() if any(len(task.stated) > 1 for task in tasks) else {*ON_PAIRS}
+    left_out |= set() if len(tasks) > 1 else {"settings"}
+    judged = []
+    for kinds, name, detail in RULES:
+        own = [finding for finding in findings if finding.kind in kinds]
+        if own and not left_out.intersection(kinds):
+            judged.append(Rule(name, _met(own), detail(findings=own)))
+    return judged
 
 
-def _seeds(tasks: Sequence[TaskRuns]) -> Rule:
-    known = _by_method(tasks, lambda runs: [sum(len(run.final) for run in runs)])
-    few = any(n < FEW_SEEDS for counts in known.values() for n in counts)
-    return Rule(f"At least {FEW_SEEDS} seeds for every method", not few, _list(known, str))
+def _met(findings: Sequence[Finding]) -> bool | None:
+    severities = {finding.severity for finding in findings}
+    return None if "unknown" in severities else severities == {"kept"}
 
 
-def _paired(tasks: Sequence[TaskRuns]) -> Rule:
-    for task in tasks:
-        sets = {label: {seed for run in runs for seed in run.final} for label, runs in task.methods.items()}
-        if len(set(map(frozenset, sets.values()))) > 1:
-            said = "; ".join(f"{label}: {_numbers(seeds)}" for label, seeds in sets.items())
-            return Rule("The same seeds for every method", False, f"{task.name}: {said}")
-    every = {seed for task in tasks for run in task.records for seed in run.final}
-    return Rule("The same seeds for every method", True, f"seeds {_numbers(every)}")
+def _seeds(findings: Sequence[Finding]) -> str:
+    return _by_method(findings, str)
 
 
-def _steps(tasks: Sequence[TaskRuns]) -> Rule:
-    name = "Equal budgets of environment steps"
-    known = _by_method(tasks, lambda runs: [run.costs.get("env_steps") for run in runs])
-    if any(value is None for values in known.values() for value in values):
-        return Rule(name, None, "not every run states its steps")
-    equal = all(_within(_all(task, "env_steps"), ROUNDING) for task in tasks)
-    return Rule(name, equal, _list(known, quantity))
+def _pairing(findings: Sequence[Finding]) -> str:
+    for task in findings:
+        if task.severity != "kept":
+            seeds = "; ".join(f"{label}: {_numbers(some)}" for label, some in task.stated.items())
+            return f"{task.where}: {seeds}"
+    every = {seed for task in findings for some in task.stated.values() for seed in some}
+    return f"seeds {_numbers(sorted(every))}"
 
 
-def _tuning(tasks: Sequence[TaskRuns]) -> Rule:
-    name = "Equal budgets for finding settings"
-    known = _by_method(tasks, lambda runs: [run.tuning_budget for run in runs])
-    if any(value is None for values in known.values() for value in values):
-        silent = [label for label, values in known.items() if any(value is None for value in values)]
-        return Rule(name, None, f"not stated by {', '.join(silent)}")
-    equal = len({str(value) for values in known.values() for value in values}) == 1
-    return Rule(name, equal, _list(known, str))
+def _steps(findings: Sequence[Finding]) -> str:
+    return "not every run states its steps" if _met(findings) is None else _by_method(findings, quantity)
 
 
-def _parameters(tasks: Sequence[TaskRuns]) -> Rule:
-    name = "Matched numbers of parameters"
-    known = _by_method(tasks, lambda runs: [run.costs.get("parameters") for run in runs])
-    if any(value is None for values in known.values() for value in values):
-        return Rule(name, None, "not every run states its parameters")
-    matched = all(_within(_all(task, "parameters"), MATCHED) for task in tasks)
-    return Rule(name, matched, f"that execution needs: {_list(known, quantity)}")
+def _tuning(findings: Sequence[Finding]) -> str:
+    silent = [label for label, budgets in _merged(findings).items() if None in budgets]
+    return f"not stated by {', '.join(silent)}" if silent else _by_method(findings, str)
 
 
-def _references(comparison: Comparison) -> Rule:
-    lacking = [
-        table.name
-        for table in comparison.tables
-        if not {"oracle", "random"} <= {reference.name for reference in table.references}
-    ]
-    said = f"missing on {', '.join(lacking)}" if lacking else "on every task"
-    return Rule("Oracle and random play beside every score", not lacking, said)
+def _parameters(findings: Sequence[Finding]) -> str:
+    if _met(findings) is None:
+        return "not every run states its parameters"
+    return f"that execution needs: {_by_method(findings, quantity)}"
 
 
-def _evaluation(tasks: Sequence[TaskRuns]) -> Rule:
-    kinds = dict.fromkeys(
-        f"{run.evaluation.get('episodes')} {run.evaluation.get('mode')} episodes a seed"
-        for task in tasks
-        for run in task.records
-    )
-    same = "within each task alike" if len(kinds) > 1 else "alike for all"
-    said = f"{' or '.join(kinds)}, {same}, with keys apart from training"
-    return Rule("One way of evaluating, apart from training", True, said)
+def _references(findings: Sequence[Finding]) -> str:
+    lacking = [task.where for task in findings if task.severity != "kept"]
+    return f"missing on {', '.join(lacking)}" if lacking else "on every task"
 
 
-def _same_settings(tasks: Sequence[TaskRuns]) -> Rule:
-    apart: dict[str, list[str]] = {}
-    for label in dict.fromkeys(label for task in tasks for label in task.methods):
-        settings = [runs[0].settings for task in tasks if (runs := task.methods.get(label))]
-        names = dict.fromkeys(name for one in settings for name in one)
-        differ = [n for n in names if n != "total_steps" and len({str(one.get(n)) for one in settings}) > 1]
-        if differ:
-            apart[label] = differ
-    said = "; ".join(f"{label}: {', '.join(names)}" for label, names in apart.items())
-    return Rule("One setting of a method for all tasks", not apart, said or "every method has one")
+def _evaluation(findings: Sequence[Finding]) -> str:
+    ways = dict.fromkeys(way for task in findings for some in task.stated.values() for way in some)
+    worded = [f"{episodes} {mode} episodes a seed" for episodes, mode in ways]
+    same = "within each task alike" if len(worded) > 1 else "alike for all"
+    return f"{' or '.join(worded)}, {same}, with keys apart from training"
 
 
-def _origin(facts: Sequence[Mapping[str, Any]]) -> Rule:
-    name = "One version, from a clean checkout"
-    commits = {str(fact.get("git")) for fact in facts}
-    versions = {str(fact.get("versions", {}).get("qflock")) for fact in facts}
-    said = f"qflock {', '.join(sorted(versions))}; commit {', '.join(sorted(_short(c) for c in commits))}"
-    if commits == {"None"}:
-        return Rule(name, None, f"{said}: the runs do not know their commit")
-    clean = not any(commit.endswith("-dirty") for commit in commits)
-    return Rule(name, clean and len(commits) == len(versions) == 1, said)
+def _settings(findings: Sequence[Finding]) -> str:
+    apart = {f.where: f.stated[f.where] for f in findings if f.severity != "kept"}
+    differing = "; ".join(f"{label}: {', '.join(names)}" for label, names in apart.items())
+    return differing or "every method has one"
 
 
-def _short(commit: str) -> str:
-    return "unknown" if commit == "None" else commit[:10] + "-dirty" * commit.endswith("-dirty")
+def _origin(findings: Sequence[Finding]) -> str:
+    versions, commits = (finding.stated[""] for finding in findings)
+    origin = f"qflock {', '.join(versions)}; commit {', '.join(sorted(map(_short, commits)))}"
+    unknown = [finding.what for finding in findings if finding.severity == "unknown"]
+    return ": ".join([origin, *unknown])
 
 
-def _by_method(
-    tasks: Sequence[TaskRuns], take: Callable[[Sequence[Record]], list[Any]]
-) -> dict[str, list[Any]]:
-    found: dict[str, list[Any]] = {}
-    for task in tasks:
-        for label, runs in task.methods.items():
-            found.setdefault(label, []).extend(take(runs))
-    return found
+ON_PAIRS: tuple[Kind, ...] = ("pairing", "steps", "tuning", "parameters")
+RULES: tuple[tuple[tuple[Kind, ...], str, Detail], ...] = (
+    (("seeds",), f"At least {FEW_SEEDS} seeds for every method", _seeds),
+    (("pairing",), "The same seeds for every method", _pairing),
+    (("steps",), "Equal budgets of environment steps", _steps),
+    (("tuning",), "Equal budgets for finding settings", _tuning),
+    (("parameters",), "Matched numbers of parameters", _parameters),
+    (("references",), "Oracle and random play beside every score", _references),
+    (("evaluation",), "One way of evaluating, apart from training", _evaluation),
+    (("settings",), "One setting of a method for all tasks", _settings),
+    (("versions", "checkout"), "One version, from a clean checkout", _origin),
+)
 
 
-def _all(task: TaskRuns, cost: str) -> list[float]:
-    return [run.costs[cost] for run in task.records]
+def _short(commit: str | None) -> str:
+    return "unknown" if commit is None else commit[:10] + "-dirty" * commit.endswith("-dirty")
 
 
-def _within(values: Sequence[float], times: float) -> bool:
-    return max(values) <= times * min(values)
+def _by_method(findings: Sequence[Finding], words: Words) -> str:
+    stated = _merged(findings).items()
+    return ", ".join(f"{label} {' and '.join(dict.fromkeys(map(words, v)))}" for label, v in stated)
 
 
-def _list(known: Mapping[str, Sequence[Any]], show: Callable[[Any], str]) -> str:
-    return ", ".join(f"{label} {' and '.join(dict.fromkeys(map(show, v)))}" for label, v in known.items())
+def _merged(findings: Sequence[Finding]) -> dict[str, list[Any]]:
+    """What each method stated on all tasks."""
+    stated: dict[str, list[Any]] = {}
+    for task in findings:
+        for label, values in task.stated.items():
+            stated.setdefault(label, []).extend(values)
+    return stated
 
 
-def _numbers(seeds: set[int]) -> str:
-    ordered = sorted(seeds)
-    if len(ordered) > 2 and ordered == list(range(ordered[0], ordered[-1] + 1)):
-        return f"{ordered[0]} to {ordered[-1]}"
-    return ", ".join(map(str, ordered))
+def _numbers(seeds: Sequence[int]) -> str:
+    """Seeds in order, in words."""
+    if len(seeds) > 2 and list(seeds) == list(range(seeds[0], seeds[-1] + 1)):
+        return f"{seeds[0]} to {seeds[-1]}"
+    return ", ".join(map(str, seeds))

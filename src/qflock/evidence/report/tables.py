@@ -6,20 +6,27 @@ import math
 from typing import Any
 from xml.etree.ElementTree import Element
 
+from qflock.evidence import metrics
 from qflock.evidence.comparison.table import Comparison, Reference, Row, Table
-from qflock.evidence.report.elements import NOTHING, count, decimals, element, interval, number, share, table
+from qflock.evidence.report.elements import NOTHING, count, element, interval, number, share, table
 
 
 def scores(comparison: Comparison, shown: Table) -> Element:
-    """A row for each method and reference policy, best known numbers first."""
-    digits, against = decimals(shown), any(row.improvement for row in shown.rows)
+    """A row for each method and reference policy, best known numbers first.
+
+    Args:
+        comparison: which method is the baseline.
+        shown: one of its tables.
+    """
+    digits, against = shown.decimals, any(row.improvement for row in shown.rows)
     heads: list[Any] = ["method", _two("IQM", "95 % interval"), "mean", "median", "gap to oracle"]
     if against:
         heads += [_two("IQM difference", "to baseline"), _two("P(better)", "than baseline")]
     solved = len(heads)
-    heads += ["solved", "parameters", "steps a seed", "seconds a seed"]
+    steps, seconds = (f"{metrics.of(name).head} a seed" for name in ("env_steps", "seconds"))
+    heads += [metrics.of("solved").head, metrics.of("parameters").word, steps, seconds]
     circuits = any("circuit_evaluations" in row.costs for row in shown.rows)
-    heads += ["circuits"] if circuits else []
+    heads += [metrics.of("circuit_evaluations").head] if circuits else []
     rows = [_method(row, comparison.baseline, digits, against, circuits) for row in shown.rows]
     rows += [_reference(one, digits, solved, len(heads)) for one in shown.references]
     return table(heads, rows, label=f"scores on {shown.name}")
@@ -47,7 +54,7 @@ def times(shown: Table) -> Element | None:
 
 def seeds(shown: Table) -> Element:
     """Every seed's final score."""
-    digits = decimals(shown)
+    digits = shown.decimals
     every = sorted({seed for row in shown.rows for seed in row.seeds})
     rows = []
     for row in shown.rows:

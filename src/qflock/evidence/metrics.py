@@ -1,0 +1,139 @@
+"""The one table of metrics: what every number of a run is called, counted in, and which way is better."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from qflock.core.errors import UserError, unknown
+
+Direction = Literal["higher", "lower", "none"]
+Kind = Literal["score", "cost", "measure", "diagnostic"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number that runs have.
+
+    Attributes:
+        name: its column in logs, or its key in a summary.
+        word: what it is called in sentences and along axes.
+        head: the same where there is little room, as above a column.
+        unit: what it is counted in; empty for the task's own unit of reward.
+        direction: which is better; "none" where more is neither better nor worse by itself.
+        kind: "score" for what every evaluation has, "cost" for what a run spends, "measure" for what an
+            environment says of its task, "diagnostic" for what a learner logs while it trains.
+    """
+
+    name: str
+    word: str
+    head: str
+    unit: str
+    direction: Direction
+    kind: Kind
+
+
+def _metric(
+    kind: Kind, name: str, word: str, unit: str = "", direction: Direction = "none", head: str = ""
+) -> Metric:
+    return Metric(name, word, head or word, unit, direction, kind)
+
+
+TABLE = {
+    metric.name: metric
+    for metric in (
+        _metric("score", "discounted_mean", "discounted return", direction="higher", head="discounted"),
+        _metric("score", "return_mean", "return", direction="higher"),
+        _metric("score", "return_min", "lowest return", direction="higher", head="lowest"),
+        _metric("score", "return_max", "highest return", direction="higher", head="highest"),
+        _metric("score", "return_std", "standard deviation of returns", direction="lower", head="std"),
+        _metric("score", "length_mean", "episode length", "steps", head="length"),
+        _metric("measure", "solved", "share solved", "share", "higher", head="solved"),
+        _metric("cost", "parameters", "parameters", "parameters", "lower", head="params"),
+        _metric("cost", "parameters_trained", "trained parameters", "parameters", "lower"),
+        _metric("cost", "env_steps", "environment steps", "steps", "lower", head="steps"),
+        _metric("cost", "circuit_evaluations", "circuit evaluations", "circuits", "lower", head="circuits"),
+        _metric("cost", "seconds", "seconds", "seconds", "lower"),
+        _metric("diagnostic", "episode_return", "discounted", direction="higher"),
+        _metric("diagnostic", "episode_return_undiscounted", "undiscounted", direction="higher"),
+        _metric("diagnostic", "loss", "loss", direction="lower"),
+        _metric("diagnostic", "policy_loss", "policy loss"),
+        _metric("diagnostic", "value_loss", "value loss", direction="lower"),
+        _metric("diagnostic", "q_value", "mean Q-value"),
+        _metric("diagnostic", "td_error", "TD error", direction="lower"),
+        _metric("diagnostic", "epsilon", "epsilon", "share"),
+        _metric("diagnostic", "entropy", "entropy, normalised", "share"),
+        _metric("diagnostic", "entropy_floor", "its floor", "share"),
+        _metric("diagnostic", "alpha", "entropy weight"),
+        _metric("diagnostic", "floor_share", "share of states at the floor", "share"),
+        _metric("diagnostic", "acceptance", "accepted", "share"),
+        _metric("diagnostic", "swap_rate", "swapped", "share"),
+        _metric("diagnostic", "sigma", "sigma"),
+        _metric("diagnostic", "beta", "beta"),
+        _metric("diagnostic", "best", "best", direction="higher"),
+        _metric("diagnostic", "mean", "mean", direction="higher"),
+    )
+}
+SCORES = tuple(metric.name for metric in TABLE.values() if metric.kind == "score")
+"""What every evaluation has; an environment's measures, such as solved, come on top."""
+COSTS = tuple(metric.name for metric in TABLE.values() if metric.kind == "cost")
+NOT_SCORES = ("seed", "env_step", "episodes")
+"""Columns of an evaluation that say which it is, not how good."""
+
+
+def of(name: str) -> Metric:
+    """The metric of a name; one that the table lacks is an environment's own measure, more being better.
+
+    Args:
+        name: a column of a log, or a key of a summary.
+    """
+    return TABLE.get(name) or _metric("measure", name, name.replace("_", " "), direction="higher")
+
+
+def span(references: Mapping[str, float]) -> tuple[float, float] | None:
+    """Scores of random play and of the oracle, where both are known and differ.
+
+    Args:
+        references: scores of reference policies by their names.
+    """
+    random, oracle = references.get("random"), references.get("oracle")
+    return None if random is None or oracle is None or random == oracle else (random, oracle)
+
+
+def sign(name: str, references: Mapping[str, float]) -> float:
+    """1 where more of a metric is better, -1 where less is.
+
+    The references know a task better than any table: if the oracle lies below random play, less is better.
+
+    Args:
+        name: of the metric.
+        references: scores of reference policies by their names, in this metric.
+    """
+    if (ends := span(references)) is not None:
+        return 1.0 if ends[1] > ends[0] else -1.0
+    return -1.0 if of(name).direction == "lower" else 1.0
+
+
+def percent(share: float) -> str:
+    """A share as it is shown everywhere."""
+    return f"{100 * share:.1f} %"
+
+
+def unknown_metric(name: str, columns: Iterable[str]) -> UserError:
+    """The error of a metric that no evaluation has, with the one that may be meant.
+
+    Args:
+        name: as it was asked for.
+        columns: of the evaluations.
+    """
+    return unknown("metric", name, scores_among(columns))
+
+
+def scores_among(columns: Iterable[str]) -> set[str]:
+    """What runs can be scored by: what every evaluation has, and an environment's measures.
+
+    Args:
+        columns: of the evaluations.
+    """
+    return {*SCORES, *columns}.difference(NOT_SCORES)
