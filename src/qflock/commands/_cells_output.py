@@ -14,13 +14,16 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
+from qflock.evidence import metrics
 from qflock.experiments import cell as experiment_cell
 from qflock.experiments.cell import Cell, State
 from qflock.runs.train.curve import quantity
 
 STYLES = {"done": "green", "running": "bold", "waiting": "dim", "started": "dim", "failed": "red"}
 ORDER = ("running", "failed", "done", "started", "waiting")  # of what is shown where there is little room
-NUMBERS = ("seeds", "steps", "return", "score")
+SCORE = metrics.of(metrics.DEFAULT)
+"""Of cells, as they go and at the end."""
+NUMBERS = ("seeds", "steps", SCORE.head, "score")
 ROWS_LEFT = 6  # lines of a terminal that the table does not fill
 WORDS = {"started": "begun"}
 
@@ -37,7 +40,13 @@ class Board:
         self._states: dict[str, State] = {}
 
     def begin(self, title: str, cells: Sequence[Cell], states: dict[str, State]) -> None:
-        """These cells come next."""
+        """These cells come next.
+
+        Args:
+            title: what they are for.
+            cells: all of them, those that are done included.
+            states: how far each is, by name.
+        """
         self.close()
         self._title, self._cells, self._states = title, list(cells), dict(states)
         if self._console is None:
@@ -49,11 +58,17 @@ class Board:
             self._live.start()
 
     def change(self, cell: Cell, state: State, error: str | None = None) -> None:
-        """A cell is running, done or failed."""
+        """A cell is running, done or failed.
+
+        Args:
+            cell: which.
+            state: what it is now.
+            error: why it failed, in one line.
+        """
         self._states[cell.name] = state
         if self._console is None:
-            told = f": {error}" if error else f": {_score(cell)}" if state == "done" else ""
-            self._say(f"{state:8}{cell.name}{told} ({self._counts()})")
+            outcome = f": {error}" if error else f": {_score(cell)}" if state == "done" else ""
+            self._say(f"{state:8}{cell.name}{outcome} ({self._counts()})")
 
     def close(self) -> None:
         """Leave the last table on the screen."""
@@ -72,15 +87,15 @@ class Board:
         return done + (f", {states.count('failed')} failed" if "failed" in states else "")
 
     def _table(self) -> Table:
-        table = _grid("cell", "state", "steps", "return")
+        table = _grid("cell", "state", "steps", SCORE.head)
         table.title, table.title_justify = f"{self._title}  {self._counts()}", "left"
         assert self._console is not None
         for cell in self._shown(max(5, self._console.height - ROWS_LEFT)):
             state = self._states.get(cell.name, "waiting")
-            share = experiment_cell.share_done(cell) if state != "done" else 1.0
+            progress = experiment_cell.progress(cell) if state != "done" else 1.0
             score = _score(cell) if state == "done" else ""
             total = quantity(cell.settings.run.total_steps)
-            row = (escape(cell.name), WORDS.get(state, state), f"{100 * share:.0f} % of {total}", score)
+            row = (escape(cell.name), WORDS.get(state, state), f"{100 * progress:.0f} % of {total}", score)
             table.add_row(*row, style=STYLES[state])
         return table
 
@@ -112,15 +127,15 @@ def show_plan(result: Mapping[str, Any]) -> None:
 
 def show_experiment(result: Mapping[str, Any]) -> None:
     """What an experiment found, and what to type next."""
-    table = _grid("cell", "seeds", "return", "state")
+    table = _grid("cell", "seeds", SCORE.head, "state")
     for cell in result["cells"]:
-        score = cell.get("over_seeds", {}).get("discounted_mean")
+        score = cell.get("over_seeds", {}).get(SCORE.name)
         shown = "-" if score is None else f"{score:.3f}"
         row = (escape(cell["cell"]), str(len(cell["seeds"])), shown, cell["state"])
         table.add_row(*row, style=STYLES[cell["state"]])
     Console().print(table)
-    for found in result["tuning"]:
-        _say_best(found)
+    for tuned in result["tuning"]:
+        _say_best(tuned)
     print(f"\nThe cells are in {result['folder']}/cells, {result['folder']}/results.json lists them.")
     if not result["failures"]:
         print(f"Next: {result['compare']}")
@@ -132,7 +147,10 @@ def show_sweep(result: Mapping[str, Any]) -> None:
         return
     names = list(result["trials"][0]["settings"])
     table = _grid("trial", "score", *names)
-    for trial in sorted(result["trials"], key=lambda t: (t["score"] is None, -(t["score"] or 0.0))):
+    best = result["best"]["score"]
+    for trial in sorted(
+        result["trials"], key=lambda t: (t["score"] is None, abs((t["score"] or 0.0) - best))
+    ):
         score = "-" if trial["score"] is None else f"{trial['score']:.3f}"
         values = [escape(str(trial["settings"][name])) for name in names]
         table.add_row(str(trial["trial"]), score, *values, style="bold" if trial == result["best"] else "")
@@ -145,18 +163,23 @@ def show_sweep(result: Mapping[str, Any]) -> None:
 
 
 def say_failures(failures: Mapping[str, str], folder: Path) -> None:
-    """One line on standard error for each cell that failed."""
+    """One line on standard error for each cell that failed.
+
+    Args:
+        failures: why each failed, by name.
+        folder: of the experiment.
+    """
     for name, error in failures.items():
         print(f"qflock: {name} failed: {' '.join(error.split())}", file=sys.stderr)
     if failures:
         print(f"qflock: their tracebacks are in the folders called logs, under {folder}", file=sys.stderr)
 
 
-def _say_best(found: Mapping[str, Any]) -> None:
-    cost, best = found["cost"], found["best"]
-    said = ", ".join(f"{name} {value}" for name, value in best["settings"].items())
+def _say_best(tuned: Mapping[str, Any]) -> None:
+    cost, best = tuned["cost"], tuned["best"]
+    settings = ", ".join(f"{name} {value}" for name, value in best["settings"].items())
     print(
-        f"{found['sweep']}: {said}; score {best['score']:.3f}, best of {cost['trials']} trials with "
+        f"{tuned['sweep']}: {settings}; score {best['score']:.3f}, best of {cost['trials']} trials with "
         f"{len(cost['seeds'])} seeds from {cost['seeds'][0]} and {cost['steps']:,} steps each"
     )
 
@@ -169,6 +192,6 @@ def _grid(*columns: str) -> Table:
 
 
 def _score(cell: Cell) -> str:
-    """The mean return of a cell that is done."""
+    """The mean score of a cell that is done."""
     content = experiment_cell.summary(cell)
-    return f"{content['over_seeds']['discounted_mean']:.3f}"
+    return f"{content['over_seeds'][SCORE.name]:.3f}"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from qflock.commands import _arguments, _output
 from qflock.commands._arguments import Group
 from qflock.core.errors import UserError
+from qflock.evidence import metrics
 
 if TYPE_CHECKING:
     from qflock.evidence.comparison.table import Comparison
@@ -26,7 +27,7 @@ figures."""
 class Options:
     """What to compare by, and where to write."""
 
-    metric: str = "discounted_mean"
+    metric: str = metrics.DEFAULT
     """Column of the final evaluation that is the score."""
     baseline: str | None = None
     """Method, by its label, that the others are held against; by default that of the first run."""

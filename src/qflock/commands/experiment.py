@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from qflock.commands import _arguments, _output
 from qflock.commands._arguments import Group
@@ -57,8 +56,8 @@ def run(argv: list[str]) -> int:
     from qflock.experiments import run as experiment
 
     stated = experiment_file.read(Path(file))
-    said, where = (options.launcher, "--launcher") if options.launcher else (stated.launcher, file)
-    launcher = launchers.read(said, where)
+    given, where = (options.launcher, "--launcher") if options.launcher else (stated.launcher, file)
+    launcher = launchers.read(given, where)
     failures: dict[str, str] = {}
 
     def work() -> dict[str, Any]:
@@ -75,8 +74,18 @@ def run(argv: list[str]) -> int:
     return int(bool(failures))
 
 
-def stop_well(work: Callable[[], Any], again: str) -> Any:
+class Work(Protocol):
+    """What a command does between reading its options and showing its result."""
+
+    def __call__(self) -> Any: ...
+
+
+def stop_well(work: Work, again: str) -> Any:
     """Do work that may be stopped, and say how to go on with it.
+
+    Args:
+        work: gives the result.
+        again: what goes on with it, in words.
 
     Raises:
         UserError: with code 130, when it was stopped; else what the work raises.

@@ -9,6 +9,7 @@ from pathlib import Path
 from qflock.commands import _arguments, _output
 from qflock.commands._arguments import Group
 from qflock.core.errors import UserError
+from qflock.evidence import metrics
 
 COMMAND = "qflock report RUN"
 ABOUT = """Write one page about finished runs: folders, globs such as 'runs/qmix-*', or an experiment's
@@ -23,7 +24,7 @@ class Options:
 
     out: Path = Path("report.html")
     """The page. Short: -o."""
-    metric: str = "discounted_mean"
+    metric: str = metrics.DEFAULT
     """Column of the final evaluation that is the score."""
     baseline: str | None = None
     """Method, by its label, that the others are held against; by default that of the first run."""

@@ -9,6 +9,7 @@ from typing import Any
 from qflock.commands import _arguments, _output
 from qflock.commands._arguments import Group
 from qflock.core.errors import UserError
+from qflock.evidence import metrics
 
 COMMAND = "qflock results RUN"
 ABOUT = """Keep finished runs as reference results: a JSON file each, with its seeds, settings, versions,
@@ -22,7 +23,7 @@ class Options:
 
     folder: Path = Path("results")
     """Folder of the results."""
-    metric: str = "discounted_mean"
+    metric: str = metrics.DEFAULT
     """Column of the final evaluations that is the score."""
     check: int = 0
     """How many seeds of each run tests train again; 0 for none."""

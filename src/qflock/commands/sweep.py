@@ -10,6 +10,7 @@ from qflock.commands import _arguments, _output
 from qflock.commands._arguments import Group
 from qflock.commands.experiment import stop_well
 from qflock.core.errors import UserError
+from qflock.evidence import metrics
 from qflock.settings import config
 from qflock.settings import file as settings_file
 from qflock.settings.config import Settings
@@ -36,8 +37,8 @@ class Options:
     """How many trials; 0 for 8, or for the whole grid."""
     search: Literal["random", "grid"] = "random"
     """random spreads the trials evenly over each range (a Latin hypercube); grid takes all combinations."""
-    metric: str = "discounted_mean"
-    """Column of the final evaluation to go by; more is better."""
+    metric: str = metrics.DEFAULT
+    """Column of the final evaluation to go by."""
     config: Path | None = None
     """YAML file of settings; those on the command line go before it."""
     launcher: str = "local"
@@ -79,9 +80,9 @@ def run(argv: list[str]) -> int:
     def work() -> dict[str, Any]:
         board = None if options.quiet else _cells_output.Board()
         again = f"the same command; the trials are in {folder}"
-        found, failed = stop_well(lambda: experiment.run_sweep(search, launcher, board), again)
+        outcome, failed = stop_well(lambda: experiment.run_sweep(search, launcher, board), again)
         failures.update(failed)
-        return {**found, "failures": failed}
+        return {**outcome, "failures": failed}
 
     _output.deliver(work, options.json, _cells_output.show_sweep)
     _cells_output.say_failures(failures, folder)
@@ -117,19 +118,19 @@ def _ranges(words: tuple[str, ...]) -> dict[str, Any]:
     if not words:
         example = "--ranges lr=log:1e-4:3e-3 td_lambda=0,0.6,0.9"
         raise UserError(f"name what to search: {example} (see qflock sweep --help)")
-    found: dict[str, Any] = {}
+    ranges: dict[str, Any] = {}
     name = ""
     for word in words:  # lists come in pieces: commas also stand between words
         key, equals, value = word.rpartition("=")
         if equals:
             name = key
-            if not name or name in found:
+            if not name or name in ranges:
                 raise UserError(f"--ranges {word}: expected a setting once, as in lr=log:1e-4:3e-3")
-            found[name] = []
+            ranges[name] = []
         elif not name:
             raise UserError(f"--ranges {word}: expected SETTING=RANGE, as in lr=log:1e-4:3e-3")
-        found[name].append(value)
-    return {name: _range(values) for name, values in found.items()}
+        ranges[name].append(value)
+    return {name: _range(values) for name, values in ranges.items()}
 
 
 def _range(values: list[str]) -> Any:

@@ -75,6 +75,8 @@ TABLE = {
         _metric("diagnostic", "mean", "mean", direction="higher"),
     )
 }
+DEFAULT = "discounted_mean"
+"""What runs are scored by where nothing else is asked for."""
 SCORES = tuple(metric.name for metric in TABLE.values() if metric.kind == "score")
 """What every evaluation has; an environment's measures, such as solved, come on top."""
 COSTS = tuple(metric.name for metric in TABLE.values() if metric.kind == "cost")

@@ -41,7 +41,7 @@ the range that the file states.
 """
 
 
-def of_run(path: Path | str, metric: str = "discounted_mean", check: int = 0) -> dict[str, Any]:
+def of_run(path: Path | str, metric: str = metrics.DEFAULT, check: int = 0) -> dict[str, Any]:
     """The reference result of a finished run.
 
     Args:

@@ -126,7 +126,7 @@ def summary(cell: Cell) -> dict[str, Any]:
     return summaries.read(RunFolder(cell.folder))
 
 
-def share_done(cell: Cell) -> float:
+def progress(cell: Cell) -> float:
     """Share of the environment steps that the cell's log has, 0 to 1: of the slowest seed logged last."""
     path = RunFolder(cell.folder).training_log
     try:
@@ -181,8 +181,8 @@ def attempt(cell: Cell) -> str | None:
     except Interrupted:
         raise
     except Exception as problem:
-        said = " ".join(str(problem).split()) or "no message"
-        line = said if isinstance(problem, UserError) else f"{type(problem).__name__}: {said[:300]}"
+        message = " ".join(str(problem).split()) or "no message"
+        line = message if isinstance(problem, UserError) else f"{type(problem).__name__}: {message[:300]}"
         cell.log.parent.mkdir(parents=True, exist_ok=True)
         write_text(cell.log, f"{traceback.format_exc()}\n{line}\n")
         return line

@@ -7,15 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from qflock.core.errors import UserError
+from qflock.evidence.comparison import fairness
+from qflock.evidence.comparison.finding import refuse
 from qflock.experiments import sweep
 from qflock.experiments.cell import Cell
 from qflock.experiments.file import Experiment
 from qflock.experiments.sweep import Sweep
 from qflock.settings.config import Settings
 
-Found = Mapping[str, Mapping[str, Any]]
-"""What sweeps found (see `sweep.result`), by the name of method and environment."""
+SweepResults = Mapping[str, Mapping[str, Any]]
+"""Results of sweeps (see `sweep.result`), by the name of method and environment."""
 
 
 def sweeps(experiment: Experiment) -> dict[str, Sweep]:
@@ -27,10 +28,10 @@ def sweeps(experiment: Experiment) -> dict[str, Sweep]:
     tuning = experiment.tuning
     if tuning is None:
         return {}
-    found = {}
+    planned = {}
     for pair in experiment.pairs:
         base = sweep.with_settings(pair.settings, {**tuning.run, "seeds": tuning.seeds, "seed": tuning.seed})
-        found[pair.name] = sweep.plan(
+        planned[pair.name] = sweep.plan(
             pair.name,
             experiment.folder / "sweeps" / pair.name,
             base,
@@ -39,22 +40,25 @@ def sweeps(experiment: Experiment) -> dict[str, Sweep]:
             trials=tuning.trials,
             metric=tuning.metric,
         )
-    counts = {name: planned.cost["trials"] for name, planned in found.items()}
-    if len(set(counts.values())) > 1:
-        said = ", ".join(f"{name} {count}" for name, count in counts.items())
-        raise UserError(f"{experiment.file}: sweep: unequal budgets, the grids have different sizes: {said}")
-    return found
+    counts = {name: one.cost["trials"] for name, one in planned.items()}
+    refuse(fairness.trials(counts, f"{experiment.file}: sweep"))
+    return planned
 
 
-def cells(experiment: Experiment, found: Found) -> list[Cell]:
-    """The cells, with the settings that their sweeps found; with those of the file where a sweep has not."""
-    made = []
+def cells(experiment: Experiment, results: SweepResults) -> list[Cell]:
+    """The cells, with the settings that their sweeps found; with those of the file where a sweep has not.
+
+    Args:
+        experiment: as read from its file.
+        results: of the sweeps that are done.
+    """
+    all_cells = []
     for pair in experiment.pairs:
         settings, tuning = pair.settings, {}
-        if pair.name in found:
-            best = found[pair.name]["best"]
+        if pair.name in results:
+            best = results[pair.name]["best"]
             settings = sweep.with_settings(settings, best["settings"])
-            tuning = {**found[pair.name]["cost"], "best": best}
+            tuning = {**results[pair.name]["cost"], "best": best}
         seeds = experiment.seeds
         if experiment.cells == "method":
             runs = [(pair.name, seeds[0], len(seeds))]
@@ -63,8 +67,8 @@ def cells(experiment: Experiment, found: Found) -> list[Cell]:
         for name, first, count in runs:
             folder = experiment.folder / "cells" / name
             placed = _placed(settings, folder, first, count)
-            made.append(Cell(name, folder, pair.label, placed, tuning, experiment.pictures))
-    return made
+            all_cells.append(Cell(name, folder, pair.label, placed, tuning, experiment.pictures))
+    return all_cells
 
 
 def _placed(settings: Settings, folder: Path, seed: int, seeds: int) -> Settings:

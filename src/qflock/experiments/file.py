@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from qflock.core.errors import UserError, unknown
+from qflock.evidence import metrics
+from qflock.evidence.comparison import fairness
+from qflock.evidence.comparison.finding import refuse
 from qflock.experiments import sweep
 from qflock.experiments.sweep_ranges import Search
 from qflock.settings import config, registry
@@ -39,7 +42,7 @@ class Tuning:
     seeds: int = sweep.SEEDS
     seed: int = sweep.FIRST_SEED
     search: Search = "random"
-    metric: str = "discounted_mean"
+    metric: str = metrics.DEFAULT
     run: dict[str, Any] = field(default_factory=dict)
 
 
@@ -124,8 +127,10 @@ def _pairs(
     content: Mapping[str, Any], shared: dict[str, Any], seeds: list[int], tuning: Tuning | None, where: str
 ) -> list[Pair]:
     pairs: dict[str, Pair] = {}
-    environments = [_environment(said, where) for said in _list(content, "environments", where)]
-    for label, algorithm, own, ranges in (_method(said, where) for said in _list(content, "methods", where)):
+    environments = [_environment(entry, where) for entry in _list(content, "environments", where)]
+    for label, algorithm, own, ranges in (
+        _method(entry, where) for entry in _list(content, "methods", where)
+    ):
         if ranges and tuning is None:
             raise UserError(f"{where}: method {label} has ranges, but there is no sweep; add one")
         for env_label, env, env_settings in environments:
@@ -148,24 +153,24 @@ def _pairs(
     return list(pairs.values())
 
 
-def _environment(said: Any, where: str) -> tuple[str, dict[str, Any], dict[str, Any]]:
+def _environment(given: Any, where: str) -> tuple[str, dict[str, Any], dict[str, Any]]:
     """An environment's label, its own settings as overrides, and settings of the runs on it."""
-    entry = _entry(said, "name")
+    entry = _entry(given, "name")
     name, label, settings = (entry.pop(key, None) for key in ("name", "label", "settings"))
     if not isinstance(name, str):
-        raise UserError(f"{where}: environments: expected a name or {{name: ...}}, got {said!r}")
-    said = [v if isinstance(v, str) else f"{key}={json.dumps(v, default=str)}" for key, v in entry.items()]
-    short = "-".join([short_name(name), *said])
+        raise UserError(f"{where}: environments: expected a name or {{name: ...}}, got {given!r}")
+    values = [v if isinstance(v, str) else f"{key}={json.dumps(v, default=str)}" for key, v in entry.items()]
+    short = "-".join([short_name(name), *values])
     env = {"env": name, **{f"env.{key}": value for key, value in entry.items()}}
     return str(label or short), env, _settings(settings or {}, f"{where}: settings of {name}")
 
 
-def _method(said: Any, where: str) -> tuple[str, str, dict[str, Any], dict[str, Any]]:
+def _method(given: Any, where: str) -> tuple[str, str, dict[str, Any], dict[str, Any]]:
     """A method's label, algorithm, settings and ranges."""
-    entry = _entry(said, "algorithm")
+    entry = _entry(given, "algorithm")
     algorithm, label, ranges = (entry.pop(key, None) for key in ("algorithm", "label", "ranges"))
     if not isinstance(algorithm, str):
-        raise UserError(f"{where}: methods: expected a name or {{algorithm: ...}}, got {said!r}")
+        raise UserError(f"{where}: methods: expected a name or {{algorithm: ...}}, got {given!r}")
     if not is_path(algorithm) and algorithm not in registry.names("algorithms"):
         raise UserError(f"{where}: {unknown('algorithm', algorithm, registry.names('algorithms'))}")
     if not isinstance(ranges or {}, Mapping):
@@ -174,69 +179,66 @@ def _method(said: Any, where: str) -> tuple[str, str, dict[str, Any], dict[str, 
     return label, algorithm, _settings(entry, f"{where}: method {label}"), dict(ranges or {})
 
 
-def _entry(said: Any, key: str) -> dict[str, Any]:
+def _entry(given: Any, key: str) -> dict[str, Any]:
     """An entry of a list as a mapping: a name alone stands for one with that name."""
-    if isinstance(said, Mapping):
-        return dict(said)
-    return {key: said} if isinstance(said, str) else {}
+    if isinstance(given, Mapping):
+        return dict(given)
+    return {key: given} if isinstance(given, str) else {}
 
 
-def _tuning(said: Any, measured: list[int], where: str) -> Tuning:
-    if not isinstance(said, Mapping):
+def _tuning(given: Any, measured: list[int], where: str) -> Tuning:
+    if not isinstance(given, Mapping):
         raise UserError(f"{where}: expected a mapping with {', '.join(SWEEP_KEYS)}")
-    _refuse_unknown(said, SWEEP_KEYS, where)
+    _refuse_unknown(given, SWEEP_KEYS, where)
     tuning = Tuning(
-        ranges=dict(said.get("ranges") or {}),
-        trials=_value(said, "trials", int, 0, where),
-        seeds=_value(said, "seeds", int, sweep.SEEDS, where),
-        seed=_value(said, "seed", int, sweep.FIRST_SEED, where),
-        search=_value(said, "search", Search, "random", where),
-        metric=_value(said, "metric", str, "discounted_mean", where),
-        run=_run_settings(said.get("run", {}), f"{where}: run"),
+        ranges=dict(given.get("ranges") or {}),
+        trials=_value(given, "trials", int, 0, where),
+        seeds=_value(given, "seeds", int, sweep.SEEDS, where),
+        seed=_value(given, "seed", int, sweep.FIRST_SEED, where),
+        search=_value(given, "search", Search, "random", where),
+        metric=_value(given, "metric", str, metrics.DEFAULT, where),
+        run=_run_settings(given.get("run", {}), f"{where}: run"),
     )
     if tuning.trials < 0 or tuning.seeds < 1:
         raise UserError(f"{where}: trials and seeds must be at least 1")
-    both = sorted(set(measured) & set(range(tuning.seed, tuning.seed + tuning.seeds)))
-    if both:
-        free = max(measured) + 1
-        raise UserError(f"{where}: seed {both[0]} also measures; tune on other seeds, as in seed: {free}")
+    refuse(fairness.tuning_seeds(measured, range(tuning.seed, tuning.seed + tuning.seeds), where))
     return tuning
 
 
-def _seeds(said: Any, where: str) -> list[int]:
-    if isinstance(said, int) and not isinstance(said, bool) and said >= 1:
-        return list(range(said))
+def _seeds(given: Any, where: str) -> list[int]:
+    if isinstance(given, int) and not isinstance(given, bool) and given >= 1:
+        return list(range(given))
     try:
-        found = convert(said, list[int]) if isinstance(said, list) else []
+        seeds = convert(given, list[int]) if isinstance(given, list) else []
     except ValueError:
-        found = []
-    if not found or min(found) < 0 or len(set(found)) < len(found):
-        raise UserError(f"{where}: seeds: expected a number, or a list of different seeds, got {said!r}")
-    return found
+        seeds = []
+    if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
+        raise UserError(f"{where}: seeds: expected a number, or a list of different seeds, got {given!r}")
+    return seeds
 
 
-def _run_settings(said: Any, where: str) -> dict[str, Any]:
+def _run_settings(given: Any, where: str) -> dict[str, Any]:
     """Settings that every algorithm has, without those that the experiment gives."""
-    found = _settings(said, where)
-    _refuse_unknown(found, [name for name in types_of(RunSettings, "a run") if name not in OURS], where)
-    return found
+    settings = _settings(given, where)
+    _refuse_unknown(settings, [name for name in types_of(RunSettings, "a run") if name not in OURS], where)
+    return settings
 
 
-def _settings(said: Any, where: str) -> dict[str, Any]:
+def _settings(given: Any, where: str) -> dict[str, Any]:
     """Settings of runs, without those that the experiment gives."""
-    if not isinstance(said, Mapping):
-        raise UserError(f"{where}: expected a mapping of settings, got {said!r}")
-    for name in said:
+    if not isinstance(given, Mapping):
+        raise UserError(f"{where}: expected a mapping of settings, got {given!r}")
+    for name in given:
         if name in OURS or str(name).startswith("env."):
             raise UserError(f"{where}: {name} is not set here; use environments, methods, seeds and folder")
-    return dict(said)
+    return dict(given)
 
 
 def _list(content: Mapping[str, Any], key: str, where: str) -> list[Any]:
-    said = content.get(key)
-    if not isinstance(said, list) or not said:
-        raise UserError(f"{where}: {key}: expected a list of at least one, got {said!r}")
-    return said
+    given = content.get(key)
+    if not isinstance(given, list) or not given:
+        raise UserError(f"{where}: {key}: expected a list of at least one, got {given!r}")
+    return given
 
 
 def _value(content: Mapping[str, Any], key: str, wanted: Any, default: Any, where: str) -> Any:

@@ -35,7 +35,12 @@ class Report(Protocol):
         """A cell was begun, or handed to a queue."""
 
     def ended(self, cell: Cell, error: str | None) -> None:
-        """A cell is done, or failed with one line."""
+        """A cell is done, or failed with one line.
+
+        Args:
+            cell: which.
+            error: why it failed; None where it is done.
+        """
 
 
 @dataclass(frozen=True)
@@ -52,28 +57,32 @@ class Launcher:
     options: dict[str, Any] = field(default_factory=dict)
 
 
-def read(said: Any, where: str = "--launcher") -> Launcher:
+def read(given: Any, where: str = "--launcher") -> Launcher:
     """A launcher as it is typed or stands in YAML: ``local``, ``processes:4``, ``{processes: 4}``,
     ``{slurm: {slurm_partition: gpu}}``.
+
+    Args:
+        given: a name, with or without options.
+        where: what error messages start with.
 
     Raises:
         UserError: no such launcher, or options that it cannot have.
     """
     options: Any = None
-    if isinstance(said, Mapping) and len(said) == 1:
-        said, options = next(iter(said.items()))
-    elif isinstance(said, str) and ":" in said:
-        said, _, options = said.partition(":")
-    if said not in NAMES:
-        raise UserError(f"{where}: {unknown('launcher', str(said), NAMES)}")
-    if said == "processes" and not isinstance(options, Mapping):
+    if isinstance(given, Mapping) and len(given) == 1:
+        given, options = next(iter(given.items()))
+    elif isinstance(given, str) and ":" in given:
+        given, _, options = given.partition(":")
+    if given not in NAMES:
+        raise UserError(f"{where}: {unknown('launcher', str(given), NAMES)}")
+    if given == "processes" and not isinstance(options, Mapping):
         options = {"count": os.cpu_count() or 1 if options is None else options}
-    if said == "ray" and isinstance(options, str):
+    if given == "ray" and isinstance(options, str):
         options = {"address": options}
     options = {} if options is None else options
-    if not isinstance(options, Mapping) or (said == "local" and options):
-        raise UserError(f"{where}: {said} has no options {options!r}")
-    if said == "processes":
+    if not isinstance(options, Mapping) or (given == "local" and options):
+        raise UserError(f"{where}: {given} has no options {options!r}")
+    if given == "processes":
         try:
             count = int(options.get("count", 0))
         except (TypeError, ValueError):
@@ -81,7 +90,7 @@ def read(said: Any, where: str = "--launcher") -> Launcher:
         if count < 1 or set(options) != {"count"}:
             raise UserError(f"{where}: processes takes their number, as in processes:4, got {options!r}")
         options = {"count": count}
-    return Launcher(said, dict(options))
+    return Launcher(given, dict(options))
 
 
 def launch(launcher: Launcher, cells: Sequence[Cell], report: Report, folder: Path) -> None:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 from qflock.core.errors import UserError
 from qflock.core.version import __version__
+from qflock.evidence.comparison import fairness
 from qflock.evidence.experiment_results import EXPERIMENT
 from qflock.experiments import cell as experiment_cell
 from qflock.experiments import cells as experiment_cells
@@ -34,10 +36,22 @@ class Watch(Protocol):
     """Who is told how an experiment goes."""
 
     def begin(self, title: str, cells: Sequence[Cell], states: dict[str, State]) -> None:
-        """These cells come next."""
+        """These cells come next.
+
+        Args:
+            title: what they are for.
+            cells: all of them, those that are done included.
+            states: how far each is, by name.
+        """
 
     def change(self, cell: Cell, state: State, error: str | None = None) -> None:
-        """A cell is running, done or failed."""
+        """A cell is running, done or failed.
+
+        Args:
+            cell: which.
+            state: what it is now.
+            error: why it failed, in one line.
+        """
 
     def close(self) -> None:
         """Nothing more comes."""
@@ -78,6 +92,11 @@ def run_sweep(
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Run the trials of one sweep that are not done yet, and write what they found.
 
+    Args:
+        search: as planned.
+        launcher: where trials run.
+        watch: is told how it goes.
+
     Returns:
         As `sweep.result`, and why trials failed, by name. Where any failed the result is empty: a budget
         that was not spent in full is not the one that is stated.
@@ -95,9 +114,9 @@ def run_sweep(
                 watch.close()
         if work.failures:
             return {}, work.failures
-        found = sweep.result(search)
-        sweep.write(search, found)
-    return found, {}
+        outcome = sweep.result(search)
+        sweep.write(search, outcome)
+    return outcome, {}
 
 
 def plan(experiment: Experiment) -> dict[str, Any]:
@@ -125,8 +144,14 @@ class _Cells:
             experiment_cell.refuse_changed(cell)
             self.states[cell.name] = experiment_cell.state(cell)
 
-    def perform(self, title: str, cells: Sequence[Cell], folder: Any) -> None:
-        """Bring cells to their ends."""
+    def perform(self, title: str, cells: Sequence[Cell], folder: Path) -> None:
+        """Bring cells to their ends.
+
+        Args:
+            title: what they are for.
+            cells: all of them, those that are done included.
+            folder: where SLURM jobs leave their files.
+        """
         self.look_at(cells)
         if self.watch:
             self.watch.begin(title, cells, {cell.name: self.states[cell.name] for cell in cells})
@@ -137,7 +162,12 @@ class _Cells:
         self._note(cell, "running", None)
 
     def ended(self, cell: Cell, error: str | None) -> None:
-        """A cell is done, or failed with one line."""
+        """A cell is done, or failed with one line.
+
+        Args:
+            cell: which.
+            error: why it failed; None where it is done.
+        """
         self._note(cell, "failed" if error is not None else "done", error)
 
     def _note(self, cell: Cell, state: State, error: str | None) -> None:
@@ -155,7 +185,7 @@ class _Experiment(_Cells):
         super().__init__(launcher, watch)
         self.experiment = experiment
         self.sweeps = experiment_cells.sweeps(experiment)
-        self.found: dict[str, dict[str, Any]] = {}
+        self.outcomes: dict[str, dict[str, Any]] = {}  # of sweeps that are done
         self.cells = experiment_cells.cells(experiment, {})
         self._entries: dict[str, dict[str, Any]] = {}  # of cells that are done: they change no more
         self._origin = provenance.origin()
@@ -180,8 +210,8 @@ class _Experiment(_Cells):
         if self.sweeps:
             self.perform(f"{self.experiment.name}: tuning", self.trials, self.experiment.folder)
             self._collect()
-            for name, found in self.found.items():
-                sweep.write(self.sweeps[name], found)
+            for name, outcome in self.outcomes.items():
+                sweep.write(self.sweeps[name], outcome)
 
     def train(self) -> None:
         """Run the cells; one whose sweep failed fails with it."""
@@ -195,10 +225,10 @@ class _Experiment(_Cells):
         for name, search in self.sweeps.items():
             if all(self.states[trial.name] == "done" for trial in search.trials):
                 try:
-                    self.found[name] = sweep.result(search)
+                    self.outcomes[name] = sweep.result(search)
                 except UserError as problem:
                     self.failures[f"sweeps/{name}"] = str(problem)
-        self.cells = experiment_cells.cells(self.experiment, self.found)
+        self.cells = experiment_cells.cells(self.experiment, self.outcomes)
 
     def _is_tuned(self, cell: Cell) -> bool:
         return bool(cell.tuning) or not self.sweeps
@@ -217,7 +247,7 @@ class _Experiment(_Cells):
     def content(self) -> dict[str, Any]:
         """What ``results.json`` holds."""
         experiment = self.experiment
-        tuning = [{k: found[k] for k in ("sweep", "cost", "best")} for found in self.found.values()]
+        tuning = [{k: outcome[k] for k in ("sweep", "cost", "best")} for outcome in self.outcomes.values()]
         return {
             "schema": SCHEMA,
             "experiment": experiment.name,
@@ -264,5 +294,5 @@ class _Experiment(_Cells):
         for cell in self.cells:
             env = dict(config.to_mapping(cell.settings)["env"])
             seen.setdefault(env.pop("name"), []).append(env)
-        names = {k for some in seen.values() for env in some for k in env if env[k] != some[0][k]}
+        names = {name for some in seen.values() for name in fairness.differing(some)}
         return ["--split", *sorted(names)] if names else []

@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from qflock.core.errors import UserError, unknown
-from qflock.evidence.records import METRICS, NO_SCORES
+from qflock.core.errors import UserError
+from qflock.evidence import metrics
 from qflock.experiments import cell as experiment_cell
 from qflock.experiments import sweep_ranges
 from qflock.experiments.cell import Cell
@@ -43,7 +43,7 @@ class Sweep:
         folder: of the trials and of what was found.
         trials: one cell each.
         drawn: the settings of each trial that were searched.
-        metric: column of the final evaluations, of which most is best.
+        metric: column of the final evaluations to go by.
         cost: what the search may spend, see `plan`.
     """
 
@@ -63,7 +63,7 @@ def plan(
     *,
     search: Search = "random",
     trials: int = 0,
-    metric: str = "discounted_mean",
+    metric: str = metrics.DEFAULT,
 ) -> Sweep:
     """Draw the trials of a sweep. Nothing is trained yet; the same arguments give the same trials.
 
@@ -74,7 +74,7 @@ def plan(
         ranges: as `sweep_ranges.read` wants them.
         search: ``random`` or ``grid``.
         trials: how many; 0 for 8, or for the whole grid.
-        metric: column of the final evaluations to go by; more is better.
+        metric: column of the final evaluations to go by; `metrics.sign` says which way is better.
 
     Raises:
         UserError: a range that fits no setting, or a trial whose settings do not go together.
@@ -97,8 +97,8 @@ def plan(
         try:
             settings = with_settings(base, {**values, **QUIET})
         except UserError as problem:
-            said = ", ".join(f"{k}={v}" for k, v in values.items())
-            raise UserError(f"sweep of {name}, trial {at} ({said}): {problem}") from problem
+            drawn_values = ", ".join(f"{k}={v}" for k, v in values.items())
+            raise UserError(f"sweep of {name}, trial {at} ({drawn_values}): {problem}") from problem
         where = folder / "trials" / f"{at:03d}"
         settings = replace(settings, run=replace(settings.run, run_dir=where))
         cells.append(Cell(f"{name}/{at:03d}", where, name, settings, pictures=False))
@@ -106,7 +106,12 @@ def plan(
 
 
 def with_settings(base: Settings, values: Mapping[str, Any]) -> Settings:
-    """Settings with some of them changed; ``run_dir`` is left out."""
+    """Settings with some of them changed; ``run_dir`` is left out.
+
+    Args:
+        base: the settings.
+        values: those that change, by name.
+    """
     return config.from_mapping({**config.to_mapping(base), **values})
 
 
@@ -115,7 +120,7 @@ def result(sweep: Sweep) -> dict[str, Any]:
 
     Returns:
         ``cost``, ``trials`` (each with its ``settings``, ``score`` and scores ``per_seed``), and ``best``,
-        the trial with the highest mean score over seeds.
+        the trial with the best mean score over seeds.
 
     Raises:
         UserError: a trial is not finished, the metric is unknown, or no trial has a finite score.
@@ -127,7 +132,8 @@ def result(sweep: Sweep) -> dict[str, Any]:
     finite = [trial for trial in trials if trial["score"] is not None]
     if not finite:
         raise UserError(f"sweep of {sweep.name}: no trial has a finite {sweep.metric}; narrow the ranges")
-    best = max(finite, key=lambda trial: trial["score"])
+    direction = sign(sweep)
+    best = max(finite, key=lambda trial: direction * trial["score"])
     first = sweep.trials[best["trial"]].settings
     return {
         "sweep": sweep.name,
@@ -140,17 +146,33 @@ def result(sweep: Sweep) -> dict[str, Any]:
     }
 
 
-def write(sweep: Sweep, found: Mapping[str, Any]) -> None:
-    """Write a `result` as trials.json, trials.csv and best.yaml, a preset."""
-    write_text(sweep.folder / "trials.json", json.dumps(found, indent=2) + "\n")
-    write_text(sweep.folder / "trials.csv", _table(found["trials"]))
-    write_text(sweep.folder / "best.yaml", _preset(sweep, found["best"]))
+def sign(sweep: Sweep) -> float:
+    """1 where a higher score is better, -1 where a lower one is, see `metrics.sign`.
+
+    Args:
+        sweep: whose trials are done.
+    """
+    rows = experiment_cell.summary(sweep.trials[0]).get("references", {})
+    references = {name: row[sweep.metric] for name, row in rows.items() if sweep.metric in row}
+    return metrics.sign(sweep.metric, references)
+
+
+def write(sweep: Sweep, outcome: Mapping[str, Any]) -> None:
+    """Write a `result` as trials.json, trials.csv and best.yaml, a preset.
+
+    Args:
+        sweep: that was run.
+        outcome: its result.
+    """
+    write_text(sweep.folder / "trials.json", json.dumps(outcome, indent=2) + "\n")
+    write_text(sweep.folder / "trials.csv", _table(outcome["trials"]))
+    write_text(sweep.folder / "best.yaml", _preset(sweep, outcome["best"]))
 
 
 def _scores(cell: Cell, metric: str) -> dict[str, Any]:
     final = experiment_cell.summary(cell)["final_evaluation"]
     if metric not in final["over_seeds"]:
-        raise unknown("metric", metric, {*METRICS, *final["over_seeds"]}.difference(NO_SCORES))
+        raise metrics.unknown_metric(metric, final["over_seeds"])
     score = final["over_seeds"][metric]
     return {
         "score": score if score is not None and math.isfinite(score) else None,
@@ -174,7 +196,7 @@ def _preset(sweep: Sweep, best: Mapping[str, Any]) -> str:
     settings = sweep.trials[best["trial"]].settings
     cost = sweep.cost
     learner = settings.learner
-    found = {
+    preset = {
         f.name: plain(getattr(learner, f.name))
         for f in dataclasses.fields(learner)
         if f.name in best["settings"] or getattr(learner, f.name) != getattr(type(learner)(), f.name)
@@ -183,5 +205,5 @@ def _preset(sweep: Sweep, best: Mapping[str, Any]) -> str:
         f"# {settings.algorithm} on {settings.run.env}: best of {cost['trials']} trials by {sweep.metric} "
         f"({best['score']:.4g})\n"
         f"# found with {len(cost['seeds'])} seeds from {cost['seeds'][0]} and {cost['steps']:,} steps each, "
-        f"{cost['env_steps']:,} steps in all\n" + file.write(found)
+        f"{cost['env_steps']:,} steps in all\n" + file.write(preset)
     )

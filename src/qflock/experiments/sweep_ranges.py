@@ -64,10 +64,10 @@ class Range:
         if not self.points:
             raise UserError(f"a grid needs points for {self.name}, as in {{log: [1e-4, 1e-2], points: 5}}")
         space = np.geomspace if self.log else np.linspace
-        found = space(self.low, self.high, self.points)
+        values = space(self.low, self.high, self.points)
         if self.whole:
-            return sorted({round(float(value)) for value in found})
-        return [float(f"{value:.{DIGITS}g}") for value in found]
+            return sorted({round(float(value)) for value in values})
+        return [float(f"{value:.{DIGITS}g}") for value in values]
 
 
 def read(given: Mapping[str, Any], wanted: Mapping[str, Any], where: str) -> list[Range]:
@@ -84,15 +84,15 @@ def read(given: Mapping[str, Any], wanted: Mapping[str, Any], where: str) -> lis
     """
     if not isinstance(given, Mapping) or not given:
         raise UserError(f"{where}: ranges are a mapping of settings to {FORMS}")
-    found = []
-    for name, said in given.items():
+    ranges = []
+    for name, stated in given.items():
         if name not in wanted:
             raise UserError(f"{where}: {unknown('setting', str(name), wanted)}")
         try:
-            found.append(_range(name, said, wanted[name]))
+            ranges.append(_range(name, stated, wanted[name]))
         except ValueError as problem:
             raise UserError(f"{where}: range of {name}: {problem}") from None
-    return found
+    return ranges
 
 
 def draw(ranges: Sequence[Range], search: Search, trials: int, seed: int) -> list[dict[str, Any]]:
@@ -117,28 +117,28 @@ def draw(ranges: Sequence[Range], search: Search, trials: int, seed: int) -> lis
     return [{r.name: r.at(float(u)) for r, u in zip(ranges, row, strict=True)} for row in places]
 
 
-def _range(name: str, said: Any, wanted: Any) -> Range:
-    if isinstance(said, (list, tuple)):
-        if not said:
+def _range(name: str, stated: Any, wanted: Any) -> Range:
+    if isinstance(stated, (list, tuple)):
+        if not stated:
             raise ValueError("the list is empty")
-        values = tuple(convert(value, wanted) for value in said)
+        values = tuple(convert(value, wanted) for value in stated)
         if len({str(plain(value)) for value in values}) < len(values):
-            raise ValueError(f"a value stands twice in {plain(said)}")
+            raise ValueError(f"a value stands twice in {plain(stated)}")
         return Range(name, values)
-    if not isinstance(said, Mapping) or len({"log", "uniform"} & set(said)) != 1:
-        raise ValueError(f"expected {FORMS}, got {plain(said)!r}")
-    if wrong := sorted(map(str, set(said) - {"log", "uniform", "points"})):
+    if not isinstance(stated, Mapping) or len({"log", "uniform"} & set(stated)) != 1:
+        raise ValueError(f"expected {FORMS}, got {plain(stated)!r}")
+    if wrong := sorted(map(str, set(stated) - {"log", "uniform", "points"})):
         raise unknown("key", wrong[0], ("log", "uniform", "points"))
     if wanted not in (int, float):
         raise ValueError("only a number has ends; give a list of values")
-    log = "log" in said
-    ends = said["log" if log else "uniform"]
+    log = "log" in stated
+    ends = stated["log" if log else "uniform"]
     if not isinstance(ends, (list, tuple)) or len(ends) != 2:
         raise ValueError(f"expected [low, high], got {plain(ends)!r}")
     low, high = (convert(end, wanted) for end in ends)
     if not (math.isfinite(low) and math.isfinite(high) and low < high) or (log and low <= 0):
         raise ValueError(f"low must lie below high{' and above 0' * log}, got {plain(ends)!r}")
-    points = convert(said.get("points", 0), int)
-    if points < 2 and "points" in said:
+    points = convert(stated.get("points", 0), int)
+    if points < 2 and "points" in stated:
         raise ValueError("a grid needs at least 2 points")
     return Range(name, (), low, high, log, points, wanted is int)

@@ -45,7 +45,6 @@ def judged(runs: list[Path]) -> dict[str, bool | None]:
     """Every rule's first words, and whether it is met."""
     found = [records.read(run) for run in runs]
     tasks = sort(found)
-
     rules = report_rules.rules(fairness.judge(tasks, "discounted_mean"))
     return {" ".join(rule.name.split()[:3]): rule.met for rule in rules}
 

@@ -21,7 +21,7 @@ NOTED = ("seeds", "steps", "tuning", "settings", "versions")
 
 def compare(
     runs: Sequence[str | Path],
-    metric: str = "discounted_mean",
+    metric: str = metrics.DEFAULT,
     baseline: str | None = None,
     split: Sequence[str] = (),
     target: float | None = None,

@@ -10,27 +10,27 @@ NeurIPS 2021 (called A21 below).
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import scipy.stats
 
-
-class Estimator(Protocol):
-    """A number of scores ``(..., R, T)``, whose axes R and T it reduces."""
-
-    def __call__(self, scores: np.ndarray, /) -> np.ndarray: ...
-
-
-class Contrast(Protocol):
-    """A number of two methods' scores, whose axes R and T it reduces."""
-
-    def __call__(self, x: np.ndarray, y: np.ndarray, /) -> np.ndarray: ...
-
-
 CONFIDENCE = 0.95
 RESAMPLES = 20_000
 _CHUNK = 4_000_000  # numbers held at once while resampling
+
+
+class Estimator(Protocol):
+    """Numbers from one or more samples."""
+
+    def __call__(self, *samples: Any, **options: Any) -> np.ndarray:
+        """Reduce the axes R and T, keep those before them.
+
+        Args:
+            samples: arrays ``(..., R, T)``, as many as the estimator compares.
+            options: of the estimator.
+        """
+        ...
 
 
 class Interval(NamedTuple):
@@ -129,7 +129,7 @@ def average_score_distribution(scores: np.ndarray, thresholds: np.ndarray) -> np
 
 
 def bootstrap(
-    estimator: Estimator | Contrast,
+    estimator: Estimator,
     *samples: np.ndarray,
     paired: bool = False,
     resamples: int = RESAMPLES,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from qflock.core.environment import Drawable
+from qflock.evidence import metrics
 from qflock.evidence.figures.plots import training_plots
 from qflock.runs import summaries
 from qflock.runs.folder import RunFolder
@@ -19,7 +20,7 @@ def illustrate(path: Path | str) -> None:
     """
     run = RunFolder(Path(path))
     summary = summaries.read(run)
-    lines = {name: scores["discounted_mean"] for name, scores in summary["references"].items()}
+    lines = {name: scores[metrics.DEFAULT] for name, scores in summary["references"].items()}
     training_plots(run.path, lines, f"{summary['algorithm']} on {summary['environment']}")
     settings = run.settings()
     if isinstance(config.make_environment(settings.run.env, settings.environment), Drawable):

@@ -51,7 +51,7 @@ def write(
     path: Path,
     runs: Sequence[str | Path],
     *,
-    metric: str = "discounted_mean",
+    metric: str = metrics.DEFAULT,
     baseline: str | None = None,
     split: Sequence[str] = (),
     target: float | None = None,
