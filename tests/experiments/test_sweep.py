@@ -125,6 +125,19 @@ def test_the_command_finds_the_best_and_writes_a_preset(
     assert "best of 6 trials with 2 seeds from 50 and 600 steps each" in capsys.readouterr().out
 
 
+def test_where_less_is_better_the_least_wins_and_is_shown_first(
+    trained: Trained, write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained.oracle = 0.0  # below random play's
+    write()
+    words = [f"--{name}={value}" for name, value in (RUN | LEARNER | {"hidden": 16}).items()]
+    command = ["sweep", "iql", "--env", ECHO, *words, "--seed", "50", "--quiet"]
+    assert main([*command, "--ranges", "lr=1e-2,1e-3,1e-5", "--search", "grid"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[2] for line in lines[1:4]] == ["1e-05", "0.01", "0.001"]
+    assert yaml.safe_load(Path("runs/sweep-iql-Echo/best.yaml").read_text())["lr"] == 1e-5
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -62,9 +62,9 @@ def read(path: Path) -> Written:
     file = _file(path)
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-        found = [WrittenCell(file.parent / c["folder"], c["state"], c) for c in content["cells"]]
+        cells = [WrittenCell(file.parent / c["folder"], c["state"], c) for c in content["cells"]]
         home = file.parent.resolve()
-        if outside := [cell.path for cell in found if not cell.path.resolve().is_relative_to(home)]:
+        if outside := [cell.path for cell in cells if not cell.path.resolve().is_relative_to(home)]:
             raise ValueError(f"{outside[0]} is no cell of it")
     except FileNotFoundError as missing:
         raise UserError(f"{path} is no experiment's folder: it has no {EXPERIMENT}") from missing
@@ -72,7 +72,7 @@ def read(path: Path) -> Written:
         raise UserError(f"cannot read {file}: {problem.strerror or problem}") from problem
     except (KeyError, TypeError, ValueError) as problem:
         raise folder.DamagedFile(f"{file} is damaged: it is not what qflock experiment wrote") from problem
-    return Written(file.parent, str(content.get("file", "FILE")), found)
+    return Written(file.parent, str(content.get("file", "FILE")), cells)
 
 
 def done(path: Path) -> list[WrittenCell]:
@@ -82,10 +82,10 @@ def done(path: Path) -> list[WrittenCell]:
         UserError: as `read`, or none of them is.
     """
     written = read(path)
-    found = [cell for cell in written.cells if cell.state == "done"]
-    if not found:
+    cells = [cell for cell in written.cells if cell.state == "done"]
+    if not cells:
         raise UserError(f"no cell of {path} is done: qflock experiment {written.source}")
-    return found
+    return cells
 
 
 def _file(path: Path) -> Path:

@@ -90,13 +90,13 @@ def unlike(task: str, runs: Sequence[Record]) -> list[Finding]:
 
 def _unlike(runs: Sequence[Record], settings: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
     """Each setting that differs, with its values and the runs that have them, in words."""
-    found = []
+    differences = []
     for name in differing(settings):
         values: dict[str, list[str]] = {}
         for run, one in zip(runs, settings, strict=True):
             values.setdefault(str(one.get(name, UNSET)), []).append(str(run.path))
-        found.append((name, ", ".join(f"{value} in {_some(paths)}" for value, paths in values.items())))
-    return found
+        differences.append((name, ", ".join(f"{value} in {_some(paths)}" for value, paths in values.items())))
+    return differences
 
 
 def _some(paths: Sequence[str]) -> str:
@@ -151,7 +151,7 @@ def references(task: TaskRuns, metric: str) -> list[Finding]:
 
 
 def tuning_seeds(measuring: Iterable[int], tuning: Iterable[int], where: str) -> list[Finding]:
-    """Whether settings are found on seeds that do not measure them.
+    """Whether settings are findings on seeds that do not measure them.
 
     Args:
         measuring: seeds of the runs that are compared.
@@ -175,8 +175,8 @@ def trials(counts: Mapping[str, int], where: str) -> list[Finding]:
     """
     if len(set(counts.values())) <= 1:
         return []
-    said = ", ".join(f"{name} {count}" for name, count in counts.items())
-    what = f"unequal budgets, the grids have different sizes: {said}"
+    sizes = ", ".join(f"{name} {count}" for name, count in counts.items())
+    what = f"unequal budgets, the grids have different sizes: {sizes}"
     return [Finding("tuning", where, what, "refused", {name: [count] for name, count in counts.items()})]
 
 
@@ -221,37 +221,39 @@ def _budget(kind: Kind, where: str, what: str, stated: Mapping[str, Sequence[Any
         equal = not known or max(known) <= within * min(known)
     else:
         equal = len(set(map(str, known))) == 1
-    said = ", ".join(f"{label} {' and '.join(sorted(set(map(_said, v))))}" for label, v in stated.items())
+    budgets = ", ".join(
+        f"{label} {' and '.join(sorted(set(map(_budget_text, v))))}" for label, v in stated.items()
+    )
     uneven = not equal or 0 < len(known) < len(values)
     severity = "unknown" if len(known) < len(values) else "kept" if equal else "broken"
-    return Finding(kind, where, f"{what} ({said})" if uneven else "", severity, stated)
+    return Finding(kind, where, f"{what} ({budgets})" if uneven else "", severity, stated)
 
 
-def _said(value: Any) -> str:
+def _budget_text(value: Any) -> str:
     if value is None:
         return "not stated"
     return f"{value:,.0f}" if isinstance(value, (int, float)) else str(value)
 
 
 def _settings(tasks: Sequence[TaskRuns]) -> list[Finding]:
-    found = []
+    findings = []
     for label in dict.fromkeys(label for task in tasks for label in task.methods):
         settings = [runs[0].settings for task in tasks if (runs := task.methods.get(label))]
         names = [name for name in differing(settings) if name != "total_steps"]  # the budgets say it
         what = f"settings differ between tasks ({', '.join(names)})" if names else ""
-        found.append(Finding("settings", label, what, "broken" if names else "kept", {label: names}))
-    return found
+        findings.append(Finding("settings", label, what, "broken" if names else "kept", {label: names}))
+    return findings
 
 
 def _origin(tasks: Sequence[TaskRuns]) -> list[Finding]:
     runs = [run for task in tasks for run in task.records]
     versions = sorted({run.version for run in runs})
     what = f"trained by different versions of qflock: {', '.join(versions)}" if len(versions) > 1 else ""
-    found = [Finding("versions", "", what, "broken" if what else "kept", {"": versions})]
+    findings = [Finding("versions", "", what, "broken" if what else "kept", {"": versions})]
     commits = list({run.commit: None for run in runs})
     stated = {"": commits}
     if commits == [None]:
-        return [*found, Finding("checkout", "", "the runs do not know their commit", "unknown", stated)]
+        return [*findings, Finding("checkout", "", "the runs do not know their commit", "unknown", stated)]
     clean = len(commits) == 1 and not any(str(commit).endswith("-dirty") for commit in commits)
     what = "" if clean else "not from one clean checkout"
-    return [*found, Finding("checkout", "", what, "kept" if clean else "broken", stated)]
+    return [*findings, Finding("checkout", "", what, "kept" if clean else "broken", stated)]

@@ -55,7 +55,7 @@ def draw(comparison: Comparison, folder: Path) -> list[Path]:
         "sample_efficiency.png": looks.curves(),
         "probability_of_improvement.png": looks.improvements(main),
     }
-    return [style.save(made, folder / name) for name, made in figures.items() if made is not None]
+    return [style.save(figure, folder / name) for name, figure in figures.items() if figure is not None]
 
 
 class _Looks:
@@ -73,7 +73,7 @@ class _Looks:
     def estimates(self, table: Table) -> Figure:
         """The aggregate estimates of one table, a panel each."""
         names = [n for n in ESTIMATES if all(getattr(row, n) is not None for row in table.rows)]
-        made, axes = _grid(1, len(names), 2.7, 1.0 + 0.3 * len(table.rows), labels=list(self.looks))
+        figure, axes = _grid(1, len(names), 2.7, 1.0 + 0.3 * len(table.rows), labels=list(self.looks))
         for i, (name, panel) in enumerate(zip(names, axes, strict=True)):
             intervals = {row.method: getattr(row, name) for row in table.rows}
             _heading(panel, ESTIMATES[name])
@@ -83,7 +83,7 @@ class _Looks:
             else:
                 panel.set_xlabel(self._score(table), fontsize=style.LABEL)
                 _verticals(panel, _near(table.references, intervals))
-        return self._finish(made, f"{table.name}: estimates with 95 % bootstrap intervals over seeds")
+        return self._finish(figure, f"{table.name}: estimates with 95 % bootstrap intervals over seeds")
 
     def tasks(self) -> Figure:
         """The interquartile mean on every task, a panel each."""
@@ -91,7 +91,7 @@ class _Looks:
         columns = min(3, len(tables))
         rows = math.ceil(len(tables) / columns)
         height = 1.0 + 0.3 * max(len(table.rows) for table in tables)
-        made, axes = _grid(rows, columns, 2.7, height, labels=list(self.looks))
+        figure, axes = _grid(rows, columns, 2.7, height, labels=list(self.looks))
         for i, (table, panel) in enumerate(zip(tables, axes, strict=False)):
             intervals = {row.method: row.score for row in table.rows}
             _heading(panel, table.name)
@@ -99,12 +99,12 @@ class _Looks:
             panel.set_xlabel(self._score(table), fontsize=style.LABEL)
             _verticals(panel, _near(table.references, intervals))
         _hide(axes[len(tables) :])
-        return self._finish(made, "Interquartile mean with 95 % bootstrap intervals over seeds")
+        return self._finish(figure, "Interquartile mean with 95 % bootstrap intervals over seeds")
 
     def profiles(self, tables: Sequence[Table]) -> Figure:
         """The share of runs better than a score."""
         columns = min(3, len(tables))
-        made, axes = _grid(math.ceil(len(tables) / columns), columns, 5.4 if columns == 1 else 3.9, 3.5)
+        figure, axes = _grid(math.ceil(len(tables) / columns), columns, 5.4 if columns == 1 else 3.9, 3.5)
         for table, panel in zip(tables, axes, strict=False):
             _heading(panel, table.name)
             for method, profile in table.profiles.items():
@@ -116,7 +116,7 @@ class _Looks:
             panel.set_xlim(float(table.thresholds[0]), float(table.thresholds[-1]))
             _verticals(panel, table.references)
         _hide(axes[len(tables) :])
-        return self._finish(made, "Performance profile with 95 % bootstrap bands", legend=True)
+        return self._finish(figure, "Performance profile with 95 % bootstrap bands", legend=True)
 
     def curves(self) -> Figure | None:
         """Sample efficiency: the interquartile mean over seeds against environment steps."""
@@ -124,7 +124,7 @@ class _Looks:
         if not tables:
             return None
         columns = min(3, len(tables))
-        made, axes = _grid(math.ceil(len(tables) / columns), columns, 5.9 if columns == 1 else 4.2, 3.5)
+        figure, axes = _grid(math.ceil(len(tables) / columns), columns, 5.9 if columns == 1 else 4.2, 3.5)
         for i, (table, panel) in enumerate(zip(tables, axes, strict=False)):
             _heading(panel, table.name, pad=9)
             for method, curve in table.curves.items():
@@ -135,7 +135,7 @@ class _Looks:
                 panel.set_ylabel(f"IQM of {self.word}", fontsize=style.LABEL)
             style.reference_lines(panel, {reference.name: reference.score for reference in table.references})
         _hide(axes[len(tables) :])
-        return self._finish(made, "Sample efficiency with 95 % bootstrap bands over seeds", legend=True)
+        return self._finish(figure, "Sample efficiency with 95 % bootstrap bands over seeds", legend=True)
 
     def improvements(self, tables: Sequence[Table]) -> Figure | None:
         """The probability that a run of each method beats a run of the baseline."""
@@ -148,7 +148,7 @@ class _Looks:
             return None
         columns = min(3, len(shown))
         height = 1.0 + 0.3 * max(map(len, shown.values()))
-        made, axes = _grid(
+        figure, axes = _grid(
             math.ceil(len(shown) / columns),
             columns,
             4.2 if columns == 1 else 2.9,
@@ -163,7 +163,7 @@ class _Looks:
             panel.set_xlabel("P(method beats the baseline)", fontsize=style.LABEL)
         _hide(axes[len(shown) :])
         return self._finish(
-            made, f"Probability of improvement over {self.comparison.baseline}, 95 % intervals"
+            figure, f"Probability of improvement over {self.comparison.baseline}, 95 % intervals"
         )
 
     def _score(self, table: Table) -> str:
@@ -195,27 +195,27 @@ class _Looks:
         axes.plot(x, y.value, color=colour, linestyle=dash, linewidth=1.8, drawstyle=drawstyle)
         axes.fill_between(x, y.low, y.high, color=colour, alpha=0.16, linewidth=0, zorder=1.8, step=step)
 
-    def _finish(self, made: Figure, title: str, legend: bool = False) -> Figure:
+    def _finish(self, figure: Figure, title: str, legend: bool = False) -> Figure:
         """Title above, and where wanted one legend of all methods below all panels."""
-        lines = max(axes.get_title("left").count("\n") for axes in made.axes)
-        rows = {axes.get_position().y0 for axes in made.axes}
-        made.set_figheight(made.get_figheight() + lines * len(rows) * 1.2 * style.TITLE / 72)
-        made.suptitle(title, x=0.01, ha="left", fontsize=style.LABEL, color=style.GREY, parse_math=False)
+        lines = max(axes.get_title("left").count("\n") for axes in figure.axes)
+        rows = {axes.get_position().y0 for axes in figure.axes}
+        figure.set_figheight(figure.get_figheight() + lines * len(rows) * 1.2 * style.TITLE / 72)
+        figure.suptitle(title, x=0.01, ha="left", fontsize=style.LABEL, color=style.GREY, parse_math=False)
         if legend:
             entry = 0.55 + 0.068 * max(map(len, self.looks))  # inches
-            columns = max(1, min(len(self.looks), int(made.get_figwidth() / entry)))
-            made.set_figheight(made.get_figheight() + 0.19 * (math.ceil(len(self.looks) / columns) - 1))
+            columns = max(1, min(len(self.looks), int(figure.get_figwidth() / entry)))
+            figure.set_figheight(figure.get_figheight() + 0.19 * (math.ceil(len(self.looks) / columns) - 1))
             handles = [
                 Line2D([], [], color=colour, linestyle=dash, linewidth=1.8, label=method)
                 for method, (colour, dash) in self.looks.items()
             ]
-            drawn = made.legend(
+            drawn = figure.legend(
                 handles=handles, loc="outside lower center", fontsize=style.SMALL, frameon=False,
                 ncols=columns, columnspacing=1.6,
             )  # fmt: skip
             for text in drawn.get_texts():
                 text.set_parse_math(False)
-        return made
+        return figure
 
 
 def _grid(
@@ -223,9 +223,9 @@ def _grid(
 ) -> tuple[Figure, list[Axes]]:
     """Axes of about a size in inches each, with room at the left for labels."""
     room = 0.075 * max(map(len, labels), default=0)
-    made, axes = style.figure(rows, columns, (columns * width + room, rows * height + 0.35))
-    made.set_layout_engine("constrained", h_pad=0.06, w_pad=0.08)
-    return made, axes
+    figure, axes = style.figure(rows, columns, (columns * width + room, rows * height + 0.35))
+    figure.set_layout_engine("constrained", h_pad=0.06, w_pad=0.08)
+    return figure, axes
 
 
 def _hide(axes: Sequence[Axes]) -> None:

@@ -124,7 +124,15 @@ def score_distribution(scores: np.ndarray, thresholds: np.ndarray) -> np.ndarray
 
 
 def average_score_distribution(scores: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
-    """Share of tasks whose mean score is above each threshold (A21 section 4.2); shapes as above."""
+    """Share of tasks whose mean score is above each threshold (A21 section 4.2).
+
+    Args:
+        scores: ``(..., R, T)``.
+        thresholds: ``(K,)``.
+
+    Returns:
+        ``(K, ...)``.
+    """
     return score_distribution(np.asarray(scores, float).mean(-2, keepdims=True), thresholds)
 
 
@@ -193,7 +201,14 @@ def difference(
 
 
 def profile(scores: np.ndarray, thresholds: np.ndarray, resamples: int = 2_000, **options) -> Interval:
-    """Performance profile with its pointwise band: the run-score distribution at ``(K,)`` thresholds."""
+    """Performance profile with its pointwise band: the run-score distribution.
+
+    Args:
+        scores: ``(R, T)``.
+        thresholds: ``(K,)``.
+        resamples: how many times to redraw.
+        options: of ``bootstrap``.
+    """
     return bootstrap(lambda s: score_distribution(s, thresholds), scores, resamples=resamples, **options)
 
 
@@ -216,5 +231,7 @@ def sample_efficiency(curves: np.ndarray, resamples: int = 2_000, **options) -> 
 
     Args:
         curves: ``(G, R, T)``, finite.
+        resamples: how many times to redraw.
+        options: of ``bootstrap``.
     """
     return bootstrap(interquartile_mean, curves, resamples=resamples, **options)

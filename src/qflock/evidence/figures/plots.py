@@ -94,16 +94,16 @@ def training_plots(
     trained, evaluated = _numbers(run.training_log), _numbers(run.evaluation)
     clock = _clock(trained, evaluated)
     panels = _panels(trained)
-    made, axes = style.figure(2, 2, (12.0, 7.6))
-    made.suptitle(title or run.name, x=0.012, ha="left", fontsize=13, color=style.BLACK, parse_math=False)
-    made.text(0.988, 0.974, _legend(trained), ha="right", va="top", fontsize=style.SMALL, color=style.GREY)
+    figure, axes = style.figure(2, 2, (12.0, 7.6))
+    figure.suptitle(title or run.name, x=0.012, ha="left", fontsize=13, color=style.BLACK, parse_math=False)
+    figure.text(0.988, 0.974, _legend(trained), ha="right", va="top", fontsize=style.SMALL, color=style.GREY)
     _draw_returns(axes[0], clock, trained, evaluated, references or {})
     for place, panel in zip(axes[1:], panels, strict=False):
         _draw_panel(place, clock, panel, trained)
     for place in axes[1 + len(panels) :]:
         place.set_axis_off()
-    made.tight_layout(rect=(0, 0, 1, 0.97), h_pad=2.2, w_pad=2.5)
-    return style.save(made, run.plots)
+    figure.tight_layout(rect=(0, 0, 1, 0.97), h_pad=2.2, w_pad=2.5)
+    return style.save(figure, run.plots)
 
 
 def _numbers(path: Path) -> Columns:

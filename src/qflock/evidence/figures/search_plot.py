@@ -84,8 +84,8 @@ def race_plot(runs: Mapping[str, Path], target: Path) -> Path:
             spent = records.costs(summaries.read(run)).get(cost)
             if spent is None:
                 continue
-            share, best = _best_so_far(run)
-            axes.plot(share * spent, best, color=colour, linewidth=1.8, label=name)
+            progress, best = _best_so_far(run)
+            axes.plot(progress * spent, best, color=colour, linewidth=1.8, label=name)
         axes.set_xscale("log")
         axes.set_xlabel(word, fontsize=style.LABEL)
         axes.set_ylabel("undiscounted return, greedy", fontsize=style.LABEL)
@@ -100,9 +100,9 @@ def _best_so_far(run: RunFolder) -> tuple[np.ndarray, np.ndarray]:
     columns, name = (trained, "best") if "best" in trained else (csv_log.read(run.evaluation), "return_mean")
     each = [columns["seed"] == seed for seed in np.unique(columns["seed"])]
     step, score = columns["env_step"], columns[name]
-    share = step[each[0]] / step.max()
-    best = [np.maximum.accumulate(np.interp(share, step[s] / step.max(), score[s])) for s in each]
-    return share, np.mean(best, 0)
+    progress = step[each[0]] / step.max()
+    best = [np.maximum.accumulate(np.interp(progress, step[s] / step.max(), score[s])) for s in each]
+    return progress, np.mean(best, 0)
 
 
 def _number(value: Any) -> float:
