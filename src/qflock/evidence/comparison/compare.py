@@ -15,7 +15,7 @@ from qflock.evidence.comparison import estimates, fairness, statistics, tasks
 from qflock.evidence.comparison.finding import Finding, refuse
 from qflock.evidence.comparison.table import Comparison, Table
 
-NOTED = ("seeds", "steps", "tuning", "settings", "versions")
+NOTED = ("seeds", "steps", "tuning", "execution", "settings", "versions")
 """Rules that a reader of the table must hear of where they are broken; a report judges by all of them."""
 
 

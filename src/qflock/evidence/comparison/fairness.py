@@ -54,6 +54,7 @@ def judge(tasks: Sequence[TaskRuns], metric: str) -> list[Finding]:
     findings = []
     for task in tasks:
         findings += [_seeds(task), _pairing(task), _steps(task), _tuning(task), _parameters(task)]
+        findings.append(_execution(task))
         findings += [*unlike(task.name, task.records), *references(task, metric)]
     return [*findings, *_settings(tasks), *_origin(tasks)]
 
@@ -208,6 +209,15 @@ def _tuning(task: TaskRuns) -> Finding:
 def _parameters(task: TaskRuns) -> Finding:
     stated = {label: [run.costs.get("parameters") for run in runs] for label, runs in task.methods.items()}
     return _budget("parameters", task.name, "unequal numbers of parameters", stated, MATCHED)
+
+
+def _execution(task: TaskRuns) -> Finding:
+    """Whether policies are executed in one way; runs of older versions do not say."""
+    stated = {label: [run.execution for run in runs] for label, runs in task.methods.items()}
+    ways = {way for some in stated.values() for way in some if way}
+    said = ", ".join(f"{label} {' and '.join(sorted(set(filter(None, v))))}" for label, v in stated.items())
+    what = f"policies are executed differently ({said})" if len(ways) > 1 else ""
+    return Finding("execution", task.name, what, "broken" if what else "kept", stated)
 
 
 def _budget(kind: Kind, where: str, what: str, stated: Mapping[str, Sequence[Any]], within: float) -> Finding:

@@ -18,6 +18,7 @@ Kind = Literal[
     "steps",  # equal budgets of environment steps
     "tuning",  # equal budgets for finding settings, on seeds that do not measure
     "parameters",  # matched numbers of them
+    "execution",  # each acts in the same way: decentralised, drawn together, centralised
     "references",  # oracle and random play were measured
     "scale",  # and score differently
     "settings",  # one setting of a method for all tasks
