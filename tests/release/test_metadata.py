@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import warnings
 
 import pytest
 import yaml
@@ -112,3 +113,16 @@ def test_hooks_before_a_commit_use_what_is_installed():
         for hook in repo["hooks"]
     ]
     assert hooks == [("local", "system", tool) for tool in ("ruff", "ruff", "pyright")]
+
+
+@pytest.mark.parametrize("category", [DeprecationWarning, PendingDeprecationWarning])
+def test_deprecations_are_errors_in_our_code_and_seen_in_that_of_others(category):
+    def old(module: str) -> None:
+        warnings.warn_explicit("old", category, "file.py", 1, module=module)
+
+    for module in ("qflock.runs.runner", "test_metadata", "tests.tiny"):
+        with pytest.raises(category, match="old"):
+            old(module)
+    with warnings.catch_warnings(record=True) as seen:
+        old("somebody.elses")
+    assert [str(warning.message) for warning in seen] == ["old"]
