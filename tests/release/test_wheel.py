@@ -1,7 +1,8 @@
 """What is released: the source archive and the wheel, and the wheel at work where nothing else is installed.
 
 The environments have the core's dependencies alone, once at the lower bounds of pyproject.toml and once as
-`requirements.txt` locks them. Building and installing need a package index.
+`requirements.txt` locks them. CI leaves the second out: its other tests have these versions. Building and
+installing need a package index.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import pytest
 import qflock
 from tests.release.requirements import ROOT, lowest
 
-pytestmark = [pytest.mark.slow, pytest.mark.ci_slow]
+pytestmark = pytest.mark.slow
 LOWEST_PYTHON = "3.11"
 """The Python that has wheels of the lowest versions; newer ones may lack some."""
 RUNS = {"qmix": "two_step", "ippo": "coin_game"}
@@ -67,7 +68,7 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Release:
     return Release(source, wheel)
 
 
-@pytest.fixture(scope="module", params=["lowest", "locked"])
+@pytest.fixture(scope="module", params=[pytest.param("lowest", marks=pytest.mark.ci_slow), "locked"])
 def home(request: pytest.FixtureRequest, release: Release, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder whose ``venv`` has the wheel and what its core depends on, and nothing else."""
     python = sys.executable
@@ -86,6 +87,7 @@ def home(request: pytest.FixtureRequest, release: Release, tmp_path_factory: pyt
     return folder
 
 
+@pytest.mark.ci_slow
 def test_the_archive_has_what_building_and_testing_need_and_no_results(release: Release) -> None:
     with tarfile.open(release.source) as archive:
         names = [member.name.partition("/")[2] for member in archive.getmembers() if member.isfile()]
@@ -107,6 +109,7 @@ def test_the_archive_has_what_building_and_testing_need_and_no_results(release: 
     assert release.source.stat().st_size < 2_000_000
 
 
+@pytest.mark.ci_slow
 def test_the_wheel_has_the_package_and_all_that_it_reads(release: Release) -> None:
     with zipfile.ZipFile(release.wheel) as wheel:
         names = {name for name in wheel.namelist() if ".dist-info/" not in name}
