@@ -21,18 +21,18 @@ EXTRAS = PROJECT["optional-dependencies"]
 
 def test_the_version_stands_in_one_place():
     assert "version" not in PROJECT
-    assert pyproject()["tool"]["hatch"]["version"]["path"] == "src/qflock/version.py"
+    assert pyproject()["tool"]["hatch"]["version"]["path"] == "src/qflock/core/version.py"
     said = re.compile(r"(?<![\w.])" + re.escape(qflock.__version__) + r"(?![\w.])")
     files = [p for p in (ROOT / "src").rglob("*.py") if said.search(p.read_text())]
     assert [p.name for p in files] == ["version.py"]
 
 
 def test_the_version_comes_without_the_package_behind_it():
-    script = "import sys; from qflock.version import __version__; print(__version__, *sys.modules)"
+    script = "import sys; from qflock.core.version import __version__; print(__version__, *sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     version, *modules = done.stdout.split()
     assert version == qflock.__version__
-    assert {m for m in modules if m.startswith("qflock")} == {"qflock", "qflock.version"}
+    assert {m for m in modules if m.startswith("qflock")} == {"qflock", "qflock.core", "qflock.core.moved", "qflock.core.version"}
     assert not {"jax", "numpy", "yaml"} & set(modules)
 
 
