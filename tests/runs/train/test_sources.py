@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +39,7 @@ SOURCES = ["rollout", "dataset", "own"]
 
 
 def settings(folder: Path, algorithm: str = TOY, env: str = ECHO, **changes: Any) -> Settings:
+    """Of a run in a folder."""
     return config.resolve(algorithm, overrides={**RUN, "env": env, "run_dir": folder, **changes})
 
 
@@ -163,3 +167,52 @@ def test_a_box_of_actions(tmp_path: Path) -> None:
     acting = policy.load_policy(run)
     assert acting.act(np.ones((1, 1))).shape == (1, 2)
     assert json.loads((run / "summary.json").read_text())["execution"] == "decentralised"
+
+
+@pytest.mark.parametrize("source", ["rollout", "dataset"])
+def test_environments_in_workers(source: str, tmp_path: Path) -> None:
+    pytest.importorskip("gymnasium")
+    run, each = tmp_path / "run", source == "rollout"
+    walk = {"env": "gymnasium:CartPole-v1", "env.workers": "serial", "total_steps": 64, "log_interval": 32}
+    made = settings(run, source=source, log_episodes=each, eval_interval=32, **walk)
+    summary = runner.train(made, quiet=True)
+    assert set(summary["references"]) == {"random"}
+    assert len(summary["per_seed"]) == 2
+    assert rows(run)["env_step"].max() >= 64
+    assert len(rows(run, "evaluation")["return_mean"]) >= 2
+    assert runner.resume(run, total_steps=96, quiet=True)["env_steps"] >= 96
+
+
+def test_what_a_host_environment_cannot(tmp_path: Path) -> None:
+    pytest.importorskip("gymnasium")
+    walk = {"env": "gymnasium:CartPole-v1", "env.workers": "serial"}
+    with pytest.raises(UserError, match=r"plays by itself, inside one compiled program; .* cannot"):
+        programs.build(settings(tmp_path, source="own", **walk))
+    with pytest.raises(UserError, match="uses one device and one process; leave devices at 1"):
+        programs.build(settings(tmp_path, source="dataset", devices=2, **walk))
+
+
+SHARED = """
+import sys
+from pathlib import Path
+from tests.runs.train.test_sources import runner, settings
+for devices, seeds in ((1, 2), (2, 2), (1, 1), (2, 1)):
+    folder = Path(sys.argv[1]) / f"{seeds} on {devices}"
+    shared = {"source": "dataset", "total_steps": 192, "devices": devices, "seeds": seeds}
+    runner.train(settings(folder, **shared), quiet=True)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.ci_slow
+def test_devices_share_a_dataset(tmp_path: Path) -> None:
+    flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
+    command = [sys.executable, "-c", SHARED, str(tmp_path)]
+    subprocess.run(command, env={**os.environ, **flags}, check=True, cwd=HERE.parents[2])
+    for seeds in (2, 1):
+        one, two = (
+            tensors.load_arrays(tmp_path / f"{seeds} on {devices}" / "models" / "final_model.safetensors")
+            for devices in (1, 2)
+        )
+        for name in one:
+            np.testing.assert_allclose(one[name], two[name], rtol=1e-4, atol=1e-5)

@@ -16,6 +16,7 @@ from qflock.core.hooks import EndedRun, Hooks, RunFacts
 from qflock.core.learner import Dataset, Learner, Own, Rollout
 from qflock.core.spec import Box, Spec
 from qflock.core.steps import Rows, TimeStep
+from qflock.core.trees import spread
 from qflock.learning.actions import of
 from qflock.playing import evaluation, execution, rollout
 from tests.tiny import Echo
@@ -79,7 +80,11 @@ class Notes(Hooks):
 
 
 def recorded(env: Any, steps: int) -> Rows:
-    """What random actions met."""
+    """What random actions met; of an environment that cannot be compiled, its example."""
+    if hasattr(env, "copy"):
+        now = spread(env.reset(jax.random.key(0))[1], steps + 1, RECORDED)
+        actions = jnp.zeros((steps, RECORDED, env.spec.agents), jnp.int32)
+        return Rows(now, actions, jnp.zeros((steps + 1, RECORDED), bool), jnp.zeros(RECORDED), ())
     random = jax.vmap(evaluation.random_policy(env.spec), in_axes=(0, None, 0))
     memory = jnp.zeros(env.spec.agents, jnp.int32)
 
