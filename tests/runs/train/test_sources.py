@@ -80,10 +80,14 @@ def test_recorded_sequences_are_learnt_from_and_are_no_part_of_the_state(tmp_pat
     assert sum(array.size for array in state.values()) < 100  # tables of 18 numbers, and keys
 
 
-def test_a_dataset_may_count_updates(tmp_path: Path) -> None:
+def test_a_dataset_may_count_updates(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     counting = {"unit": "updates", "total_steps": 6, "log_interval": 2, "eval_interval": 0}
-    runner.train(settings(tmp_path / "run", source="dataset", **counting), quiet=True)
+    runner.train(settings(tmp_path / "run", source="dataset", **counting))
     assert rows(tmp_path / "run")["env_step"].tolist() == [2, 2, 4, 4, 6, 6]
+    shown = capsys.readouterr().err
+    assert "2 of 6 updates (33 %)" in shown
+    assert "dataset " in shown  # of the memory
+    assert "execution decentralised" in shown
 
 
 def test_draws_are_uniform_over_the_sequences() -> None:

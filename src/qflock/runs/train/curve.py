@@ -12,7 +12,9 @@ POINTS = 1024  # more than a terminal can show; beyond it neighbours are merged
 class Curve:
     """Points of one curve, in the order of their x; memory stays bounded however many are added."""
 
-    def __init__(self) -> None:
+    def __init__(self, unit: str = "steps") -> None:
+        """``unit`` is what its x counts."""
+        self._unit = unit
         self._points: list[tuple[float, float]] = []
         self._merged: list[tuple[float, float]] = []  # points that wait to be one
         self._each = 1
@@ -54,7 +56,7 @@ class Curve:
         rows = _stars(dots) if ascii_only else _braille(dots)
         tick, corner = ("|", "+") if ascii_only else ("┤", "└")
         plot = [f"{label:>{margin}} {tick}{row}" for label, row in zip(labels, rows, strict=True)]
-        return [*plot, f"{'':>{margin}} {corner}{_x_axis(points, columns)}"]
+        return [*plot, f"{'':>{margin}} {corner}{_x_axis(points, columns, self._unit)}"]
 
 
 def quantity(number: float) -> str:
@@ -82,8 +84,8 @@ def _y_labels(low: float, high: float, height: int) -> list[str]:
     return labels
 
 
-def _x_axis(points: np.ndarray, columns: int) -> str:
-    left, right = quantity(points[0, 0]) if len(points) > 1 else "", f"{quantity(points[-1, 0])} steps"
+def _x_axis(points: np.ndarray, columns: int, unit: str) -> str:
+    left, right = quantity(points[0, 0]) if len(points) > 1 else "", f"{quantity(points[-1, 0])} {unit}"
     return left + right.rjust(columns - len(left)) if len(left) + len(right) < columns else left
 
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, PRNGKeyArray
 
 from qflock.core.environment import Environment
@@ -105,7 +106,7 @@ class Program(Protocol):
     sharing: Sharing
     one_program: bool
 
-    def init(self, seeds: Array) -> RunState:
+    def init(self, seeds: Array | np.ndarray) -> RunState:
         """The state before the first update, of seeds ``(seeds,)``."""
         ...
 

@@ -39,6 +39,7 @@ class Progress:
         quiet: bool = False,
         stream: TextIO | None = None,
         interval: float = 10.0,
+        unit: str = "steps",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Prepare; nothing is shown before ``start``.
@@ -48,6 +49,7 @@ class Progress:
             quiet: show nothing at all, messages included.
             stream: where to write; standard error by default.
             interval: seconds between lines where there is no terminal.
+            unit: what is counted.
             clock: seconds, for tests.
         """
         self._title, self._quiet, self._interval, self._clock = title, quiet, interval, clock
@@ -61,7 +63,7 @@ class Progress:
         self._marks: deque[tuple[float, int]] = deque(maxlen=30)
         self._returns: deque[float] = deque(maxlen=RETURNS_AVERAGED)
         self._best: tuple[float, float | None, int] | None = None
-        self._curve = Curve()
+        self._unit, self._curve = unit, Curve(unit)
         self._plot = Text()
         self._next_line = -math.inf
 
@@ -121,7 +123,9 @@ class Progress:
         if better and math.isfinite(return_mean):
             self._best = (float(return_mean), solved, env_step)
         if self._console is None:
-            self._say(f"evaluation at {quantity(env_step)} steps: return {_score(return_mean, solved)}")
+            self._say(
+                f"evaluation at {quantity(env_step)} {self._unit}: return {_score(return_mean, solved)}"
+            )
 
     def message(self, text: str) -> None:
         """A line of its own that stays, above the bar."""
@@ -155,7 +159,7 @@ class Progress:
         return min(self._step / self._total, 1.0) if self._total else 0.0
 
     def _headline(self) -> str:
-        return f"{quantity(self._step)} of {quantity(self._total)} steps ({100 * self._share():.0f} %)"
+        return f"{quantity(self._step)} of {quantity(self._total)} {self._unit} ({100 * self._share():.0f} %)"
 
     def _numbers(self) -> list[str]:
         parts = []
@@ -164,7 +168,7 @@ class Progress:
         if self._best is not None:
             parts.append(f"best {_score(*self._best[:2])}")
         if self._speed is not None:
-            parts.append(f"{quantity(self._speed)} steps/s")
+            parts.append(f"{quantity(self._speed)} {self._unit}/s")
         parts.append(f"{_duration(self._clock() - self._begun)} elapsed")
         if self._speed:
             parts.append(f"{_duration((self._total - self._step) / self._speed)} left")

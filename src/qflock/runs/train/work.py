@@ -20,6 +20,7 @@ import jax.numpy as jnp
 
 from qflock.core.errors import UserError, unknown
 from qflock.core.hooks import EndedRun, Hooks, RunFacts
+from qflock.core.learner import Dataset
 from qflock.machine import processes, provenance
 from qflock.playing import execution
 from qflock.runs import checkpoint, evaluation, summaries
@@ -71,7 +72,9 @@ class Work:
         self.shapes = jax.eval_shape(self.program.init, self._seed_array())
         self.look = health.inspector(self.program.learner)
         quiet = quiet or not processes.first()
-        self.progress = Progress(f"{settings.algorithm} on {settings.run.env}", quiet=quiet)
+        source = self.program.learner.source
+        unit = source.unit if isinstance(source, Dataset) else "steps"
+        self.progress = Progress(f"{settings.algorithm} on {settings.run.env}", quiet=quiet, unit=unit)
         self.memory = footprint.tell(footprint.of_seed(self.program, self.shapes), self.program.sharing)
         if processes.several() and settings.run.on_nan == "rollback":
             raise UserError("on_nan rollback is for runs of a single process; choose stop or skip")
