@@ -81,12 +81,9 @@ class Work:
         # Traced before a folder is made: what is wrong with an environment or a network shows here.
         self.chunk_shapes = jax.eval_shape(self.program.outline, self.shapes)[1]
         scored = evaluation.columns(ledger.teams_of(self.chunk_shapes), [*self.chunk_shapes.tally.measures])
-        if self._merit not in scored:
-            raise unknown("column of an evaluation to keep the best weights by", self._merit, scored)
-
-    @property
-    def _merit(self) -> str:
-        return self.program.learner.merit
+        self.merit = self.program.learner.merit
+        if self.merit not in scored:
+            raise unknown("column of an evaluation to keep the best weights by", self.merit, scored)
 
     @contextlib.contextmanager
     def hooked(self) -> Iterator[None]:
@@ -264,7 +261,7 @@ class Work:
         self.ledger.evaluation(each)
         over = evaluation.over_seeds(each)
         self.progress.evaluation(done, over["discounted_mean"], over.get("solved"))
-        self.files.keep_best(state.learner, [row[self._merit] for row in each], self.ledger.position)
+        self.files.keep_best(state.learner, [row[self.merit] for row in each], self.ledger.position)
 
     def _save(self, state: program.RunState) -> None:
         with self.stopper.saving:
