@@ -6,8 +6,8 @@ import jax
 import numpy as np
 import pytest
 
-from qflock.playing.evaluation import decentralised, play
-from qflock.runs.train import program
+from qflock.playing.evaluation import of_policy, play
+from qflock.runs.train import programs
 from qflock.settings import registry
 from qflock.settings.config import Settings
 from qflock.settings.run import RunSettings
@@ -55,7 +55,7 @@ def small(name, **changes):
 def built(request, tmp_path_factory):
     """The program on Echo, and the run state after 50 chunks."""
     run = RunSettings(env="tests/tiny.py:Echo", seeds=1, log_interval=1024, eval_episodes=64)
-    made = program.build(Settings(request.param, run, small(request.param), Echo.Config()))
+    made = programs.build(Settings(request.param, run, small(request.param), Echo.Config()))
     start = made.init(np.arange(1, dtype=np.uint32))
     state, told = start, None
     keep = jax.device_get(jax.tree.map(jax.numpy.copy, start.learner))
@@ -66,9 +66,9 @@ def built(request, tmp_path_factory):
 
 def test_solves_a_tiny_task(built):
     made, _, state, _ = built
-    policy = jax.tree.map(lambda x: x[0], made.learner.policy(state.learner))
-    choose = decentralised(made.learner, policy, "greedy")
-    score = play(made.env, choose, made.learner.memory(), jax.random.key(7), 64).episode_return.mean()
+    policy = jax.tree.map(lambda x: x[0], made.learner.execution(state.learner))
+    choose = of_policy(made.learner.policy, policy, "greedy")
+    score = play(made.env, choose, made.learner.policy.start(), jax.random.key(7), 64).episode_return.mean()
     assert score >= 3.8  # of 4; random gets 1.33
 
 
@@ -99,10 +99,10 @@ def _is_key(x):
 def test_an_agent_acts_on_its_own_observation_alone(built):
     """Neither another agent's observation nor the state reaches an agent's action."""
     made, _, state, _ = built
-    policy = jax.tree.map(lambda x: x[0], made.learner.policy(state.learner))
-    choose = jax.jit(decentralised(made.learner, policy, "greedy"))
+    policy = jax.tree.map(lambda x: x[0], made.learner.execution(state.learner))
+    choose = jax.jit(of_policy(made.learner.policy, policy, "greedy"))
     _, now = made.env.reset(jax.random.key(0))
-    memory = jax.tree.map(lambda x: np.stack([x, x]), made.learner.memory())
+    memory = made.learner.policy.start()
     before = choose(memory, None, now, jax.random.key(1))[1]
     noise = jax.random.normal(jax.random.key(2), now.observation[1].shape) * 10
     other = now._replace(observation=now.observation.at[1].set(noise), state=now.state + 100)
@@ -113,7 +113,7 @@ def test_an_agent_acts_on_its_own_observation_alone(built):
 def test_execution_needs_less_than_training(built):
     made, _, state, _ = built
     count = lambda tree: sum(x.size for x in jax.tree.leaves(tree))
-    assert 0 < count(made.learner.policy(state.learner)) <= count(made.learner.weights(state.learner))
+    assert 0 < count(made.learner.execution(state.learner)) <= count(made.learner.weights(state.learner))
 
 
 def test_start_from_puts_weights_in_place(built):
@@ -122,6 +122,8 @@ def test_start_from_puts_weights_in_place(built):
     fresh = jax.tree.map(lambda x: x[0], made.init(np.arange(5, 6, dtype=np.uint32)).learner)
     moved = made.learner.start_from(fresh, made.learner.weights(one))
     for a, b in zip(
-        jax.tree.leaves(made.learner.policy(moved)), jax.tree.leaves(made.learner.policy(one)), strict=True
+        jax.tree.leaves(made.learner.execution(moved)),
+        jax.tree.leaves(made.learner.execution(one)),
+        strict=True,
     ):
         np.testing.assert_array_equal(a, b)

@@ -101,7 +101,7 @@ def test_jit_and_vmap_change_nothing(env):
 
 
 def test_an_episode_ends_by_the_horizon(env):
-    scores = jax.jit(lambda k: play(env, of_reference(random_policy), (), k, 8))(jax.random.key(0))
+    scores = jax.jit(lambda k: play(env, of_reference(random_policy(env.spec)), (), k, 8))(jax.random.key(0))
     assert (scores.length >= 1).all()
     assert (scores.length <= env.spec.horizon).all()
     low, high = env.spec.return_range
@@ -127,7 +127,7 @@ def test_references_act_legally_and_the_best_beats_random(env):
     policies = env.references()
     assert "random" not in policies
     score = lambda p: play(env, of_reference(p), (), jax.random.key(1), 16).discounted.mean()
-    best, chance = score(next(iter(policies.values()))), score(random_policy)
+    best, chance = score(next(iter(policies.values()))), score(random_policy(env.spec))
     assert best > chance
 
 

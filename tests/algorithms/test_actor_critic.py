@@ -14,7 +14,7 @@ from qflock.core.errors import UserError
 from qflock.core.steps import TimeStep
 from qflock.learning import categorical
 from qflock.playing import rollout
-from qflock.playing.evaluation import decentralised, play
+from qflock.playing.evaluation import of_policy, play
 from qflock.settings import registry
 from qflock.settings.config import resolve
 from tests.tiny import Count, Echo
@@ -53,9 +53,10 @@ def learner(name, env, **changes):
 def pieces(name, env, **changes):
     """A learner, its first state and the rows of a rollout with it."""
     made, state = learner(name, env, **changes)
-    flow = rollout.start(env, made.memory(), jax.random.key(1), made.copies)
+    memory, source = made.policy.start(), made.source
+    flow = rollout.start(env, memory, jax.random.key(1), source.num_envs)
     collect = jax.jit(
-        lambda s, f, k: rollout.collect(env, partial(made.explore, s), made.memory(), f, k, made.steps)
+        lambda s, f, k: rollout.collect(env, partial(source.explore, s), memory, f, k, source.num_steps)
     )
     return made, state, collect(state, flow, jax.random.key(2))[1]
 
@@ -71,7 +72,7 @@ def test_extras_hold_the_log_probability_of_what_was_done():
     many = jax.random.split(jax.random.key(3), 4000)
     draw = jax.jit(
         lambda a, seen, legal: jax.vmap(
-            lambda k: made.act(made.policy(state), a, (), seen, legal, k, "sample")[1]
+            lambda k: made.policy.alone(made.execution(state), a, (), seen, legal, k, "sample")[1]
         )(many)
     )
     for t, b, a in ((0, 0, 0), (3, 5, 1), (7, 7, 0)):
@@ -243,14 +244,18 @@ def test_a_matrix_game_is_solved(name, changes):
     def update(carry, key):
         state, flow = carry
         k_collect, k_learn = jax.random.split(key)
-        act = partial(made.explore, state)
-        flow, rows, tally = rollout.collect(env, act, made.memory(), flow, k_collect, made.steps)
+        act = partial(made.source.explore, state)
+        flow, rows, tally = rollout.collect(
+            env, act, made.policy.start(), flow, k_collect, made.source.num_steps
+        )
         return (made.learn(state, rows, k_learn)[0], flow), tally.episode_return / tally.episodes
 
-    start = made.init(jax.random.key(0)), rollout.start(env, made.memory(), jax.random.key(1), 32)
+    start = made.init(jax.random.key(0)), rollout.start(env, made.policy.start(), jax.random.key(1), 32)
     keys = jax.random.split(jax.random.key(2), 80)
     (state, _), returns = jax.jit(lambda c, k: jax.lax.scan(update, c, k))(start, keys)
-    greedy = play(env, decentralised(made, made.policy(state)), made.memory(), jax.random.key(3), 4)
+    greedy = play(
+        env, of_policy(made.policy, made.execution(state)), made.policy.start(), jax.random.key(3), 4
+    )
     assert greedy.episode_return.mean() >= 0.5  # a convention of both; by chance 0.2
     assert returns[-1] > returns[0]
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from qflock.networks.circuit import Circuit
-from qflock.playing.evaluation import decentralised, play
-from qflock.runs.train import program
+from qflock.playing.evaluation import of_policy, play
+from qflock.runs.train import programs
 from qflock.settings.config import Settings
 from qflock.settings.run import RunSettings
 from tests.test_every_algorithm import small
@@ -23,12 +23,12 @@ CIRCUIT = {"network": "circuit", "circuit_qubits": 3, "circuit_layers": 1, "lr":
 )
 def test_circuits_learn(name, changes):
     run = RunSettings(env="tests/tiny.py:Echo", seeds=1, log_interval=1024, eval_episodes=64)
-    made = program.build(Settings(name, run, small(name, **CIRCUIT, **changes), Echo.Config()))
+    made = programs.build(Settings(name, run, small(name, **CIRCUIT, **changes), Echo.Config()))
     state = made.init(np.arange(1, dtype=np.uint32))
     for _ in range(40):
         state, _ = made.chunk(state)
-    policy = jax.tree.map(lambda x: x[0], made.learner.policy(state.learner))
+    policy = jax.tree.map(lambda x: x[0], made.learner.execution(state.learner))
     assert isinstance(policy, Circuit)
-    choose = decentralised(made.learner, policy, "greedy")
-    score = play(made.env, choose, made.learner.memory(), jax.random.key(7), 64).episode_return.mean()
+    choose = of_policy(made.learner.policy, policy, "greedy")
+    score = play(made.env, choose, made.learner.policy.start(), jax.random.key(7), 64).episode_return.mean()
     assert score >= 3.6  # of 4; random gets 1.33

@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 
 import qflock
 from qflock.algorithms.entangled import HABIT, Config, build, joint, outcomes
+from qflock.core import Seen
 from qflock.core.errors import UserError
 from qflock.environments import chsh
-from qflock.runs.train import program
+from qflock.playing import execution
+from qflock.runs.train import programs
 from qflock.settings.config import Settings
 from qflock.settings.run import RunSettings
 
@@ -88,25 +90,26 @@ def test_the_textbook_angles_win_what_can_be_won():
 
 def test_actions_are_drawn_from_the_joint_chances():
     learner = build(Config(hidden=(4,)), chsh.Environment())
-    parameters = learner.policy(learner.init(KEY))
+    parameters = learner.execution(learner.init(KEY))
     asked, legal = jnp.eye(2), jnp.ones((2, 2), bool)
-    draw = lambda key: learner.act_jointly(parameters, (), asked, legal, key, "sample")[1]
+    seen = Seen(asked, legal, legal.any(-1))
+    draw = lambda key: learner.policy.act(parameters, (), seen, key, "sample")[1]
     actions = jax.jit(jax.vmap(draw))(jax.random.split(KEY, 20_000))
     out = jax.vmap(lambda network, x: network(x))(parameters, asked)
     expected = joint("bell", out[:, 0], jax.nn.softmax(out[:, 1:].reshape(2, 2, 2) + HABIT * jnp.eye(2)))
     found = np.bincount(actions @ np.array([2, 1]), minlength=4).reshape(2, 2) / 20_000
     np.testing.assert_allclose(found, expected, atol=0.015)
-    for agent in (0, 1):
-        alone = jnp.exp(learner.values(parameters, jnp.int32(agent), (), asked[agent]))
-        np.testing.assert_allclose(alone, expected.sum(1 - agent), atol=1e-5)
+    alone = jnp.exp(learner.policy.scores(parameters, (), seen))
+    np.testing.assert_allclose(alone, [expected.sum(1), expected.sum(0)], atol=1e-5)
+    assert execution.kind(learner.policy) == "drawn together"
 
 
 def trained(pair):
     """The exact share of games that a pair wins after training, playing greedily."""
     run = RunSettings(env="chsh", log_interval=50_000)
-    made = program.build(Settings("entangled", run, Config(pair=pair, lr_decay=50_000), None))
+    made = programs.build(Settings("entangled", run, Config(pair=pair, lr_decay=50_000), None))
     state, _ = made.chunk(made.init(np.arange(1, dtype=np.uint32)))
-    parameters = jax.tree.map(lambda x: x[0], made.learner.policy(state.learner))
+    parameters = jax.tree.map(lambda x: x[0], made.learner.execution(state.learner))
     out = jax.vmap(lambda network: jax.vmap(network)(jnp.eye(2)))(parameters)  # agent, question
     logits = out[..., 1:].reshape(2, 2, 2, 2) + HABIT * jnp.eye(2)
     best = jax.nn.one_hot(logits.argmax(-1), 2)

@@ -10,6 +10,7 @@ import pytest
 import qflock
 from qflock.algorithms.eqmarl import joint_critics
 from qflock.algorithms.eqmarl.learner import Config, build
+from qflock.core import Seen
 from qflock.core.errors import UserError
 from qflock.environments import chsh
 from qflock.environments.coin_game import game
@@ -114,9 +115,9 @@ def stretch(learner, env, state):
     """The rows of one update, from fresh copies."""
 
     def run(state, key):
-        flow = rollout.start(env, (), key, learner.num_envs)
-        act = lambda *given: learner.explore(state, *given)
-        return rollout.collect(env, act, (), flow, key, learner.steps)[1]
+        flow = rollout.start(env, (), key, learner.source.num_envs)
+        act = lambda *given: learner.source.explore(state, *given)
+        return rollout.collect(env, act, (), flow, key, learner.source.num_steps)[1]
 
     return jax.jit(run)(state, KEY)
 
@@ -206,11 +207,12 @@ def test_each_group_has_its_step_size(changed, fixed):
 def test_agents_act_from_their_own_observation_without_an_index(critic):
     env = chsh.Environment()
     learner = build(Config(critic=critic, **SMALL), env)
-    policy = learner.policy(jax.jit(learner.init)(KEY))
-    seen = jnp.array([0.0, 1.0])
-    told = [learner.values(policy, jnp.int32(agent), (), seen) for agent in (0, 1)]
-    np.testing.assert_array_equal(told[0], told[1])
-    assert jnp.exp(told[0]).sum() == pytest.approx(1, abs=1e-5)
+    weights = learner.execution(jax.jit(learner.init)(KEY))
+    legal = jnp.ones((2, 2), bool)
+    seen = Seen(jnp.array([[0.0, 1.0], [0.0, 1.0]]), legal, legal.any(-1))
+    logs = learner.policy.scores(weights, (), seen)
+    np.testing.assert_array_equal(logs[0], logs[1])
+    assert jnp.exp(logs[0]).sum() == pytest.approx(1, abs=1e-5)
 
 
 def test_planes_that_are_not_there():

@@ -7,7 +7,7 @@ import pytest
 from qflock.algorithms import iql, madqn
 from qflock.algorithms._value import learner
 from qflock.core.errors import UserError
-from qflock.runs.train import program
+from qflock.runs.train import programs
 from qflock.settings.config import Settings
 from qflock.settings.run import RunSettings
 from tests.tiny import Echo
@@ -31,7 +31,7 @@ RUN = RunSettings(env="tests/tiny.py:Echo", log_interval=3200)
 
 
 def trained(algorithm, config, chunks=2):
-    made = program.build(Settings(algorithm, RUN, config, Echo.Config(ends=True)))
+    made = programs.build(Settings(algorithm, RUN, config, Echo.Config(ends=True)))
     state = made.init(np.zeros(1, np.uint32))
     for _ in range(chunks):
         state, told = made.chunk(state)
@@ -70,7 +70,7 @@ def test_the_central_value_learns_the_worth_of_playing_on(beside):
     """What all see tells nothing of the time, so that a row's next one is terminal in 1 of 4 cases. A random
     joint action is paid 1/3; an agent expects 1/2 of its best action and 1/6 of the other's, and so on."""
     made, (weights, metrics) = beside
-    central = weights.beside
+    central = weights.auxiliary
     assert [layer.out_features for layer in central.hidden] == [32, 16]
     assert len(central.norms) == 2
     assert metrics["central_loss"] < 0.1
@@ -87,7 +87,7 @@ def test_a_weight_shapes_the_agents_too():
     config = madqn.Config(**SMALL, central_hidden=(32, 16), central_weight=0.5)
     (_, (weights, metrics)) = trained("madqn", config)
     alone = trained("iql", iql.Config(**SMALL, share_parameters=False, dueling=True))[1][0]
-    assert weights.beside.hidden[0].in_features == 2 * 16, "it reads both agents' hidden layers"
+    assert weights.auxiliary.hidden[0].in_features == 2 * 16, "it reads both agents' hidden layers"
     assert np.isfinite(metrics["central_loss"])
     assert not np.allclose(weights.agents.hidden[0].weight, alone.agents.hidden[0].weight, atol=1e-3)
 

@@ -10,7 +10,7 @@ from qflock.algorithms._value import learner, q_learning
 from qflock.algorithms._value.q_config import QConfig
 from qflock.core.errors import UserError
 from qflock.core.steps import Rows, TimeStep
-from qflock.runs.train import program
+from qflock.runs.train import programs
 from qflock.settings.config import Settings
 from qflock.settings.run import RunSettings
 from tests.tiny import Echo, Recall
@@ -36,7 +36,7 @@ def rows_of(reward, terminated, truncated, first, active=None, agents=2, actions
 
 
 def core_of(**settings):
-    return q_learning.build(QConfig(**{"hidden": (8,), "gamma": 0.5, **settings}), Echo())
+    return q_learning.QLearning(QConfig(**{"hidden": (8,), "gamma": 0.5, **settings}), Echo())
 
 
 def test_two_episodes_of_a_chain_in_one_row():
@@ -44,7 +44,7 @@ def test_two_episodes_of_a_chain_in_one_row():
     core = core_of(mixer="sum", td_lambda=0.0)
     rows = rows_of([0, 1, 2, 4, 0, 8], [0, 0, 0, 1, 0, 0], [0] * 6, [1, 0, 0, 0, 1, 0])
     q = jnp.arange(6.0)[:, None, None, None] * jnp.ones((6, 1, 2, 3))  # each agent says the row's number
-    aim = core.aims(q, q, core.init(jax.random.key(0)).mixer, rows)[:, 0]
+    aim = core.targets(q, q, core.init(jax.random.key(0)).mixer, rows)[:, 0]
     # r + gamma (sum of next values); exactly r at the terminal; the restart's tick is not valid
     np.testing.assert_allclose(aim[jnp.array([0, 1, 2, 4])], [1 + 0.5 * 2, 2 + 0.5 * 4, 4, 8 + 0.5 * 10])
     np.testing.assert_array_equal(rows.valid[:, 0], [True, True, True, False, True])
@@ -56,9 +56,9 @@ def test_lambda_returns_stop_where_an_episode_ends():
     q = jnp.ones((6, 1, 2, 3))
     ended = rows_of([0, 1, 2, 4, 0, 8], [0, 0, 0, 1, 0, 0], [0] * 6, [1, 0, 0, 0, 1, 0])
     cut = rows_of([0, 1, 2, 4, 0, 8], [0] * 6, [0, 0, 0, 1, 0, 0], [1, 0, 0, 0, 1, 0])
-    aim = core.aims(q, q, mixer, ended)[:, 0]
+    aim = core.targets(q, q, mixer, ended)[:, 0]
     np.testing.assert_allclose(aim[:3], [1 + 0.5 * (2 + 0.5 * 4), 2 + 0.5 * 4, 4])
-    aim = core.aims(q, q, mixer, cut)[:, 0]
+    aim = core.targets(q, q, mixer, cut)[:, 0]
     np.testing.assert_allclose(aim[:3], [1 + 0.5 * (2 + 0.5 * 5), 2 + 0.5 * 5, 4 + 0.5 * 2])
 
 
@@ -74,10 +74,10 @@ def test_agents_that_left_add_nothing(mixer):
     q = jax.random.normal(jax.random.key(1), (3, 1, 2, 3))
     other = q.at[1:, 0, 1].add(100.0)  # what the agent that left would say
     np.testing.assert_allclose(
-        core.aims(q, q, weights, rows), core.aims(other, other, weights, rows), atol=1e-5
+        core.targets(q, q, weights, rows), core.targets(other, other, weights, rows), atol=1e-5
     )
-    share = core.share(rows, 3 if mixer == "none" else 2)[:, 0]
-    np.testing.assert_array_equal(share, [[1, 1], [1, 0]] if mixer == "none" else [1, 1])
+    mask = core.mask(rows, 3 if mixer == "none" else 2)[:, 0]
+    np.testing.assert_array_equal(mask, [[1, 1], [1, 0]] if mixer == "none" else [1, 1])
 
 
 def test_rows_shorter_than_what_is_collected_do_not_suit_a_memory():
@@ -89,15 +89,15 @@ def test_rows_shorter_than_what_is_collected_do_not_suit_a_memory():
 @pytest.mark.parametrize("weighting", ["optimistic", "central"])
 def test_wqmix_weighs_errors_as_the_paper_says(weighting):
     config = wqmix.Config(weighting=weighting, weight=0.25, hidden=(8,), central_hidden=(8,))
-    core = q_learning.build(config, Echo())
-    beside = wqmix._central(config, Echo(), core)
-    online = core.init(jax.random.key(0))._replace(beside=beside.init(jax.random.key(1)))
+    core = q_learning.QLearning(config, Echo())
+    auxiliary = wqmix._central(config, Echo(), core)
+    online = core.init(jax.random.key(0))._replace(auxiliary=auxiliary.init(jax.random.key(1)))
     rows = rows_of([0, 0, 0, 0], [0] * 4, [0] * 4, [1, 0, 0, 0])
     rows = rows._replace(actions=jnp.array([[[0, 0]], [[1, 2]], [[1, 2]]]))
     q = jnp.zeros((4, 1, 2, 3)).at[..., 0].set(1.0)  # the greedy joint action is (0, 0)
     total = jnp.zeros((3, 1))
     aim = jnp.array([[-1e3], [-1e3], [1e3]])
-    weights = beside.emphasis(online, learner.Said(q, total, aim), rows)[:, 0]
+    weights = auxiliary.weighting(online, learner.Predicted(q, total, aim), rows)[:, 0]
     # (0, 0) is greedy; then an action worse than what it is compared with; then a better one
     assert weights.tolist() == ([0.25, 0.25, 1.0] if weighting == "optimistic" else [1.0, 0.25, 1.0])
 
@@ -108,7 +108,7 @@ def test_without_a_target_network_targets_are_the_newest():
 
     def trained(interval):
         config = qmix.Config(**small, train_frequency=64, target_update_interval=interval)
-        made = program.build(
+        made = programs.build(
             Settings("qmix", RunSettings(env="tests/tiny.py:Echo", log_interval=1280), config, Echo.Config())
         )
         state, _ = made.chunk(made.init(np.zeros(1, np.uint32)))

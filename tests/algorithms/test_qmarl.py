@@ -9,11 +9,12 @@ import pytest
 
 from qflock.algorithms.qmarl import chains
 from qflock.algorithms.qmarl import learner as qmarl
+from qflock.core import Seen
 from qflock.core.errors import UserError
 from qflock.files import csv_log, tensors
 from qflock.learning import categorical
 from qflock.networks import lookup
-from qflock.runs.train import program, runner
+from qflock.runs.train import programs, runner
 from qflock.settings import config, registry
 from tests.tiny import Echo
 
@@ -182,13 +183,12 @@ def test_what_a_policy_meets_when_it_plays():
 def test_agents_without_ids_act_alike():
     made = learner(agent_ids=False)
     state = made.init(jax.random.key(0))
-    seen, legal = jnp.array([0.0, 1.0, 0.0]), jnp.ones(3, bool)
-    act = lambda agent: made.values(made.policy(state), jnp.int32(agent), (), seen)
-    np.testing.assert_array_equal(act(0), act(1))
-    actions = made.explore(state, (), Echo().reset(jax.random.key(0))[1]._replace(
-        observation=jnp.ones((1, 2, 3)), legal=jnp.ones((1, 2, 3), bool)), jax.random.key(1))[1]  # fmt: skip
-    assert actions.shape == (1, 2)
-    assert categorical.mode(act(0), legal) in (0, 1, 2)
+    legal = jnp.ones((2, 3), bool)
+    seen = Seen(jnp.array([[0.0, 1.0, 0.0]] * 2), legal, legal.any(-1))
+    logs = made.policy.scores(made.execution(state), (), seen)
+    np.testing.assert_array_equal(logs[0], logs[1])
+    actions = made.policy.act(made.execution(state), (), seen, jax.random.key(1), "greedy")[1]
+    np.testing.assert_array_equal(actions, categorical.mode(logs, legal))
 
 
 def run_settings(folder, **changes):
@@ -220,7 +220,7 @@ def test_resumed_equals_uninterrupted_bit_for_bit(tmp_path):
 def test_it_keeps_its_own_episodes():
     settings = run_settings(None, log_episodes=True)
     with pytest.raises(UserError, match="log_episodes"):
-        program.build(settings)
+        programs.build(settings)
     made = learner()
     with pytest.raises(UserError, match="whole episodes"):
         made.learn(None, None, jax.random.key(0))

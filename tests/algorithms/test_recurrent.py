@@ -4,8 +4,8 @@ import jax
 import numpy as np
 import pytest
 
-from qflock.playing.evaluation import decentralised, play
-from qflock.runs.train import program
+from qflock.playing.evaluation import of_policy, play
+from qflock.runs.train import programs
 from qflock.settings import registry
 from qflock.settings.config import Settings
 from qflock.settings.run import RunSettings
@@ -36,11 +36,11 @@ LEARNERS = {
 def score(name, network):
     settings = registry.algorithm(name).Config(**LEARNERS[name], network=network)
     run = RunSettings(env="tests/tiny.py:Recall", seeds=1, log_interval=20_000, eval_episodes=64)
-    made = program.build(Settings(name, run, settings, None))
+    made = programs.build(Settings(name, run, settings, None))
     state, _ = made.chunk(made.init(np.arange(1, dtype=np.uint32)))
-    policy = jax.tree.map(lambda x: x[0], made.learner.policy(state.learner))
-    choose = decentralised(made.learner, policy, "greedy")
-    return play(made.env, choose, made.learner.memory(), jax.random.key(7), 256).episode_return.mean()
+    policy = jax.tree.map(lambda x: x[0], made.learner.execution(state.learner))
+    choose = of_policy(made.learner.policy, policy, "greedy")
+    return play(made.env, choose, made.learner.policy.start(), jax.random.key(7), 256).episode_return.mean()
 
 
 @pytest.mark.parametrize("name", LEARNERS)

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from scipy.optimize import nnls
 
+from qflock.core import Seen
 from qflock.core.steps import Rows
-from qflock.playing.evaluation import decentralised, play
-from qflock.runs.train import program
+from qflock.playing.evaluation import of_policy, play
+from qflock.runs.train import programs
 from qflock.settings import config, registry
 from qflock.settings.config import Settings
 from qflock.settings.run import RunSettings
@@ -52,7 +53,7 @@ def trained(algorithm, updates=3000):
     }
     learner = registry.algorithm(algorithm).Config(**RANDOM, **MIXER, **settings)
     run = RunSettings(env="two_step", log_interval=updates * 96, seeds=SEEDS)
-    made = program.build(Settings(algorithm, run, learner, None))
+    made = programs.build(Settings(algorithm, run, learner, None))
     state, _ = made.chunk(made.init(np.arange(SEEDS, dtype=np.uint32)))
     weights = made.learner.weights(state.learner)
     return made, [jax.tree.map(lambda x, i=i: x[i], weights) for i in range(SEEDS)]
@@ -60,7 +61,9 @@ def trained(algorithm, updates=3000):
 
 def agents_values(learner, weights, seen, agents=2):
     """Each agent's values where all see the same, (A, U)."""
-    return np.stack([learner.values(weights.agents, i, learner.memory(), seen) for i in range(agents)])
+    everyone = np.broadcast_to(seen, (agents, *np.shape(seen)))
+    seen = Seen(everyone, np.ones((agents, learner.policy.portable.agents)), np.ones(agents, bool))
+    return np.asarray(learner.policy.scores(weights.agents, learner.policy.start(), seen))
 
 
 def joint_values(learner, weights, seen, counts):
@@ -75,8 +78,8 @@ def joint_values(learner, weights, seen, counts):
 
 
 def greedy_return(made, weights):
-    choose = decentralised(made.learner, weights.agents, "greedy")
-    scores = play(made.env, choose, made.learner.memory(), jax.random.key(0), 1)
+    choose = of_policy(made.learner.policy, weights.agents, "greedy")
+    scores = play(made.env, choose, made.learner.policy.start(), jax.random.key(0), 1)
     return float(scores.episode_return[0])
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from qflock.core.errors import UserError
 from qflock.core.steps import Rows
+from qflock.core.trees import spread
 from qflock.networks import agents, by_name
 from qflock.playing import rollout
 from tests.tiny import Count, Echo
@@ -28,9 +29,10 @@ def collected(team, env, key, steps=8, copies=4):
         actions = jax.random.randint(key, now.active.shape, 0, env.spec.actions)
         return team.acted(memory, actions), actions, ()
 
-    flow = rollout.start(env, team.memory(), key, copies)
-    flow, _, _ = rollout.collect(env, act, team.memory(), flow, key, 4)  # so that the rows begin midway
-    return weights, rollout.collect(env, act, team.memory(), flow, jax.random.key(9), steps)[1]
+    start = spread(team.memory(), env.spec.agents)
+    flow = rollout.start(env, start, key, copies)
+    flow, _, _ = rollout.collect(env, act, start, flow, key, 4)  # so that the rows begin midway
+    return weights, rollout.collect(env, act, start, flow, jax.random.key(9), steps)[1]
 
 
 @pytest.mark.slow

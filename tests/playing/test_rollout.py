@@ -17,8 +17,9 @@ def stretches():
     def act(memory, now, key):
         return memory + 1, jnp.zeros((copies, 1), jnp.int32), {"memory": memory}
 
-    run = jax.jit(lambda flow, key: rollout.collect(env, act, jnp.int32(0), flow, key, 40))
-    flow = rollout.start(env, jnp.int32(0), jax.random.key(0), copies)
+    start = jnp.zeros(1, jnp.int32)  # one agent
+    run = jax.jit(lambda flow, key: rollout.collect(env, act, start, flow, key, 40))
+    flow = rollout.start(env, start, jax.random.key(0), copies)
     flow, one, tally_one = run(flow, jax.random.key(1))
     flow, two, tally_two = run(flow, jax.random.key(2))
     return jax.device_get((one, two, tally_one, tally_two))

@@ -32,7 +32,12 @@ def test_the_version_comes_without_the_package_behind_it():
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     version, *modules = done.stdout.split()
     assert version == qflock.__version__
-    assert {m for m in modules if m.startswith("qflock")} == {"qflock", "qflock.core", "qflock.core.moved", "qflock.core.version"}
+    assert {m for m in modules if m.startswith("qflock")} == {
+        "qflock",
+        "qflock.core",
+        "qflock.core.moved",
+        "qflock.core.version",
+    }
     assert not {"jax", "numpy", "yaml"} & set(modules)
 
 

@@ -20,7 +20,7 @@ from qflock.core.errors import UserError
 from qflock.files.storage import CannotWrite, DamagedFile
 from qflock.runs import folder
 from qflock.runs.folder import RunFolder
-from qflock.settings import config
+from qflock.settings import config, registry
 from qflock.settings.config import Settings
 
 NOW = datetime(2031, 2, 3, 4, 5, 6)
