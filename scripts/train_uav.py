@@ -50,8 +50,8 @@ NAMES = {  # published key: ours
     "algo.q_operator.min_entropy": "min_entropy",
     "algo.q_operator.temperature": "inverse_temperature",
     "train.total_steps": "total_steps",
-    "train.rollout_len": "steps",
-    "train.batch_size": "copies",
+    "train.rollout_len": "num_steps",
+    "train.batch_size": "num_envs",
     "train.log_interval": "log_interval",
     "train.eval_interval": "eval_interval",
     "train.eval_episodes": "eval_episodes",
@@ -92,12 +92,12 @@ def settings_of(path: Path, now: datetime) -> Settings:
                 raise UserError(f"{path}: algo.q_operator.enabled is {value!r}; give true or false")
             value = "mean" if value else "none"
         found[NAMES[key]] = value
-    batch, rollout = found.get("copies", 256), found.setdefault("steps", 32)
+    batch, rollout = found.get("num_envs", 256), found.setdefault("num_steps", 32)
     if not (
         isinstance(batch, int) and isinstance(rollout, int) and 0 < rollout <= batch and batch % rollout == 0
     ):
         raise UserError(f"{path}: train.batch_size {batch} is no multiple of train.rollout_len {rollout}")
-    found["copies"] = batch // rollout
+    found["num_envs"] = batch // rollout
     return config.resolve("qio", overrides=found)
 
 

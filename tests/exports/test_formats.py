@@ -154,10 +154,11 @@ def test_torch_equals_ours(algorithm, environment, settings, run_of, tmp_path):
     writing.export(path, "torch", tmp_path / "policy.pt", seed=4)
     module = TorchPolicy.load(tmp_path / "policy.pt")
 
-    as_torch = lambda memory: {name: torch.as_tensor(np.array(x)) for name, x in memory.items()}
+    tensor = lambda x: x if isinstance(x, torch.Tensor) else torch.as_tensor(np.array(x))
+    as_torch = lambda memory: {name: tensor(x) for name, x in memory.items()}
 
     class Same:
-        initial, restart = module.initial, module.restart
+        about, initial, restart = module.about, module.initial, module.restart
 
         def scores(self, memory, seen, legal):
             memory, scores = module.scores(

@@ -15,6 +15,7 @@ import pytest
 
 import qflock
 from qflock import commands
+from qflock.settings import renamed
 from tests.old_runs.make import EPISODES, HERE, MODES, RUNS, SEED, STOPPED, observations
 
 GOLDEN = json.loads((HERE / "golden.json").read_text())
@@ -207,6 +208,8 @@ def test_an_old_runs_own_file_of_settings_is_read(name, capsys):
     )
     then = (HERE / name / "configs" / "config.yaml").read_text().splitlines()
     now = capsys.readouterr().out.splitlines()
+    for old, new in renamed.RENAMED.items():
+        then = [re.sub(rf"^{old}:", f"{new}:", line) for line in then]
     assert set(then[1:]) <= set(now)
 
 

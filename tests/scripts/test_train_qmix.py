@@ -118,7 +118,7 @@ def test_published_settings_and_ratio():
     assert learner.weight_decay > 0
     for copies in (1, 50):
         learner = settings_of(Options(copies=copies), Path("run")).learner
-        block = learner.copies * learner.steps
+        block = learner.num_envs * learner.num_steps
         assert block // learner.train_frequency * 4 == block, "one gradient step for 4 environment steps"
         blocks = -(-learner.target_update_interval // block)
         assert blocks * block == 200 * 4, "200 gradient steps, one for 4 steps, between target updates"
