@@ -97,6 +97,7 @@ class Program(Protocol):
         updates: updates in a chunk.
         sharing: the devices that it is compiled for.
         one_program: an update is one compiled program, so that what is in it can be counted.
+        evaluate: the greedy episodes of an evaluation during training.
     """
 
     env: Environment
@@ -105,6 +106,7 @@ class Program(Protocol):
     updates: int
     sharing: Sharing
     one_program: bool
+    evaluate: Evaluate
 
     def init(self, seeds: Array | np.ndarray) -> RunState:
         """The state before the first update, of seeds ``(seeds,)``."""
@@ -120,10 +122,6 @@ class Program(Protocol):
 
     def ahead(self, shapes: RunState) -> Sequence[Ahead]:
         """What of a chunk can be compiled before there is a state."""
-        ...
-
-    def evaluate(self, parameters: Parameters, key: PRNGKeyArray) -> Scores:
-        """As `Evaluate`: the greedy episodes of an evaluation during training."""
         ...
 
     def warnings(self) -> Sequence[str]:
