@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from qflock.core.errors import UserError
-from qflock.quantum.circuit import Circuit
+from qflock.quantum.circuit import LARGEST
+from qflock.settings.ranges import above, at_least, between
 
 
 @dataclass(frozen=True)
-class CircuitConfig:
-    """Settings of ``--network circuit``. A learner's settings inherit them and call `check_circuit`."""
+class Circuit:
+    """Settings of ``--network circuit``. A learner's settings inherit them."""
 
-    circuit_qubits: int = 4
+    circuit_qubits: Annotated[int, between(1, LARGEST)] = 4
     """Qubits (network circuit)."""
-    circuit_layers: int = 5
+    circuit_layers: Annotated[int, at_least(1)] = 5
     """Layers: trainable rotations, entangling gates, features as angles (network circuit)."""
     circuit_encoding: Literal["angle", "amplitude"] = "angle"
     """Features as three angles a qubit, or as the 2^n amplitudes at the start (network circuit)."""
@@ -29,29 +29,17 @@ class CircuitConfig:
     """From features to the circuit: a trained layer, a fixed random one, or none (network circuit)."""
     circuit_head: Literal["scale", "linear"] = "scale"
     """An output is one expectation with scale and bias, or a dense layer on all qubits (network circuit)."""
-    circuit_scale: float = 1.0
+    circuit_scale: Annotated[float, above(0, finite=True)] = 1.0
     """First value of the outputs' scale (network circuit, head scale)."""
     circuit_frozen: bool = False
     """Angles are random and fixed, the control; compression and head are trained (network circuit)."""
-    circuit_seed: int = 0
+    circuit_seed: Annotated[int, at_least(0)] = 0
     """What fixed parts are drawn from; the same for all seeds of a run (network circuit)."""
     simulator: Literal["jax", "pennylane"] = "jax"
     """What simulates circuits: ours, or PennyLane's QNode, for checks: far slower (network circuit)."""
 
-    def check_circuit(self) -> None:
-        """Refuse circuits that there are not.
-
-        Raises:
-            UserError: a setting is out of its range.
-        """
-        Circuit(self.circuit_qubits, self.circuit_layers, self.circuit_encoding)
-        if not 0 < self.circuit_scale < float("inf"):
-            raise UserError(f"circuit_scale is {self.circuit_scale}; it must be above 0")
-        if self.circuit_seed < 0:
-            raise UserError(f"circuit_seed is {self.circuit_seed}; it must not be negative")
-
     def circuit_settings(self) -> dict[str, Any]:
-        """The settings as `parts.circuits.Circuit` names them."""
+        """The settings as `qflock.networks.circuit.Circuit` names them."""
         return {
             "qubits": self.circuit_qubits,
             "layers": self.circuit_layers,

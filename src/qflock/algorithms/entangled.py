@@ -14,7 +14,7 @@ a critic of the state. Sources: Bell 1964; Clauser, Horne, Shimony & Holt 1969; 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -32,6 +32,8 @@ from qflock.networks import agents as agents_of
 from qflock.networks import by_name, critics
 from qflock.networks.mlp import MLP
 from qflock.playing import execution
+from qflock.settings.ranges import WIDTHS, above, at_least, between, check
+from qflock.settings.shared import Experience
 
 AGENTS, OUTCOMES = 2, 2
 HABIT = 2.0
@@ -40,7 +42,7 @@ what they measured. Without it, most pairs settle for actions that ignore the pa
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Experience):
     """An actor-critic of two agents with a pair of qubits between them."""
 
     pair: Literal["bell", "dice", "none"] = "bell"
@@ -48,21 +50,19 @@ class Config:
     shared dice; or nothing, |00>. Dice and none are the controls: nothing else changes."""
     network: str = "mlp"
     """The agents' networks, one each: mlp, gru, or a file and class, my.py:Net."""
-    hidden: tuple[int, ...] = (32,)
+    hidden: Annotated[tuple[int, ...], WIDTHS] = (32,)
     """Widths of hidden layers, the critic's too."""
-    lr: float = 1e-2
+    lr: Annotated[float, above(0)] = 1e-2
     """Adam's step size."""
-    lr_final: float = 0.05
+    lr_final: Annotated[float, between(0, 1)] = 0.05
     """Fraction of the step size left after lr_decay steps, reached in a straight line."""
-    lr_decay: int = 0
+    lr_decay: Annotated[int, at_least(0)] = 0
     """Environment steps over which the step size falls; 0 keeps it."""
-    max_grad_norm: float = 1.0
+    max_grad_norm: Annotated[float, above(0)] = 1.0
     """Gradients are clipped to this norm."""
-    gamma: float = 0.99
-    """Discount."""
-    gae_lambda: float = 0.95
+    gae_lambda: Annotated[float, between(0, 1)] = 0.95
     """Lambda of the advantage estimates: 0 is one-step, 1 sums all rewards."""
-    entropy_weight: float = 0.01
+    entropy_weight: Annotated[float, at_least(0)] = 0.01
     """Weight of the entropy, in nats, of what agents do after each outcome."""
     num_envs: int = 256
     """Environments stepped side by side."""
@@ -70,17 +70,7 @@ class Config:
     """Ticks of each copy between two gradient steps."""
 
     def __post_init__(self) -> None:
-        for name in ("num_envs", "num_steps"):
-            if getattr(self, name) < 1:
-                raise UserError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        for name in ("lr", "max_grad_norm"):
-            if not getattr(self, name) > 0:
-                raise UserError(f"{name} is {getattr(self, name)}; it must be above 0")
-        for name in ("gamma", "gae_lambda", "lr_final"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise UserError(f"{name} is {getattr(self, name)}; it must lie in [0, 1]")
-        if self.entropy_weight < 0 or self.lr_decay < 0:
-            raise UserError("entropy_weight and lr_decay must not be negative")
+        check(self)
 
     @property
     def weight_decay(self) -> float:

@@ -10,7 +10,7 @@ its error shapes the agents' encoders too, as an auxiliary task. Sources: van Ha
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import equinox as eqx
 import jax
@@ -19,13 +19,13 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from qflock.algorithms._value import learner
 from qflock.algorithms._value.config import ValueConfig
 from qflock.core.environment import Environment
-from qflock.core.errors import UserError
 from qflock.core.learner import Learner
 from qflock.core.steps import Parameters, Rows
 from qflock.learning.losses import td_loss
 from qflock.networks import inputs
 from qflock.networks.agents import Agents
 from qflock.networks.mlp import MLP
+from qflock.settings.ranges import WIDTHS, at_least, need
 
 
 @dataclass(frozen=True)
@@ -38,20 +38,18 @@ class Config(ValueConfig):
     """One network for all agents, told apart by a one-hot id; else one network each."""
     dueling: bool = True
     """Split the head into a value and advantages."""
-    central_hidden: tuple[int, ...] = (256, 256, 128)
+    central_hidden: Annotated[tuple[int, ...], WIDTHS] = (256, 256, 128)
     """Widths of the central value network's hidden layers, each with LayerNorm."""
-    central_weight: float = 0.0
+    central_weight: Annotated[float, at_least(0, finite=True)] = 0.0
     """Above 0, the central network reads the agents' hidden layers and its loss, times this, trains them too;
     at 0 it reads the state and nothing of the agents depends on it."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not all(width >= 1 for width in self.central_hidden):
-            raise UserError(f"central_hidden is {self.central_hidden}; widths must be at least 1")
-        if not 0 <= self.central_weight < float("inf"):
-            raise UserError(f"central_weight is {self.central_weight}; it must not be negative")
-        if self.central_weight and (self.network != "mlp" or not self.hidden):
-            raise UserError("central_weight above 0 needs network=mlp with a hidden layer to share")
+        need(
+            not self.central_weight or (self.network == "mlp" and len(self.hidden) > 0),
+            "central_weight above 0 needs network=mlp with a hidden layer to share",
+        )
 
 
 class Encoder(eqx.Module):

@@ -9,7 +9,7 @@ beats it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import equinox as eqx
 import jax
@@ -18,7 +18,6 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from qflock.algorithms._value import learner
 from qflock.algorithms._value.config import ValueConfig
-from qflock.algorithms._value.q_config import need
 from qflock.algorithms._value.q_learning import QLearning, Weights, choose
 from qflock.core.environment import Environment
 from qflock.core.learner import Learner
@@ -27,6 +26,7 @@ from qflock.learning import exploration
 from qflock.learning.losses import central_weights, optimistic_weights
 from qflock.networks import inputs
 from qflock.networks.mlp import MLP
+from qflock.settings.ranges import WIDTHS, between, need
 
 
 @dataclass(frozen=True)
@@ -35,16 +35,13 @@ class Config(ValueConfig):
 
     weighting: Literal["optimistic", "central"] = "optimistic"
     """Whose errors count in full: values below their target, or the greedy joint action and better ones."""
-    weight: float = 0.1
+    weight: Annotated[float, between(0, 1, "(]")] = 0.1
     """Weight of the other errors; 1 switches the weighting off."""
-    central_hidden: tuple[int, ...] = (256, 256)
+    central_hidden: Annotated[tuple[int, ...], WIDTHS] = (256, 256)
     """Widths of the central value's mixing network."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        need(0 < self.weight <= 1, f"weight is {self.weight}; it must lie in (0, 1]")
-        widths = self.central_hidden
-        need(all(w >= 1 for w in widths), f"central_hidden is {widths}; widths must be at least 1")
         need(self.mixer != "none", "wqmix needs a mixer")
 
 

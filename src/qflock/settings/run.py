@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from qflock.core.errors import UserError
+from qflock.settings.ranges import at_least, at_most, check, need
 
 RUNS = Path("runs")
 """Where runs are, unless they are told otherwise: below the current folder."""
@@ -25,11 +25,11 @@ class RunSettings:
 
     env: str = "gridworld25"
     """Environment: a name from `qflock list environments`, or a file and class, my_env.py:MyEnv."""
-    total_steps: int = 4_000_000
+    total_steps: Annotated[int, at_least(1), at_most(MOST_STEPS)] = 4_000_000
     """Environment steps to train for, summed over copies, for each seed."""
-    total_episodes: int = 0
+    total_episodes: Annotated[int, at_least(0)] = 0
     """Stop once each seed has finished so many episodes, if that is before total_steps; 0 for no limit."""
-    seeds: int = 1
+    seeds: Annotated[int, at_least(1)] = 1
     """How many seeds to train side by side."""
     seed: int = 0
     """The first seed; the others count up from it."""
@@ -37,23 +37,23 @@ class RunSettings:
     """Folder of this run; by default runs/<algorithm>-<environment>-<time>-<suffix>."""
     device: Literal["auto", "cpu", "gpu"] = "auto"
     """Where to compute; auto takes a GPU if JAX sees one."""
-    devices: int | Literal["all"] = 1
+    devices: Annotated[int | Literal["all"], at_least(1, besides="all")] = 1
     """Devices, or parts of a CPU, that share seeds and copies (of each process, if several), or all."""
-    log_interval: int = 50_000
+    log_interval: Annotated[int, at_least(1)] = 50_000
     """Environment steps between rows of training_log.csv (rounded to whole updates)."""
     log_episodes: bool = False
     """A row of training_log.csv for each episode, instead of means over each log interval."""
-    eval_interval: int = 500_000
+    eval_interval: Annotated[int, at_least(0)] = 500_000
     """Environment steps between evaluations (rounded to whole log intervals); 0 for none but the last."""
-    eval_episodes: int = 128
+    eval_episodes: Annotated[int, at_least(1)] = 128
     """Greedy episodes of each evaluation while training."""
-    final_episodes: int = 512
+    final_episodes: Annotated[int, at_least(1)] = 512
     """Greedy episodes of the evaluation at the end, beside the references."""
-    save_interval: int = 10_000
+    save_interval: Annotated[int, at_least(0)] = 10_000
     """Episodes between weight checkpoints; 0 for none."""
-    keep_checkpoints: int = 5
+    keep_checkpoints: Annotated[int, at_least(0)] = 5
     """How many weight checkpoints to keep, the newest ones; 0 for all."""
-    state_interval: float = 60.0
+    state_interval: Annotated[float, at_least(0)] = 60.0
     """Seconds between resumable training states."""
     on_nan: Literal["stop", "skip", "rollback"] = "stop"
     """What to do about NaN or infinity in weights, losses or returns: stop (exit status 3, the last good
@@ -64,14 +64,8 @@ class RunSettings:
     """Feed these with the logs' numbers too: tensorboard, wandb (offline unless WANDB_MODE says online)."""
 
     def __post_init__(self) -> None:
-        for name in ("total_steps", "seeds", "devices", "log_interval", "eval_episodes", "final_episodes"):
-            if getattr(self, name) != "all" and getattr(self, name) < 1:
-                raise UserError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        counts = ("total_episodes", "eval_interval", "save_interval", "keep_checkpoints")
-        for name in (*counts, "state_interval"):
-            if not getattr(self, name) >= 0:
-                raise UserError(f"{name} is {getattr(self, name)}; it must not be negative")
-        if self.total_steps > MOST_STEPS:
-            raise UserError(f"total_steps is {self.total_steps}; it must be at most {MOST_STEPS}")
-        if not 0 <= self.seed <= 2**31 - self.seeds:
-            raise UserError(f"seed is {self.seed}; it must lie in [0, {2**31 - self.seeds}]")
+        check(self)
+        need(
+            0 <= self.seed <= 2**31 - self.seeds,
+            f"seed is {self.seed}; it must lie in [0, {2**31 - self.seeds}]",
+        )

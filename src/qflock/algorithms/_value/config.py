@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from qflock.algorithms._value.q_config import QConfig, need
+from qflock.algorithms._value.q_config import QConfig
+from qflock.settings.ranges import at_least, between, need
 
 
 @dataclass(frozen=True)
@@ -13,32 +15,27 @@ class ValueConfig(QConfig):
 
     double_q: bool = True
     """Choose the next action with the online network, value it with the target network."""
-    n_step: int = 1
+    n_step: Annotated[int, at_least(1)] = 1
     """Rewards summed before bootstrapping; above 1 it replaces td_lambda."""
-    row_length: int = 8
+    row_length: Annotated[int, at_least(1)] = 8
     """Transitions kept together in replay, over which returns run; divides num_steps."""
     burn_in: int = 0
     """First transitions of a row that only wake an agent's memory and teach nothing."""
     buffer_capacity: int = 262_144
     """Transitions held in replay."""
-    min_buffer_size: int = 10_000
+    min_buffer_size: Annotated[int, at_least(0)] = 10_000
     """Transitions held before learning starts."""
-    batch_size: int = 1024
+    batch_size: Annotated[int, at_least(1)] = 1024
     """Transitions of a gradient step; a multiple of row_length."""
-    train_frequency: int = 1024
+    train_frequency: Annotated[int, at_least(1)] = 1024
     """Environment steps per gradient step; divides num_envs x num_steps."""
-    target_update_interval: int = 10_000
+    target_update_interval: Annotated[int, at_least(0)] = 10_000
     """Environment steps between updates of the target network; 0 for none: targets are the online one's."""
-    target_tau: float = 1.0
+    target_tau: Annotated[float, between(0, 1)] = 1.0
     """Share of the online network taken over at a target update: 1 is hard, less is soft."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("row_length", "batch_size", "train_frequency", "n_step"):
-            need(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; it must be at least 1")
-        need(0 <= self.target_tau <= 1, f"target_tau is {self.target_tau}; it must lie in [0, 1]")
-        for name in ("min_buffer_size", "target_update_interval"):
-            need(getattr(self, name) >= 0, f"{name} is {getattr(self, name)}; it must not be negative")
         need(
             0 <= self.burn_in < self.row_length,
             f"burn_in is {self.burn_in}; it must lie in [0, row_length), which is {self.row_length}",

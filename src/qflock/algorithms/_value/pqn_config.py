@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-from qflock.algorithms._value.q_config import QConfig, need
+from qflock.algorithms._value.q_config import QConfig
+from qflock.settings.ranges import at_least, need
 
 
 @dataclass(frozen=True)
@@ -18,15 +19,13 @@ class PQNConfig(QConfig):
     """Lambda of the returns inside a rollout; 0 is one-step."""
     num_steps: int = 32
     """Steps of each copy between two learning phases: the length of a rollout."""
-    epochs: int = 2
+    epochs: Annotated[int, at_least(1)] = 2
     """Passes over each rollout."""
-    minibatches: int = 4
+    minibatches: Annotated[int, at_least(1)] = 4
     """Gradient steps of each pass; whole copies stay together, so it divides num_envs."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("epochs", "minibatches"):
-            need(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; it must be at least 1")
         need(
             self.num_envs % self.minibatches == 0,
             f"minibatches {self.minibatches} does not divide num_envs {self.num_envs}",

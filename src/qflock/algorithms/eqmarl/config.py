@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-from qflock.core.errors import UserError
+from qflock.settings.ranges import Range, above, at_least, check, need
+from qflock.settings.shared import Experience
+
+ONE_WIDTH = Range("give one width, at least 1", low=1)
 
 
 @dataclass(frozen=True)
-class EqmarlConfig:
+class EqmarlConfig(Experience):
     """Settings of `eqmarl`; the defaults are the published ones, three quirks included.
 
     Raises:
@@ -31,23 +34,21 @@ class EqmarlConfig:
     """How observations enter circuits: planes (four boards of 3 x 3, three numbers each) or a linear layer,
     trained, with the weights of its numbers fixed; auto takes planes where they fit. Dense networks see the
     observation itself, and with planes, the control, the same twelve numbers as circuits."""
-    qubits: int = 4
+    qubits: Annotated[int, at_least(1)] = 4
     """Qubits of the actor, and of each agent in the critic."""
-    layers: int = 5
+    layers: Annotated[int, at_least(1)] = 5
     """Layers of circuits: trainable rotations, entangling gates, features as angles."""
-    hidden: tuple[int, ...] = (12,)
+    hidden: Annotated[tuple[int, ...], ONE_WIDTH] = (12,)
     """Width of the hidden layer of dense networks; there is one."""
-    gamma: float = 0.99
-    """Discount."""
-    lr_angles: float = 1e-2
+    lr_angles: Annotated[float, above(0)] = 1e-2
     """Adam's step size for the angles of circuits."""
-    lr_scales: float = 1e-1
+    lr_scales: Annotated[float, above(0)] = 1e-1
     """Adam's step size for weights of features and of outputs of circuits."""
-    lr: float = 1e-3
+    lr: Annotated[float, above(0)] = 1e-3
     """Adam's step size for dense layers."""
-    adam_eps: float = 1e-7
+    adam_eps: Annotated[float, above(0)] = 1e-7
     """Adam's epsilon."""
-    entropy_weight: float = 0.001
+    entropy_weight: Annotated[float, at_least(0)] = 0.001
     """Weight of the policy's entropy, in nats."""
     entropy_form: Literal["published", "corrected"] = "published"
     """corrected adds the mean entropy of all agents; published subtracts that of the last agent alone."""
@@ -57,20 +58,9 @@ class EqmarlConfig:
     """Whether a truncated episode counts as ended (published) or goes on in the next state's value."""
     num_envs: int = 1
     """Environments stepped side by side."""
-    num_steps: int = 0
+    num_steps: Annotated[int, at_least(0)] = 0
     """Steps of each copy between two gradient steps; 0 for an episode of full length."""
 
     def __post_init__(self) -> None:
-        for name in ("qubits", "layers", "num_envs"):
-            if getattr(self, name) < 1:
-                raise UserError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        for name in ("lr_angles", "lr_scales", "lr", "adam_eps"):
-            if not getattr(self, name) > 0:
-                raise UserError(f"{name} is {getattr(self, name)}; it must be above 0")
-        for name in ("entropy_weight", "num_steps"):
-            if not getattr(self, name) >= 0:
-                raise UserError(f"{name} is {getattr(self, name)}; it must not be negative")
-        if not 0 <= self.gamma <= 1:
-            raise UserError(f"gamma is {self.gamma}; it must lie in [0, 1]")
-        if len(self.hidden) != 1 or self.hidden[0] < 1:
-            raise UserError(f"hidden is {self.hidden}; give one width, at least 1")
+        check(self)
+        need(len(self.hidden) == 1, f"hidden is {self.hidden}; {ONE_WIDTH.says}")

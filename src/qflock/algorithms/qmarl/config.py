@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from qflock.algorithms._circuit_config import CircuitConfig
-from qflock.core.errors import UserError
+from qflock.algorithms._circuit_config import Circuit
 from qflock.search import blocks, estimators
+from qflock.settings.ranges import WIDTHS, above, at_least, between, check, need
 
 
 @dataclass(frozen=True)
-class QmarlConfig(CircuitConfig):
+class QmarlConfig(Circuit):
     """Settings of `qmarl`. Steps are MCMC steps of each chain unless said otherwise."""
 
     LIMITS: ClassVar[tuple[str, ...]] = ("n_mcmc_steps",)
@@ -19,7 +19,7 @@ class QmarlConfig(CircuitConfig):
 
     network: str = "circuit"
     """The agents' network: circuit, mlp, or a file and class, my.py:Net."""
-    hidden: tuple[int, ...] = (12,)
+    hidden: Annotated[tuple[int, ...], WIDTHS] = (12,)
     """Widths of the agents' hidden layers (mlp)."""
     layer_norm: bool = False
     """LayerNorm before each ReLU (mlp)."""
@@ -34,82 +34,64 @@ class QmarlConfig(CircuitConfig):
     memory: str = "none"
     """Persistent memory: a folder, auto for one of each environment and shape of policy, or none. A run
     starts from its best policy, and may replace it."""
-    n_gs: int = 0
+    n_gs: Annotated[int, at_least(0)] = 0
     """Number of agents, the published name; 0 for as many as the environment has."""
-    n_mcmc_steps: int = 0
+    n_mcmc_steps: Annotated[int, at_least(0)] = 0
     """Stop after so many steps, if that is before total_steps; 0 for no limit."""
     sampler: Literal["metropolis", "smc", "evolution"] = "metropolis"
     """Metropolis-Hastings chains, tempered sequential Monte Carlo, or an evolution strategy."""
     estimator: estimators.Name = "fixed"
     """How returns enter the target: exact, fixed, penalty, same, kept, or redraw (the published rule)."""
-    n_chains: int = 8
+    n_chains: Annotated[int, at_least(1)] = 8
     """Chains side by side; particles of smc, members of evolution's population."""
-    episodes: int = 32
+    episodes: Annotated[int, at_least(1)] = 32
     """Episodes of an estimate of J."""
-    held_out: int = 128
+    held_out: Annotated[int, at_least(2)] = 128
     """Fresh episodes on which a candidate must beat the best, where there is no exact score."""
-    beta: float = 200.0
+    beta: Annotated[float, at_least(0)] = 200.0
     """Inverse temperature: the target is p0 exp(beta J), J being the mean return in [0, 1]."""
     proposal: Literal["walk", "langevin"] = "walk"
     """How chains propose: Gaussian steps, or steps that also follow the gradient of J (estimator exact)."""
-    sigma_proposal: float = 0.1
+    sigma_proposal: Annotated[float, above(0)] = 0.1
     """Scale of proposals at the start, in radians for angles; warm-up adapts it for each block."""
-    prior_sigma: float = 3.0
+    prior_sigma: Annotated[float, above(0)] = 3.0
     """Standard deviation of the Gaussian prior of scales, heads and weights; angles are uniform."""
     blocks: blocks.Split = "leaf"
     """Parameters that move together: all, those of a leaf, or of a circuit's layer (layer)."""
-    warmup: int = 1000
+    warmup: Annotated[int, at_least(0)] = 1000
     """First steps of a stage, in which scales adapt and beta rises."""
-    beta_start: float = 0.1
+    beta_start: Annotated[float, between(0, 1, "(]")] = 0.1
     """Share of beta at the start; it rises geometrically over the warm-up. 1 for no annealing."""
-    beta_again: float = 0.5
+    beta_again: Annotated[float, between(0, 1, "(]")] = 0.5
     """The same at the start of later stages, and of runs that go on from weights."""
-    temperatures: int = 1
+    temperatures: Annotated[int, at_least(1)] = 1
     """Rungs of parallel tempering; each has n_chains chains. 1 for none."""
-    temperature_ratio: float = 2.0
+    temperature_ratio: Annotated[float, above(1)] = 2.0
     """Inverse temperature of a rung over that of the next, hotter one."""
-    swap_every: int = 10
+    swap_every: Annotated[int, at_least(1)] = 10
     """Steps between offers to swap neighbouring rungs."""
-    sweep: int = 50
+    sweep: Annotated[int, at_least(1)] = 50
     """Steps of one update: between looks at candidates, diagnostics and stages."""
-    patience: int = 4000
+    patience: Annotated[int, at_least(1)] = 4000
     """Steps after warm-up without a better chain, after which a new stage begins."""
-    window: int = 100
+    window: Annotated[int, at_least(4)] = 100
     """Updates over which R-hat and effective sample size are taken."""
     acting: Literal["sample", "greedy"] = "sample"
     """How policies act while chains score them; the best is judged as it executes, greedily."""
-    distil_steps: int = 100
+    distil_steps: Annotated[int, at_least(0)] = 100
     """Gradient steps with which the best and the chains are distilled into one candidate, between stages and
     after a run with a memory; 0 for none."""
-    distil_lr: float = 0.01
+    distil_lr: Annotated[float, above(0)] = 0.01
     """Adam's step size in distillation."""
-    distil_tau: float = 1.0
+    distil_tau: Annotated[float, above(0)] = 1.0
     """Teachers weigh softmax(bound of their return / distil_tau)."""
-    smc_ess: float = 0.5
+    smc_ess: Annotated[float, between(0, 1, "(]")] = 0.5
     """Effective sample size, as a share of the particles, that a tempering step leaves (smc)."""
     strategy: Literal["cma_es", "sep_cma_es", "snes"] = "cma_es"
     """Evolution strategy of evosax (evolution)."""
 
     def __post_init__(self) -> None:
-        def need(true: bool, message: str) -> None:
-            if not true:
-                raise UserError(message)
-
-        self.check_circuit()
-        for name in ("n_chains", "episodes", "temperatures", "swap_every", "sweep", "patience"):
-            need(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; it must be at least 1")
-        for name in ("n_gs", "n_mcmc_steps", "warmup", "beta", "distil_steps"):
-            need(getattr(self, name) >= 0, f"{name} is {getattr(self, name)}; it must not be negative")
-        for name in ("sigma_proposal", "prior_sigma", "distil_lr", "distil_tau"):
-            need(getattr(self, name) > 0, f"{name} is {getattr(self, name)}; it must be above 0")
-        for name in ("beta_start", "beta_again", "smc_ess"):
-            need(0 < getattr(self, name) <= 1, f"{name} is {getattr(self, name)}; it must lie in (0, 1]")
-        need(self.held_out >= 2, f"held_out is {self.held_out}; it must be at least 2")
-        need(self.window >= 4, f"window is {self.window}; it must be at least 4")
-        need(
-            self.temperature_ratio > 1,
-            f"temperature_ratio is {self.temperature_ratio}; it must be above 1",
-        )
+        check(self)
         need(
             self.estimator != "penalty" or self.episodes >= 2,
             "estimator penalty needs at least 2 episodes, to know its own noise",
