@@ -18,6 +18,7 @@ from qflock.core.environment import Environment
 from qflock.core.errors import UserError
 from qflock.core.learner import Learner, Rollout
 from qflock.core.steps import Actions, Memory, Metrics, Parameters, Rows, TimeStep
+from qflock.core.trees import like
 from qflock.learning import optimiser, replay, stretches, target
 from qflock.learning.descend import descend, masked_mean
 from qflock.learning.losses import td_loss
@@ -157,9 +158,8 @@ class ValueLearner:
         total = self.core.mixed(online.mixer, choose(q[:-1], rows.actions, rows.before))
         error = total - target
         awake = jnp.arange(config.row_length) >= config.burn_in
-
-        def mean(x: Float[Array, "T N *X"]) -> Float[Array, ""]:
-            return masked_mean(x, self.core.mask(rows, x.ndim) * awake.reshape(-1, *[1] * (x.ndim - 1)))
+        mask = self.core.mask(rows, total.ndim) * like(awake, total)
+        mean = lambda x: masked_mean(x, mask)
 
         squared = td_loss(error, config.loss)
         if self.auxiliary and self.auxiliary.weighting:
@@ -170,7 +170,8 @@ class ValueLearner:
         if self.auxiliary is None:
             return cost, metrics
         target = target.mean(-1) if target.ndim > 2 else target
-        other = mean(self.auxiliary.loss(online.auxiliary, online.agents, rows, target))
+        of_team = mask if total.ndim == 2 else self.core.mask(rows, 2) * like(awake, target)
+        other = masked_mean(self.auxiliary.loss(online.auxiliary, online.agents, rows, target), of_team)
         return cost + self.auxiliary.weight * other, metrics | {f"{self.auxiliary.name}_loss": other}
 
     def learn(self, s: TrainState, rows: Rows, key: PRNGKeyArray) -> tuple[TrainState, Metrics]:
