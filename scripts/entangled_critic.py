@@ -116,7 +116,7 @@ def rows(folder: Path) -> list[dict[str, Any]]:
             continue
         returns = curves(csv_log.read(path))
         (first, second), best = crossings(returns)
-        label, observation = cell.told["label"], cell.told["environment"]["observation"]
+        label, observation = cell.content["label"], cell.content["environment"]["observation"]
         row = {"method": label, "observation": observation, "seeds": len(returns)}
         row |= {"episodes": returns.shape[1], "to_20": first, "to_25": second, "best": best}
         row |= {"intervals": intervals(returns), "published": PUBLISHED.get((label, observation))}

@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--out", type=Path, default=Path("race.png"), help="the picture to write")
     options = parser.parse_args(arguments)
     try:
-        runs = {cell.told["label"]: cell.path for cell in experiment_results.done(options.folder)}
+        runs = {cell.content["label"]: cell.path for cell in experiment_results.done(options.folder)}
         print(f"drawn to {race_plot(runs, options.out)}")
     except UserError as problem:
         print(f"error: {problem}", file=sys.stderr)

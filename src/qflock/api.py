@@ -42,9 +42,9 @@ def train(
 
     trust.name(algorithm, env, *settings.values())
     if not isinstance(algorithm, Settings):
-        given = settings if env is None else {"env": env, **settings}
+        settings_of_run = settings if env is None else {"env": env, **settings}
         file = None if config_file is None else Path(config_file)
-        algorithm = config.resolve(algorithm, config=file, overrides=given)
+        algorithm = config.resolve(algorithm, config=file, overrides=settings_of_run)
     processes.join()
     device.use(algorithm.run.device, devices=algorithm.run.devices)
     return _illustrated(runner.train(algorithm, quiet))
@@ -152,7 +152,15 @@ def export(
     seed: int | None = None,
     checkpoint: str = "final",
 ) -> dict[str, Any]:
-    """Write a policy for others to play. See ``qflock export`` and `qflock.exports.writing.export`."""
+    """Write a policy for others to play. See ``qflock export`` and `qflock.exports.writing.export`.
+
+    Args:
+        run: its folder, or "latest".
+        to: the format.
+        output: the file; by default in the run's folder ``export``.
+        seed: which seed's policy; the first by default.
+        checkpoint: "final", "best", or the name of another file in models/.
+    """
     from qflock.exports import writing
     from qflock.machine import device
 
@@ -178,7 +186,18 @@ def load_exported(path: Path | str) -> Any:
 
 
 def make(env: str, **settings: Any) -> Any:
-    """An environment by name or file, with settings: ``qflock.make("gridworld25", grid_size=10)``."""
+    """An environment by name or file: ``qflock.make("gridworld25", grid_size=10)``.
+
+    Args:
+        env: its name, or a path ``my_env.py:MyEnv``.
+        settings: of the environment, by name.
+
+    Returns:
+        A `qflock.core.environment.Environment`.
+
+    Raises:
+        UserError: no such environment or setting, or a value that it cannot have.
+    """
     trust.name(env)
     return config.make_environment(env, config.environment_settings(env, settings))
 

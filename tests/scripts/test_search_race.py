@@ -22,7 +22,7 @@ def test_searches_and_gradients_are_drawn_together(tmp_path):
     states = [("MCMC", "a", "done"), ("gradients", "b", "done"), ("never run", "c", "waiting")]
     told = [{"label": n, "folder": f"cells/{f}", "state": s} for n, f, s in states]
     (tmp_path / "results.json").write_text(json.dumps({"cells": told}))
-    assert [cell.told["label"] for cell in done(tmp_path)] == ["MCMC", "gradients"]
+    assert [cell.content["label"] for cell in done(tmp_path)] == ["MCMC", "gradients"]
     assert main([str(tmp_path), "--out", str(tmp_path / "race.png")]) == 0
     assert Image.open(tmp_path / "race.png").size[0] > 1000
 

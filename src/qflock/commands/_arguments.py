@@ -83,13 +83,13 @@ def parse(
     return [getattr(parsed, group.title, None) for group in groups]
 
 
-def _current(argv: Sequence[str], known: Sequence[str]) -> list[str]:
+def _current(argv: Sequence[str], options: Sequence[str]) -> list[str]:
     """Arguments with the names that settings have now; a notice where one was given by an old name."""
     words, pairs = list(argv), []
     for at, word in enumerate(words):
         option, equals, value = word.partition("=")
         name = renamed.RENAMED.get(_name(option)) if option.startswith("--") else None
-        if name and f"--{_name(option)}" not in known and f"--{name}" in known:
+        if name and f"--{_name(option)}" not in options and f"--{name}" in options:
             words[at] = f"--{name}{equals}{value}"
             pairs.append((option, f"--{name}"))
     renamed.notice(pairs)
@@ -108,14 +108,19 @@ def options(group: Group) -> list[str]:
 
 
 def peek(argv: Sequence[str], option: str) -> str | None:
-    """The last value of an option, found before there is a parser; None without one."""
-    found = None
+    """The last value of an option, found before there is a parser; None without one.
+
+    Args:
+        argv: arguments as typed.
+        option: with its dashes, as in ``--env``.
+    """
+    value = None
     for at, word in enumerate(argv):
         if word.startswith(f"{option}="):
-            found = word.partition("=")[2]
+            value = word.partition("=")[2]
         elif word == option and at + 1 < len(argv):
-            found = argv[at + 1]
-    return found
+            value = argv[at + 1]
+    return value
 
 
 def wants_help(argv: Sequence[str]) -> bool:
@@ -131,8 +136,8 @@ def _form(groups: Sequence[Group]) -> type:
     for group in groups:
         markers = [conf.arg(name=group.prefix) if group.prefix else conf.OmitArgPrefixes]
         markers += [] if group.pairs else [conf.FlagCreatePairsOff]
-        wanted = Annotated[(type(group.defaults), *markers)]  # type: ignore
-        fields.append((group.title, wanted, dataclasses.field(default=group.defaults)))
+        kind = Annotated[(type(group.defaults), *markers)]  # type: ignore
+        fields.append((group.title, kind, dataclasses.field(default=group.defaults)))
     return dataclasses.make_dataclass("Arguments", fields)
 
 

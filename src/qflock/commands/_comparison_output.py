@@ -22,12 +22,12 @@ NOTHING = "-"
 LABEL = 16  # characters of a word that a column has room for
 
 
-def show(comparison: Comparison, written: Sequence[Path]) -> None:
+def show(comparison: Comparison, files: Sequence[Path]) -> None:
     """Print all tables, what to keep in mind, and where the files are.
 
     Args:
         comparison: what to show.
-        written: the files that were written, the folder of the first being named.
+        files: the files that were written, the folder of the first being named.
     """
     console = Console(highlight=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:
@@ -43,8 +43,8 @@ def show(comparison: Comparison, written: Sequence[Path]) -> None:
     console.print()
     for note in comparison.notes:
         console.print(f"[yellow]note[/yellow]  {escape(note)}", soft_wrap=True)
-    where = ", ".join(path.name for path in written if path.parent == written[0].parent)
-    console.print(f"wrote {escape(where)} to {escape(str(written[0].parent))}/", soft_wrap=True)
+    where = ", ".join(path.name for path in files if path.parent == files[0].parent)
+    console.print(f"wrote {escape(where)} to {escape(str(files[0].parent))}/", soft_wrap=True)
 
 
 def _heading(comparison: Comparison, table: Table) -> str:

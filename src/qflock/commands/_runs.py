@@ -36,7 +36,12 @@ def find(argv: Sequence[str], command: str) -> tuple[RunFolder, list[str]]:
 
 
 def changes(before: Any, after: Any) -> dict[str, Any]:
-    """The settings of an environment that differ, by name; none where it has no settings."""
+    """The settings of an environment that differ, by name; none where it has no settings.
+
+    Args:
+        before: settings of an environment, a dataclass; None where it has none.
+        after: of the same class.
+    """
     if before is None:
         return {}
     values = {field.name: getattr(after, field.name) for field in dataclasses.fields(after)}

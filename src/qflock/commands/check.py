@@ -42,14 +42,14 @@ def run(argv: list[str]) -> int:
         *([Group(settings, "env", "env", pairs=True)] if settings is not None else []),
     ]
     options, *environment = _arguments.parse(groups, rest, command=f"qflock check {name}", about=ABOUT)
-    found: list[str] = []
+    findings: list[str] = []
 
     def work() -> dict[str, Any]:
-        found.extend(_findings(name, environment[0] if environment else None))
-        return {"environment": registry.canonical(name), "fine": not found, "findings": found}
+        findings.extend(_findings(name, environment[0] if environment else None))
+        return {"environment": registry.canonical(name), "fine": not findings, "findings": findings}
 
     _output.deliver(work, options.json, _show)
-    return 1 if found else 0
+    return 1 if findings else 0
 
 
 def _findings(name: str, settings: Any) -> list[str]:

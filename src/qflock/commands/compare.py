@@ -60,8 +60,8 @@ def run(argv: list[str]) -> int:
     comparison = compare(
         runs, metric=options.metric, baseline=options.baseline, split=options.split, target=options.target
     )
-    written = _write(comparison, options)
-    _output.deliver(comparison.as_json, options.json, lambda _: _comparison_output.show(comparison, written))
+    files = _write(comparison, options)
+    _output.deliver(comparison.as_json, options.json, lambda _: _comparison_output.show(comparison, files))
     return 0
 
 

@@ -121,10 +121,10 @@ def _choices(group: Group) -> dict[str, list[str]]:
     """The values to offer after each option that takes one of a few."""
     hints = get_type_hints(type(group.defaults)) if group.defaults is not None else {}
     prefix = f"--{group.prefix}." if group.prefix else "--"
-    return {prefix + name: found for name, wanted in hints.items() if (found := _literals(wanted))}
+    return {prefix + name: literals for name, kind in hints.items() if (literals := _literals(kind))}
 
 
-def _literals(wanted: Any) -> list[str]:
-    if get_origin(wanted) is Literal:
-        return [str(value) for value in get_args(wanted)]
-    return [value for inner in get_args(wanted) for value in _literals(inner)]
+def _literals(kind: Any) -> list[str]:
+    if get_origin(kind) is Literal:
+        return [str(value) for value in get_args(kind)]
+    return [value for inner in get_args(kind) for value in _literals(inner)]

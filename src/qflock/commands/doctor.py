@@ -47,7 +47,7 @@ def _examine() -> dict[str, Any]:
     needed, extras = _requirements()
     packages = {name: _version(name) for name in needed}
     problems += [
-        f"{name} is missing: pip install {name}" for name, found in packages.items() if found is None
+        f"{name} is missing: pip install {name}" for name, version in packages.items() if version is None
     ]
     gpus = device.nvidia_gpus()
     devices: list[str] = []

@@ -60,8 +60,8 @@ def run(argv: list[str]) -> int:
     """Run the command; returns its exit status."""
     if argv in (["-h"], ["--help"]):
         _arguments.parse([Group(Options())], argv, command=COMMAND, about=ABOUT)
-    found, rest = _runs.find(argv, COMMAND)
-    settings = found.settings()
+    folder, rest = _runs.find(argv, COMMAND)
+    settings = folder.settings()
     options, environment = _arguments.parse(
         [Group(Options()), Group(settings.environment, "env", "env", pairs=True)],
         rest,
@@ -82,7 +82,7 @@ def run(argv: list[str]) -> int:
             channel = noise.parse(options.noise) if options.noise else noise.NONE
             conditions = Conditions(options.shots, channel, options.trajectories, options.circuit_device)
         return evaluation.evaluate_run(
-            found.path,
+            folder.path,
             episodes=options.episodes,
             mode="sample" if options.sample else "greedy",
             seed=options.seed,
@@ -96,6 +96,6 @@ def run(argv: list[str]) -> int:
 
 
 def _show(result: dict[str, Any]) -> None:
-    played = f"{result['episodes']} {result['mode']} episodes for each seed"
-    print(f"{result['run']}: {played}{_output.executed(result)}\n")
+    play = f"{result['episodes']} {result['mode']} episodes for each seed"
+    print(f"{result['run']}: {play}{_output.executed(result)}\n")
     _output.show_scores(result)

@@ -55,22 +55,22 @@ def run(argv: list[str]) -> int:
     from qflock.experiments import launchers
     from qflock.experiments import run as experiment
 
-    stated = experiment_file.read(Path(file))
-    given, where = (options.launcher, "--launcher") if options.launcher else (stated.launcher, file)
-    launcher = launchers.read(given, where)
+    content = experiment_file.read(Path(file))
+    launcher_name, where = (options.launcher, "--launcher") if options.launcher else (content.launcher, file)
+    launcher = launchers.read(launcher_name, where)
     failures: dict[str, str] = {}
 
     def work() -> dict[str, Any]:
         if options.dry_run:
-            return experiment.plan(stated)
+            return experiment.plan(content)
         board = None if options.quiet else _cells_output.Board()
-        result = stop_well(lambda: experiment.run(stated, launcher, board), f"qflock experiment {file}")
+        result = stop_well(lambda: experiment.run(content, launcher, board), f"qflock experiment {file}")
         failures.update(result["failures"])
         return result
 
     show = _cells_output.show_plan if options.dry_run else _cells_output.show_experiment
     _output.deliver(work, options.json, show)
-    _cells_output.say_failures(failures, stated.folder)
+    _cells_output.say_failures(failures, content.folder)
     return int(bool(failures))
 
 

@@ -42,7 +42,7 @@ def run(argv: list[str]) -> int:
     argv = ["--output" if word == "-o" else word for word in argv]
     if argv in (["-h"], ["--help"]):
         _arguments.parse([Group(Options())], argv, command=COMMAND, about=ABOUT)
-    found, rest = _runs.find(argv, COMMAND)
+    folder, rest = _runs.find(argv, COMMAND)
     (options,) = _arguments.parse([Group(Options())], rest, command=COMMAND, about=ABOUT)
 
     def work() -> dict[str, Any]:
@@ -50,7 +50,7 @@ def run(argv: list[str]) -> int:
         from qflock.machine import device
 
         device.use("cpu")
-        return writing.export(found.path, options.to, options.output, options.seed, options.checkpoint)
+        return writing.export(folder.path, options.to, options.output, options.seed, options.checkpoint)
 
     _output.deliver(work, options.json, _show)
     return 0

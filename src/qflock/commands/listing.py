@@ -50,10 +50,10 @@ def run(argv: list[str]) -> int:
     kinds: tuple[registry.Kind, ...] = KINDS
     rest = list(argv)
     if rest and not rest[0].startswith("-"):
-        asked = rest.pop(0)
-        kinds = tuple(kind for kind in KINDS if kind == asked)
+        name = rest.pop(0)
+        kinds = tuple(kind for kind in KINDS if kind == name)
         if not kinds:
-            raise unknown("list", asked, KINDS)
+            raise unknown("list", name, KINDS)
     (options,) = _arguments.parse([Group(Options())], rest, command=COMMAND, about=ABOUT)
     _output.deliver(lambda: {kind: entries(kind, options.measure) for kind in kinds}, options.json, _show)
     return 0
@@ -69,17 +69,17 @@ def entries(kind: registry.Kind, episodes: int = 0) -> list[dict[str, Any]]:
         kind: "environments" or "algorithms".
         episodes: play the environments' reference policies over this many episodes each.
     """
-    known = {} if episodes or kind == "algorithms" else measured()
-    found = []
+    records = {} if episodes or kind == "algorithms" else measured()
+    listing = []
     for name in registry.names(kind):
         entry = {"name": name, "summary": _summary(kind, name)}
         if kind == "environments":
             try:
-                entry |= known.get(name) or _look(name, episodes)
+                entry |= records.get(name) or _look(name, episodes)
             except (UserError, ImportError, SyntaxError) as problem:
                 entry["summary"] = f"cannot be loaded: {problem}"
-        found.append(entry)
-    return found
+        listing.append(entry)
+    return listing
 
 
 def measured() -> dict[str, dict[str, Any]]:
@@ -114,12 +114,12 @@ def _look(name: str, episodes: int) -> dict[str, Any]:
 def _summary(kind: registry.Kind, name: str) -> str:
     """The first line of an entry's docstring, out of its file: nothing is imported."""
     try:
-        found = importlib.util.find_spec(f"qflock.{kind}.{name}")
+        spec = importlib.util.find_spec(f"qflock.{kind}.{name}")
         for entry in importlib.metadata.entry_points(group=f"qflock.{kind}"):
-            found = importlib.util.find_spec(entry.module) if entry.name == name else found
-        if found is None or found.origin is None:
+            spec = importlib.util.find_spec(entry.module) if entry.name == name else spec
+        if spec is None or spec.origin is None:
             return "cannot be loaded: its module is not there"
-        with open(found.origin, encoding="utf-8") as file:
+        with open(spec.origin, encoding="utf-8") as file:
             return (ast.get_docstring(ast.parse(file.read())) or "").partition("\n")[0]
     except (ImportError, OSError, SyntaxError, ValueError) as problem:
         return f"cannot be loaded: {problem}"
@@ -163,14 +163,14 @@ def _scores(entry: dict[str, Any]) -> list[str]:
     """Best reference, random play, best published score, and what they are counted in."""
     references = entry.get("references", {})
     best = next((name for name in references if name != "random"), None)
-    said = "-"
+    best_score = "-"
     if best is not None:
-        said = f"{best} " * (best != "oracle") + _number(references[best])
+        best_score = f"{best} " * (best != "oracle") + _number(references[best])
     published = entry.get("published", {}).get("score")
     metric = str(entry.get("metric", "-"))
     word = WORDS.get(metric, metric)
     known = references or published is not None
-    return [said, _number(references.get("random")), _number(published), word if known else "-"]
+    return [best_score, _number(references.get("random")), _number(published), word if known else "-"]
 
 
 def _number(value: float | None) -> str:

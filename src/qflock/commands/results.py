@@ -46,8 +46,8 @@ def run(argv: list[str]) -> int:
         runs = records.find(argv[:first])
         if not runs and not options.folder.is_dir():
             raise UserError(f"no results in {options.folder}; name finished runs: qflock results RUN...")
-        kept = [results.of_run(path, options.metric, options.check) for path in runs]
-        return {"wrote": [str(path) for path in results.write(kept, options.folder)]}
+        rows = [results.of_run(path, options.metric, options.check) for path in runs]
+        return {"wrote": [str(path) for path in results.write(rows, options.folder)]}
 
     _output.deliver(work, options.json, lambda done: print("wrote " + ", ".join(done["wrote"])))
     return 0

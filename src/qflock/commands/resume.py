@@ -47,14 +47,14 @@ def run(argv: list[str]) -> int:
     """Run the command; returns its exit status."""
     if _arguments.wants_help(argv):
         _arguments.parse([Group(Options())], argv, command=COMMAND, about=ABOUT)
-    found, rest = _runs.find(argv, COMMAND)
+    folder, rest = _runs.find(argv, COMMAND)
     (options,) = _arguments.parse([Group(Options())], rest, command=COMMAND, about=ABOUT)
 
     def work() -> dict[str, Any]:
         from qflock import api
 
         return api.resume(
-            found.path,
+            folder.path,
             options.total_steps,
             quiet=options.quiet,
             device=options.device,

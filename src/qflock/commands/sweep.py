@@ -94,8 +94,8 @@ def _settings(algorithm: str, argv: list[str]) -> tuple[Options, Settings]:
     from qflock.experiments.sweep import FIRST_SEED, SEEDS
 
     env, file = (_arguments.peek(argv, name) for name in ("--env", "--config"))
-    given = {"seeds": SEEDS, "seed": FIRST_SEED} | ({"env": env} if env is not None else {})
-    defaults = config.resolve(algorithm, config=Path(file) if file is not None else None, overrides=given)
+    overrides = {"seeds": SEEDS, "seed": FIRST_SEED} | ({"env": env} if env is not None else {})
+    defaults = config.resolve(algorithm, config=Path(file) if file is not None else None, overrides=overrides)
     groups = [
         Group(Options()),
         Group(defaults.run, "run", pairs=True),

@@ -82,27 +82,27 @@ def run(argv: list[str]) -> int:
     """Run the command; returns its exit status."""
     argv = ["--out" if word == "-o" else word for word in argv]
     name = _arguments.peek(argv, "--env")
-    found = None
+    folder = None
     if name is not None:
         rest, standard = argv, config.environment_settings(name)
     elif argv in (["-h"], ["--help"]):
         rest, standard = argv, None
     else:
-        found, rest = _runs.find(argv, COMMAND)
-        standard = found.settings().environment
+        folder, rest = _runs.find(argv, COMMAND)
+        standard = folder.settings().environment
     options, environment = _arguments.parse(
         [Group(Options()), Group(standard, "env", "env", pairs=True)], rest, command=COMMAND, about=ABOUT
     )
-    if found is None and options.sample:
+    if folder is None and options.sample:
         raise UserError("--sample is for a run's policy; reference policies have one way to act")
-    if found is not None and options.policy is not None:
+    if folder is not None and options.policy is not None:
         raise UserError("--policy shows a reference policy and goes with --env, without a run")
 
     from qflock.machine import device
 
     device.use(options.device)
     how: dict[str, Any] = {"episodes": options.episodes, "seed": options.seed, "fps": options.fps}
-    if found is not None:
+    if folder is not None:
         how["checkpoint"] = options.checkpoint
         how["mode"] = "sample" if options.sample else "greedy"
         how["environment_overrides"] = _runs.changes(standard, environment)
@@ -112,7 +112,7 @@ def run(argv: list[str]) -> int:
         how["policy"] = _policy(how["environment"], options.policy)
     from qflock.evidence.replay import watching
 
-    path = found.path if found is not None else None
+    path = folder.path if folder is not None else None
     for file in options.files:
         watching.write(path, file, **how)
         print(f"wrote {file}")
@@ -123,7 +123,7 @@ def run(argv: list[str]) -> int:
 
 def _policy(environment: Any, name: str | None) -> str:
     """The reference policy to show: the one that is named, else the best."""
-    known = [*(environment.references() if hasattr(environment, "references") else ()), "random"]
-    if name is not None and name not in known:
-        raise unknown("policy", name, known)
-    return name or known[0]
+    policies = [*(environment.references() if hasattr(environment, "references") else ()), "random"]
+    if name is not None and name not in policies:
+        raise unknown("policy", name, policies)
+    return name or policies[0]

@@ -15,22 +15,22 @@ EXPERIMENT = "results.json"
 
 
 @dataclass(frozen=True)
-class WrittenCell:
+class CellEntry:
     """A cell as its experiment tells it.
 
     Attributes:
         path: its run folder, inside the experiment's.
         state: done, or what keeps it from that.
-        told: all that the file says of it: label, environment, settings.
+        content: all that the file says of it: label, environment, settings.
     """
 
     path: Path
     state: str
-    told: dict[str, Any]
+    content: dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Written:
+class CellsFile:
     """An experiment's file of cells.
 
     Attributes:
@@ -41,7 +41,7 @@ class Written:
 
     folder: Path
     source: str
-    cells: list[WrittenCell]
+    cells: list[CellEntry]
 
 
 def is_one(path: Path) -> bool:
@@ -49,7 +49,7 @@ def is_one(path: Path) -> bool:
     return _file(path).is_file()
 
 
-def read(path: Path) -> Written:
+def read(path: Path) -> CellsFile:
     """What an experiment has written.
 
     Args:
@@ -62,7 +62,7 @@ def read(path: Path) -> Written:
     file = _file(path)
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-        cells = [WrittenCell(file.parent / c["folder"], c["state"], c) for c in content["cells"]]
+        cells = [CellEntry(file.parent / c["folder"], c["state"], c) for c in content["cells"]]
         home = file.parent.resolve()
         if outside := [cell.path for cell in cells if not cell.path.resolve().is_relative_to(home)]:
             raise ValueError(f"{outside[0]} is no cell of it")
@@ -72,19 +72,19 @@ def read(path: Path) -> Written:
         raise UserError(f"cannot read {file}: {problem.strerror or problem}") from problem
     except (KeyError, TypeError, ValueError) as problem:
         raise folder.DamagedFile(f"{file} is damaged: it is not what qflock experiment wrote") from problem
-    return Written(file.parent, str(content.get("file", "FILE")), cells)
+    return CellsFile(file.parent, str(content.get("file", "FILE")), cells)
 
 
-def done(path: Path) -> list[WrittenCell]:
+def done(path: Path) -> list[CellEntry]:
     """The cells of an experiment that are done.
 
     Raises:
         UserError: as `read`, or none of them is.
     """
-    written = read(path)
-    cells = [cell for cell in written.cells if cell.state == "done"]
+    cells_file = read(path)
+    cells = [cell for cell in cells_file.cells if cell.state == "done"]
     if not cells:
-        raise UserError(f"no cell of {path} is done: qflock experiment {written.source}")
+        raise UserError(f"no cell of {path} is done: qflock experiment {cells_file.source}")
     return cells
 
 

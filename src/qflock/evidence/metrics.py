@@ -117,9 +117,9 @@ def sign(name: str, references: Mapping[str, float]) -> float:
     return -1.0 if of(name).direction == "lower" else 1.0
 
 
-def percent(share: float) -> str:
+def percent(fraction: float) -> str:
     """A share as it is shown everywhere."""
-    return f"{100 * share:.1f} %"
+    return f"{100 * fraction:.1f} %"
 
 
 def unknown_metric(name: str, columns: Iterable[str]) -> UserError:

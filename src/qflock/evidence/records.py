@@ -88,14 +88,14 @@ def _cells(path: Path) -> list[Path]:
     """The cells of an experiment; any other path as it is."""
     if not experiment_results.is_one(path):
         return [path]
-    written = experiment_results.read(path)
-    left = [cell.path.name for cell in written.cells if cell.state != "done"]
-    if left:
+    cells_file = experiment_results.read(path)
+    unfinished = [cell.path.name for cell in cells_file.cells if cell.state != "done"]
+    if unfinished:
         raise UserError(
-            f"{written.folder} has {len(left)} of {len(written.cells)} cells that are not done, such as "
-            f"{left[0]}: go on with qflock experiment {written.source}, or give its cells one by one"
+            f"{cells_file.folder} has {len(unfinished)} of {len(cells_file.cells)} cells that are not done, such as "
+            f"{unfinished[0]}: go on with qflock experiment {cells_file.source}, or give its cells one by one"
         )
-    return [cell.path for cell in written.cells]
+    return [cell.path for cell in cells_file.cells]
 
 
 def read(path: Path | str) -> Record:

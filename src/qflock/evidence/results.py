@@ -54,7 +54,7 @@ def of_run(path: Path | str, metric: str = metrics.DEFAULT, check: int = 0) -> d
     """
     record = records.read(path)
     facts = folder.open_run(path).read_hparams()
-    refuse(fairness.scored(record, metric))
+    refuse(fairness.finite_scores(record, metric))
     scores = {seed: row[metric] for seed, row in sorted(record.final.items())}
     if check > len(scores):
         raise UserError(f"{path} has {len(scores)} seeds; --check {check} wants more")

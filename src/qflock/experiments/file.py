@@ -135,9 +135,9 @@ def _pairs(
             raise UserError(f"{where}: method {label} has ranges, but there is no sweep; add one")
         for env_label, env, env_settings in environments:
             name = file_name(f"{label}-{env_label}")
-            given = {**shared, **env_settings, **own, **env, "seeds": len(seeds), "seed": seeds[0]}
+            overrides = {**shared, **env_settings, **own, **env, "seeds": len(seeds), "seed": seeds[0]}
             try:
-                settings = config.resolve(algorithm, overrides=given)
+                settings = config.resolve(algorithm, overrides=overrides)
             except UserError as problem:
                 raise UserError(f"{where}: {label} on {env_label}: {problem}") from problem
             same = [p.name for p in pairs.values() if p.settings == settings]
@@ -153,24 +153,24 @@ def _pairs(
     return list(pairs.values())
 
 
-def _environment(given: Any, where: str) -> tuple[str, dict[str, Any], dict[str, Any]]:
+def _environment(value: Any, where: str) -> tuple[str, dict[str, Any], dict[str, Any]]:
     """An environment's label, its own settings as overrides, and settings of the runs on it."""
-    entry = _entry(given, "name")
+    entry = _entry(value, "name")
     name, label, settings = (entry.pop(key, None) for key in ("name", "label", "settings"))
     if not isinstance(name, str):
-        raise UserError(f"{where}: environments: expected a name or {{name: ...}}, got {given!r}")
+        raise UserError(f"{where}: environments: expected a name or {{name: ...}}, got {value!r}")
     values = [v if isinstance(v, str) else f"{key}={json.dumps(v, default=str)}" for key, v in entry.items()]
     short = "-".join([short_name(name), *values])
     env = {"env": name, **{f"env.{key}": value for key, value in entry.items()}}
     return str(label or short), env, _settings(settings or {}, f"{where}: settings of {name}")
 
 
-def _method(given: Any, where: str) -> tuple[str, str, dict[str, Any], dict[str, Any]]:
+def _method(value: Any, where: str) -> tuple[str, str, dict[str, Any], dict[str, Any]]:
     """A method's label, algorithm, settings and ranges."""
-    entry = _entry(given, "algorithm")
+    entry = _entry(value, "algorithm")
     algorithm, label, ranges = (entry.pop(key, None) for key in ("algorithm", "label", "ranges"))
     if not isinstance(algorithm, str):
-        raise UserError(f"{where}: methods: expected a name or {{algorithm: ...}}, got {given!r}")
+        raise UserError(f"{where}: methods: expected a name or {{algorithm: ...}}, got {value!r}")
     if not is_path(algorithm) and algorithm not in registry.names("algorithms"):
         raise UserError(f"{where}: {unknown('algorithm', algorithm, registry.names('algorithms'))}")
     if not isinstance(ranges or {}, Mapping):
@@ -179,25 +179,25 @@ def _method(given: Any, where: str) -> tuple[str, str, dict[str, Any], dict[str,
     return label, algorithm, _settings(entry, f"{where}: method {label}"), dict(ranges or {})
 
 
-def _entry(given: Any, key: str) -> dict[str, Any]:
+def _entry(value: Any, key: str) -> dict[str, Any]:
     """An entry of a list as a mapping: a name alone stands for one with that name."""
-    if isinstance(given, Mapping):
-        return dict(given)
-    return {key: given} if isinstance(given, str) else {}
+    if isinstance(value, Mapping):
+        return dict(value)
+    return {key: value} if isinstance(value, str) else {}
 
 
-def _tuning(given: Any, measured: list[int], where: str) -> Tuning:
-    if not isinstance(given, Mapping):
+def _tuning(value: Any, measured: list[int], where: str) -> Tuning:
+    if not isinstance(value, Mapping):
         raise UserError(f"{where}: expected a mapping with {', '.join(SWEEP_KEYS)}")
-    _refuse_unknown(given, SWEEP_KEYS, where)
+    _refuse_unknown(value, SWEEP_KEYS, where)
     tuning = Tuning(
-        ranges=dict(given.get("ranges") or {}),
-        trials=_value(given, "trials", int, 0, where),
-        seeds=_value(given, "seeds", int, sweep.SEEDS, where),
-        seed=_value(given, "seed", int, sweep.FIRST_SEED, where),
-        search=_value(given, "search", Search, "random", where),
-        metric=_value(given, "metric", str, metrics.DEFAULT, where),
-        run=_run_settings(given.get("run", {}), f"{where}: run"),
+        ranges=dict(value.get("ranges") or {}),
+        trials=_value(value, "trials", int, 0, where),
+        seeds=_value(value, "seeds", int, sweep.SEEDS, where),
+        seed=_value(value, "seed", int, sweep.FIRST_SEED, where),
+        search=_value(value, "search", Search, "random", where),
+        metric=_value(value, "metric", str, metrics.DEFAULT, where),
+        run=_run_settings(value.get("run", {}), f"{where}: run"),
     )
     if tuning.trials < 0 or tuning.seeds < 1:
         raise UserError(f"{where}: trials and seeds must be at least 1")
@@ -205,50 +205,50 @@ def _tuning(given: Any, measured: list[int], where: str) -> Tuning:
     return tuning
 
 
-def _seeds(given: Any, where: str) -> list[int]:
-    if isinstance(given, int) and not isinstance(given, bool) and given >= 1:
-        return list(range(given))
+def _seeds(value: Any, where: str) -> list[int]:
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+        return list(range(value))
     try:
-        seeds = convert(given, list[int]) if isinstance(given, list) else []
+        seeds = convert(value, list[int]) if isinstance(value, list) else []
     except ValueError:
         seeds = []
     if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
-        raise UserError(f"{where}: seeds: expected a number, or a list of different seeds, got {given!r}")
+        raise UserError(f"{where}: seeds: expected a number, or a list of different seeds, got {value!r}")
     return seeds
 
 
-def _run_settings(given: Any, where: str) -> dict[str, Any]:
+def _run_settings(value: Any, where: str) -> dict[str, Any]:
     """Settings that every algorithm has, without those that the experiment gives."""
-    settings = _settings(given, where)
+    settings = _settings(value, where)
     _refuse_unknown(settings, [name for name in types_of(RunSettings, "a run") if name not in OURS], where)
     return settings
 
 
-def _settings(given: Any, where: str) -> dict[str, Any]:
+def _settings(value: Any, where: str) -> dict[str, Any]:
     """Settings of runs, without those that the experiment gives."""
-    if not isinstance(given, Mapping):
-        raise UserError(f"{where}: expected a mapping of settings, got {given!r}")
-    for name in given:
+    if not isinstance(value, Mapping):
+        raise UserError(f"{where}: expected a mapping of settings, got {value!r}")
+    for name in value:
         if name in OURS or str(name).startswith("env."):
             raise UserError(f"{where}: {name} is not set here; use environments, methods, seeds and folder")
-    return dict(given)
+    return dict(value)
 
 
 def _list(content: Mapping[str, Any], key: str, where: str) -> list[Any]:
-    given = content.get(key)
-    if not isinstance(given, list) or not given:
-        raise UserError(f"{where}: {key}: expected a list of at least one, got {given!r}")
-    return given
+    value = content.get(key)
+    if not isinstance(value, list) or not value:
+        raise UserError(f"{where}: {key}: expected a list of at least one, got {value!r}")
+    return value
 
 
-def _value(content: Mapping[str, Any], key: str, wanted: Any, default: Any, where: str) -> Any:
+def _value(content: Mapping[str, Any], key: str, kind: Any, default: Any, where: str) -> Any:
     try:
-        return convert(content.get(key, default), wanted)
+        return convert(content.get(key, default), kind)
     except ValueError as problem:
         raise UserError(f"{where}: {key}: {problem}") from None
 
 
-def _refuse_unknown(content: Mapping[str, Any], known: Any, where: str) -> None:
+def _refuse_unknown(content: Mapping[str, Any], names: Any, where: str) -> None:
     for name in content:
-        if name not in known:
-            raise UserError(f"{where}: {unknown('key', str(name), known)}")
+        if name not in names:
+            raise UserError(f"{where}: {unknown('key', str(name), names)}")

@@ -57,32 +57,32 @@ class Launcher:
     options: dict[str, Any] = field(default_factory=dict)
 
 
-def read(given: Any, where: str = "--launcher") -> Launcher:
+def read(name: Any, where: str = "--launcher") -> Launcher:
     """A launcher as it is typed or stands in YAML: ``local``, ``processes:4``, ``{processes: 4}``,
     ``{slurm: {slurm_partition: gpu}}``.
 
     Args:
-        given: a name, with or without options.
+        name: a name, with or without options.
         where: what error messages start with.
 
     Raises:
         UserError: no such launcher, or options that it cannot have.
     """
     options: Any = None
-    if isinstance(given, Mapping) and len(given) == 1:
-        given, options = next(iter(given.items()))
-    elif isinstance(given, str) and ":" in given:
-        given, _, options = given.partition(":")
-    if given not in NAMES:
-        raise UserError(f"{where}: {unknown('launcher', str(given), NAMES)}")
-    if given == "processes" and not isinstance(options, Mapping):
+    if isinstance(name, Mapping) and len(name) == 1:
+        name, options = next(iter(name.items()))
+    elif isinstance(name, str) and ":" in name:
+        name, _, options = name.partition(":")
+    if name not in NAMES:
+        raise UserError(f"{where}: {unknown('launcher', str(name), NAMES)}")
+    if name == "processes" and not isinstance(options, Mapping):
         options = {"count": os.cpu_count() or 1 if options is None else options}
-    if given == "ray" and isinstance(options, str):
+    if name == "ray" and isinstance(options, str):
         options = {"address": options}
     options = {} if options is None else options
-    if not isinstance(options, Mapping) or (given == "local" and options):
-        raise UserError(f"{where}: {given} has no options {options!r}")
-    if given == "processes":
+    if not isinstance(options, Mapping) or (name == "local" and options):
+        raise UserError(f"{where}: {name} has no options {options!r}")
+    if name == "processes":
         try:
             count = int(options.get("count", 0))
         except (TypeError, ValueError):
@@ -90,7 +90,7 @@ def read(given: Any, where: str = "--launcher") -> Launcher:
         if count < 1 or set(options) != {"count"}:
             raise UserError(f"{where}: processes takes their number, as in processes:4, got {options!r}")
         options = {"count": count}
-    return Launcher(given, dict(options))
+    return Launcher(name, dict(options))
 
 
 def launch(launcher: Launcher, cells: Sequence[Cell], report: Report, folder: Path) -> None:

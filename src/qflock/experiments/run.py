@@ -290,9 +290,9 @@ class _Experiment(_Cells):
 
     def _split(self) -> list[str]:
         """What ``compare`` needs where one environment stands there with several settings."""
-        seen: dict[str, list[dict[str, Any]]] = {}
+        environments: dict[str, list[dict[str, Any]]] = {}
         for cell in self.cells:
             env = dict(config.to_mapping(cell.settings)["env"])
-            seen.setdefault(env.pop("name"), []).append(env)
-        names = {name for some in seen.values() for name in fairness.differing(some)}
+            environments.setdefault(env.pop("name"), []).append(env)
+        names = {name for some in environments.values() for name in fairness.differing(some)}
         return ["--split", *sorted(names)] if names else []

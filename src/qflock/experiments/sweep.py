@@ -42,7 +42,7 @@ class Sweep:
         name: the method's and the environment's.
         folder: of the trials and of what was found.
         trials: one cell each.
-        drawn: the settings of each trial that were searched.
+        draws: the settings of each trial that were searched.
         metric: column of the final evaluations to go by.
         cost: what the search may spend, see `plan`.
     """
@@ -50,7 +50,7 @@ class Sweep:
     name: str
     folder: Path
     trials: list[Cell]
-    drawn: list[dict[str, Any]]
+    draws: list[dict[str, Any]]
     metric: str
     cost: dict[str, Any]
 
@@ -79,21 +79,21 @@ def plan(
     Raises:
         UserError: a range that fits no setting, or a trial whose settings do not go together.
     """
-    wanted = types_of(registry.algorithm(base.algorithm).Config, base.algorithm)
-    read = sweep_ranges.read(ranges, wanted, f"sweep of {name}")
+    types = types_of(registry.algorithm(base.algorithm).Config, base.algorithm)
+    searched = sweep_ranges.read(ranges, types, f"sweep of {name}")
     run = base.run
-    drawn = sweep_ranges.draw(read, search, trials or (TRIALS if search == "random" else 0), run.seed)
+    draws = sweep_ranges.draw(searched, search, trials or (TRIALS if search == "random" else 0), run.seed)
     cost = {
-        "trials": len(drawn),
+        "trials": len(draws),
         "seeds": list(range(run.seed, run.seed + run.seeds)),
         "steps": run.total_steps,
-        "env_steps": len(drawn) * run.seeds * run.total_steps,
+        "env_steps": len(draws) * run.seeds * run.total_steps,
         "search": search,
         "metric": metric,
         "ranges": plain(ranges),
     }
     cells = []
-    for at, values in enumerate(drawn):
+    for at, values in enumerate(draws):
         try:
             settings = with_settings(base, {**values, **QUIET})
         except UserError as problem:
@@ -102,7 +102,7 @@ def plan(
         where = folder / "trials" / f"{at:03d}"
         settings = replace(settings, run=replace(settings.run, run_dir=where))
         cells.append(Cell(f"{name}/{at:03d}", where, name, settings, pictures=False))
-    return Sweep(name, folder, cells, drawn, metric, cost)
+    return Sweep(name, folder, cells, draws, metric, cost)
 
 
 def with_settings(base: Settings, values: Mapping[str, Any]) -> Settings:
@@ -127,7 +127,7 @@ def result(sweep: Sweep) -> dict[str, Any]:
     """
     trials = [
         {"trial": at, "settings": plain(values), **_scores(cell, sweep.metric)}
-        for at, (cell, values) in enumerate(zip(sweep.trials, sweep.drawn, strict=True))
+        for at, (cell, values) in enumerate(zip(sweep.trials, sweep.draws, strict=True))
     ]
     finite = [trial for trial in trials if trial["score"] is not None]
     if not finite:

@@ -70,26 +70,26 @@ class Range:
         return [float(f"{value:.{DIGITS}g}") for value in values]
 
 
-def read(given: Mapping[str, Any], wanted: Mapping[str, Any], where: str) -> list[Range]:
+def read(statements: Mapping[str, Any], types: Mapping[str, Any], where: str) -> list[Range]:
     """Ranges as YAML states them.
 
     Args:
-        given: by setting: a list of values, ``{log: [low, high]}`` or ``{uniform: [low, high]}``, the
+        statements: by setting: a list of values, ``{log: [low, high]}`` or ``{uniform: [low, high]}``, the
             latter two with ``points`` for a grid.
-        wanted: the type of each setting that may be searched.
+        types: the type of each setting that may be searched.
         where: what error messages start with.
 
     Raises:
         UserError: an unknown setting, a value of the wrong type, or a range that is none.
     """
-    if not isinstance(given, Mapping) or not given:
+    if not isinstance(statements, Mapping) or not statements:
         raise UserError(f"{where}: ranges are a mapping of settings to {FORMS}")
     ranges = []
-    for name, stated in given.items():
-        if name not in wanted:
-            raise UserError(f"{where}: {unknown('setting', str(name), wanted)}")
+    for name, statement in statements.items():
+        if name not in types:
+            raise UserError(f"{where}: {unknown('setting', str(name), types)}")
         try:
-            ranges.append(_range(name, stated, wanted[name]))
+            ranges.append(_range(name, statement, types[name]))
         except ValueError as problem:
             raise UserError(f"{where}: range of {name}: {problem}") from None
     return ranges
@@ -117,28 +117,28 @@ def draw(ranges: Sequence[Range], search: Search, trials: int, seed: int) -> lis
     return [{r.name: r.at(float(u)) for r, u in zip(ranges, row, strict=True)} for row in places]
 
 
-def _range(name: str, stated: Any, wanted: Any) -> Range:
-    if isinstance(stated, (list, tuple)):
-        if not stated:
+def _range(name: str, statement: Any, kind: Any) -> Range:
+    if isinstance(statement, (list, tuple)):
+        if not statement:
             raise ValueError("the list is empty")
-        values = tuple(convert(value, wanted) for value in stated)
+        values = tuple(convert(value, kind) for value in statement)
         if len({str(plain(value)) for value in values}) < len(values):
-            raise ValueError(f"a value stands twice in {plain(stated)}")
+            raise ValueError(f"a value stands twice in {plain(statement)}")
         return Range(name, values)
-    if not isinstance(stated, Mapping) or len({"log", "uniform"} & set(stated)) != 1:
-        raise ValueError(f"expected {FORMS}, got {plain(stated)!r}")
-    if wrong := sorted(map(str, set(stated) - {"log", "uniform", "points"})):
+    if not isinstance(statement, Mapping) or len({"log", "uniform"} & set(statement)) != 1:
+        raise ValueError(f"expected {FORMS}, got {plain(statement)!r}")
+    if wrong := sorted(map(str, set(statement) - {"log", "uniform", "points"})):
         raise unknown("key", wrong[0], ("log", "uniform", "points"))
-    if wanted not in (int, float):
+    if kind not in (int, float):
         raise ValueError("only a number has ends; give a list of values")
-    log = "log" in stated
-    ends = stated["log" if log else "uniform"]
+    log = "log" in statement
+    ends = statement["log" if log else "uniform"]
     if not isinstance(ends, (list, tuple)) or len(ends) != 2:
         raise ValueError(f"expected [low, high], got {plain(ends)!r}")
-    low, high = (convert(end, wanted) for end in ends)
+    low, high = (convert(end, kind) for end in ends)
     if not (math.isfinite(low) and math.isfinite(high) and low < high) or (log and low <= 0):
         raise ValueError(f"low must lie below high{' and above 0' * log}, got {plain(ends)!r}")
-    points = convert(stated.get("points", 0), int)
-    if points < 2 and "points" in stated:
+    points = convert(statement.get("points", 0), int)
+    if points < 2 and "points" in statement:
         raise ValueError("a grid needs at least 2 points")
-    return Range(name, (), low, high, log, points, wanted is int)
+    return Range(name, (), low, high, log, points, kind is int)

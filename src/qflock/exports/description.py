@@ -23,12 +23,12 @@ from qflock.networks.circuit import Circuit, fixed_rows
 from qflock.networks.mlp import MLP
 from qflock.networks.recurrent import GRU
 from qflock.playing import execution
-from qflock.runs.policy import Loaded
+from qflock.runs.policy import LoadedPolicies
 from qflock.settings import registry
 from qflock.settings.values import plain
 
 
-class Described(NamedTuple):
+class Description(NamedTuple):
     """A policy as plain data.
 
     Attributes:
@@ -46,16 +46,16 @@ class Described(NamedTuple):
     portable: Portable
 
     @property
-    def described(self) -> bool:
+    def complete(self) -> bool:
         """Whether ``about`` says all that it takes to play; else there are weights by name alone."""
         return self.about["network"]["kind"] in ("mlp", "gru", "circuit")
 
 
-def describe(loaded: Loaded, seed: int | None = None, checkpoint: str = "final") -> Described:
+def describe(policies: LoadedPolicies, seed: int | None = None, checkpoint: str = "final") -> Description:
     """The policy of one seed.
 
     Args:
-        loaded: a run's policies.
+        policies: a run's policies.
         seed: which seed's; the first by default.
         checkpoint: what the file says of where the weights come from.
 
@@ -63,22 +63,22 @@ def describe(loaded: Loaded, seed: int | None = None, checkpoint: str = "final")
         UserError: no such seed, or a policy that cannot be taken home: no agent of it acts alone, its actions
             are continuous, or it has no weights.
     """
-    seed = loaded.seeds[0] if seed is None else seed
-    if seed not in loaded.seeds:
-        raise UserError(f"the run has no seed {seed}; it has {loaded.seeds}")
-    algorithm, spec, policy = loaded.settings.algorithm, loaded.env.spec, loaded.learner.policy
-    parameters = jax.tree.map(lambda x: x[loaded.seeds.index(seed)], loaded.parameters)
+    seed = policies.seeds[0] if seed is None else seed
+    if seed not in policies.seeds:
+        raise UserError(f"the run has no seed {seed}; it has {policies.seeds}")
+    algorithm, spec, policy = policies.settings.algorithm, policies.env.spec, policies.learner.policy
+    parameters = jax.tree.map(lambda x: x[policies.seeds.index(seed)], policies.parameters)
     if problem := _unfit(policy, spec, parameters):
         raise UserError(f"a policy of {algorithm} cannot be exported: {problem}")
     portable = policy.portable or Portable(spec.agents, stage="raw", described=False)
-    known = portable.described and policy.scores is not None
-    network = _network(parameters) if known else {"kind": "own", "name": type(parameters).__name__}
+    describable = portable.described and policy.scores is not None
+    network = _network(parameters) if describable else {"kind": "own", "name": type(parameters).__name__}
     about = {
         "format": FORMAT,
         "made_by": f"qflock {__version__}",
         "algorithm": registry.short_name(algorithm),
-        "environment": registry.short_name(loaded.settings.run.env),
-        "environment_settings": _plain(loaded.settings.environment),
+        "environment": registry.short_name(policies.settings.run.env),
+        "environment_settings": _plain(policies.settings.environment),
         "seed": seed,
         "checkpoint": checkpoint,
         "agents": spec.agents,
@@ -97,10 +97,10 @@ def describe(loaded: Loaded, seed: int | None = None, checkpoint: str = "final")
     weights = jax.tree.map(lambda x: np.asarray(x)[networks], parameters) if networks else parameters
     named, _ = jax.tree_util.tree_flatten_with_path(weights)
     weights = {jax.tree_util.keystr(path, simple=True, separator="."): np.asarray(x) for path, x in named}
-    if isinstance(parameters, Circuit) and known:
+    if isinstance(parameters, Circuit) and describable:
         fixed = _fixed(parameters, spec, about)
         about["network"]["fixed"], weights = sorted(fixed), weights | fixed
-    return Described(about, weights, spec, parameters, portable)
+    return Description(about, weights, spec, parameters, portable)
 
 
 def _unfit(policy: Policy, spec: Spec, parameters: Parameters) -> str:
@@ -118,6 +118,10 @@ def _unfit(policy: Policy, spec: Spec, parameters: Parameters) -> str:
 def scores_of(policy: Policy, algorithm: str) -> Scores:
     """The numbers behind a policy's choices.
 
+    Args:
+        policy: a learner's.
+        algorithm: its name, for the message.
+
     Raises:
         UserError: it has none, so that nothing could be compared with what is written.
     """
@@ -129,8 +133,13 @@ def scores_of(policy: Policy, algorithm: str) -> Scores:
     return policy.scores
 
 
-def check(described: Described, loaded: Loaded, exported: ExportedPolicy) -> float:
+def check(description: Description, policies: LoadedPolicies, exported: ExportedPolicy) -> float:
     """Let an exported policy and the learner's own act on made-up observations.
+
+    Args:
+        description: what is exported.
+        policies: the run's own.
+        exported: the policy that is to act as they do.
 
     Returns:
         The largest difference of action values, relative to the largest of them, or of probabilities.
@@ -138,42 +147,46 @@ def check(described: Described, loaded: Loaded, exported: ExportedPolicy) -> flo
     Raises:
         UserError: they differ by more than rounding, or choose differently: it is not the same policy.
     """
-    spec, policy, boards = described.spec, loaded.learner.policy, 64
-    scores_by = scores_of(policy, loaded.settings.algorithm)
+    spec, policy, boards = description.spec, policies.learner.policy, 64
+    scores_by = scores_of(policy, policies.settings.algorithm)
     rng = np.random.default_rng(0)
     scale = max([spec.observation_scale, *(group.extent for group in spec.observation_entities)])
 
     def team(memory: Memory, x: jax.Array, allowed: jax.Array) -> tuple[Any, Any, Any]:
         seen = Seen(x, allowed, allowed.any(-1))
-        values = scores_by(described.parameters, memory, seen)
-        after, chosen = policy.act(described.parameters, memory, seen, jax.random.key(0), "greedy")
-        return values, chosen, after
+        values = scores_by(description.parameters, memory, seen)
+        after, actions = policy.act(description.parameters, memory, seen, jax.random.key(0), "greedy")
+        return values, actions, after
 
     every = jax.jit(jax.vmap(team))
     ours, theirs = spread(policy.start(), boards), exported.initial()
-    apart = 0.0
+    difference = 0.0
     for _ in range(3):  # steps of an episode, for networks with a memory
-        seen = rng.uniform(-0.2, 1.2, (boards, spec.agents, spec.observation))
-        seen = np.rint(seen * scale).astype(np.float32)
+        observations = rng.uniform(-0.2, 1.2, (boards, spec.agents, spec.observation))
+        observations = np.rint(observations * scale).astype(np.float32)
         legal = rng.random((boards, spec.agents, spec.actions)) < 0.7
         legal[..., rng.integers(spec.actions)] = True
-        wanted, chosen, ours = every(ours, seen, legal)
-        wanted, chosen = np.asarray(wanted), np.asarray(chosen)
-        found = exported.scores(theirs, seen, np.ones_like(legal))[1]
-        theirs, scores = exported.scores(theirs, seen, legal)
-        theirs = exported.acted(theirs, chosen)
-        if described.about["choice"]["kind"] == "policy":  # an unlikely action's logarithm is mostly rounding
-            found, wanted = np.exp(found), np.exp(wanted)
-        apart = max(apart, float(np.abs(found - wanted).max() / max(1.0, float(np.abs(wanted).max()))))
+        expected, actions, ours = every(ours, observations, legal)
+        expected, actions = np.asarray(expected), np.asarray(actions)
+        outputs = exported.scores(theirs, observations, np.ones_like(legal))[1]
+        theirs, scores = exported.scores(theirs, observations, legal)
+        theirs = exported.acted(theirs, actions)
+        if (
+            description.about["choice"]["kind"] == "policy"
+        ):  # an unlikely action's logarithm is mostly rounding
+            outputs, expected = np.exp(outputs), np.exp(expected)
+        difference = max(
+            difference, float(np.abs(outputs - expected).max() / max(1.0, float(np.abs(expected).max())))
+        )
         scores = np.where(legal, scores, -np.inf)
-        ours_scores = np.take_along_axis(scores, chosen[..., None], -1)[..., 0]
+        ours_scores = np.take_along_axis(scores, actions[..., None], -1)[..., 0]
         behind = scores.max(-1) - ours_scores  # 0 where both choose alike, and little between equals
-        if not apart < 1e-4 or not (behind <= 1e-3 * np.maximum(1.0, np.abs(scores.max(-1)))).all():
+        if not difference < 1e-4 or not (behind <= 1e-3 * np.maximum(1.0, np.abs(scores.max(-1)))).all():
             raise UserError(
-                f"a policy of {loaded.settings.algorithm} cannot be exported so: it is more than its network "
-                f"and declaration say (by {apart:.1g} of its largest value)"
+                f"a policy of {policies.settings.algorithm} cannot be exported so: it is more than its network "
+                f"and declaration say (by {difference:.1g} of its largest value)"
             )
-    return apart
+    return difference
 
 
 def _plain(settings: Any) -> dict[str, Any]:
@@ -188,8 +201,8 @@ def _input(spec: Spec, stage: str) -> dict[str, Any]:
     groups = [dataclasses.asdict(g) for g in spec.observation_entities]
     codes = [dataclasses.asdict(c) for c in spec.observation_codes]
     scales = {"near": inputs.NEAR, "worth": inputs.WORTH, "paired": inputs.PAIRED}
-    whole = {"kind": "relative", "groups": groups, "codes": codes, "scale": spec.observation_scale}
-    return {**whole, **scales}
+    stages = {"kind": "relative", "groups": groups, "codes": codes, "scale": spec.observation_scale}
+    return {**stages, **scales}
 
 
 def _network(parameters: Parameters) -> dict[str, Any]:
@@ -225,19 +238,19 @@ def _fixed(network: Circuit, spec: Spec, about: dict[str, Any]) -> dict[str, np.
         fixed["phases"] = circuit.phases
     else:
         fixed["source"] = circuit.permutation
-    found = {
+    arrays = {
         f"circuit.{name}": np.asarray(x, np.int32 if name == "source" else np.float32)
         for name, x in fixed.items()
     }
     if network.angles is None:
-        found |= {name: np.asarray(x) for name, x in network.parameters._asdict().items()}
+        arrays |= {name: np.asarray(x) for name, x in network.parameters._asdict().items()}
     if network.compression == "frozen":
         features = inputs.of_observation(spec, about["input"]["kind"]).size
         features += about["identity"] * spec.agents + about["last_action"] * spec.actions
         slots = int(np.prod(circuit.inputs))
-        found["compress.weight"] = fixed_rows(features, slots, network.frozen_seed)
-        found["compress.bias"] = np.zeros(slots, np.float32)
-    return found
+        arrays["compress.weight"] = fixed_rows(features, slots, network.frozen_seed)
+        arrays["compress.bias"] = np.zeros(slots, np.float32)
+    return arrays
 
 
 def _memory(start: Any, network: dict[str, Any], last_action: bool) -> dict[str, Any]:

@@ -16,7 +16,16 @@ Weights = dict[str, np.ndarray]
 
 
 def outputs(network: dict[str, Any], weights: Weights, x: np.ndarray) -> np.ndarray:
-    """The network's outputs ``(..., A, U)`` for features ``(..., A, F)``."""
+    """The outputs of a circuit network.
+
+    Args:
+        network: ``about["network"]`` of the file.
+        weights: float32 arrays by name, what is fixed included.
+        x: features ``(..., A, F)``.
+
+    Returns:
+        ``(..., A, U)``.
+    """
     state, entered = _start(network, weights, x)
     state = _turned(state, weights["angles"][..., 0, :, :])
     for layer in range(network["layers"]):
@@ -24,10 +33,10 @@ def outputs(network: dict[str, Any], weights: Weights, x: np.ndarray) -> np.ndar
         if network["encoding"] == "angle" and (layer == 0 or network["reupload"]):
             state = _turned(state, np.arctan(weights["weights"][..., layer, :, :] * entered))
         state = _turned(state, weights["angles"][..., layer + 1, :, :])
-    found = np.square(np.abs(state)) @ weights["circuit.signs"].T
+    expectations = np.square(np.abs(state)) @ weights["circuit.signs"].T
     if network["head"] == "linear":
-        return _linear(weights, "head", found)
-    return weights["scale"] * found + weights["bias"]
+        return _linear(weights, "head", expectations)
+    return weights["scale"] * expectations + weights["bias"]
 
 
 def _start(network: dict[str, Any], weights: Weights, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

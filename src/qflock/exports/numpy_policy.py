@@ -67,7 +67,12 @@ class ExportedPolicy:
         raise NotImplementedError
 
     def acted(self, memory: Memory, actions: np.ndarray) -> Memory:
-        """The memory of agents that were told the actions chosen for them, where they want to know."""
+        """The memory of agents that were told the actions chosen for them, where they want to know.
+
+        Args:
+            memory: of the agents, by name.
+            actions: action ids ``(..., A)``.
+        """
         return {**memory, "action": actions} if "action" in memory else memory
 
     def restart(self, seed: int = 0) -> None:
@@ -146,7 +151,15 @@ class NumpyPolicy(ExportedPolicy):
         return memory, amplified(outputs, legal, **choice["operator"])
 
     def outputs(self, memory: Memory, observations: np.ndarray) -> tuple[Memory, np.ndarray]:
-        """The network alone: ``(memory, observations (..., A, O)) -> (memory, outputs (..., A, U))``."""
+        """The network alone.
+
+        Args:
+            memory: of the agents, by name.
+            observations: raw, ``(..., A, O)``.
+
+        Returns:
+            The new memory, and outputs ``(..., A, U)``.
+        """
         network = self.about["network"]
         x = _inputs(self.about["input"], np.asarray(observations).astype(np.float32))
         if self.about["identity"]:
@@ -169,10 +182,10 @@ class NumpyPolicy(ExportedPolicy):
     def _gru(self, memory: np.ndarray, x: np.ndarray) -> np.ndarray:
         """A gated recurrent unit: gates reset, keep, new."""
         product = lambda name, x: np.matmul(self.weights[f"cell.{name}"], x[..., None])[..., 0]
-        seen = np.split(product("weight_ih", x) + self.weights["cell.bias"], 3, -1)
-        known = np.split(product("weight_hh", memory.astype(x.dtype)), 3, -1)
-        reset, keep = (1 / (1 + np.exp(-(seen[k] + known[k]))) for k in (0, 1))
-        new = np.tanh(seen[2] + reset * (known[2] + self.weights["cell.bias_n"]))
+        from_input = np.split(product("weight_ih", x) + self.weights["cell.bias"], 3, -1)
+        from_memory = np.split(product("weight_hh", memory.astype(x.dtype)), 3, -1)
+        reset, keep = (1 / (1 + np.exp(-(from_input[k] + from_memory[k]))) for k in (0, 1))
+        new = np.tanh(from_input[2] + reset * (from_memory[2] + self.weights["cell.bias_n"]))
         return new + keep * (memory - new)
 
     def _linear(self, name: str, x: np.ndarray) -> np.ndarray:
@@ -192,7 +205,12 @@ def _one_hot(index: np.ndarray, like: np.ndarray, size: int | None = None) -> np
 
 
 def log_probabilities(logits: np.ndarray, legal: np.ndarray) -> np.ndarray:
-    """Normalised over legal actions; `NEVER` for the others."""
+    """Normalised over legal actions; `NEVER` for the others.
+
+    Args:
+        logits: ``(..., A, U)``.
+        legal: booleans of the same shape; one of each agent's, at least, is True.
+    """
     logits = np.where(legal, logits, NEVER)
     logits = logits - logits.max(-1, keepdims=True)
     return np.where(legal, logits - np.log(np.exp(logits).sum(-1, keepdims=True)), NEVER)
@@ -206,15 +224,27 @@ def amplified(
     inverse_temperature: float,
     floor: str,
 ) -> np.ndarray:
-    """QIO's operator: amplitudes move away from their mean, then the entropy floor. Log-probabilities."""
+    """QIO's operator: amplitudes move away from their mean, then the entropy floor.
+
+    Args:
+        logits: ``(..., A, U)``.
+        legal: booleans of the same shape.
+        eta: strength of the amplification; 0 for none.
+        min_entropy: least entropy, as a share of the uniform policy's over legal actions, 0 to 1.
+        inverse_temperature: what logits are multiplied with first.
+        floor: "published" for the published rule of mixing, which need not reach ``min_entropy``; else exact.
+
+    Returns:
+        Log-probabilities ``(..., A, U)``; `NEVER` where not legal.
+    """
     logs = log_probabilities(inverse_temperature * logits, legal)
     half = np.where(legal, 0.5 * logs, 0.0)  # log amplitudes
     count = np.maximum(legal.sum(-1, keepdims=True), 1)
     mean = np.where(legal, np.exp(half), 0.0).sum(-1, keepdims=True) / count
-    share = 1 + eta - eta * np.exp(np.minimum(np.log(np.maximum(mean, 1e-30)) - half, 80.0))
+    factor = 1 + eta - eta * np.exp(np.minimum(np.log(np.maximum(mean, 1e-30)) - half, 80.0))
     least = np.minimum(half, np.log(1e-8))  # where amplitudes are clamped
-    kept = np.where(share < 0.1, np.maximum(half + np.log(np.maximum(share, 1e-30)), least), 0.0)
-    moved = np.where(share < 0.1, kept, half + np.log(np.maximum(share, 0.1)))
+    clamped = np.where(factor < 0.1, np.maximum(half + np.log(np.maximum(factor, 1e-30)), least), 0.0)
+    moved = np.where(factor < 0.1, clamped, half + np.log(np.maximum(factor, 0.1)))
     logs = log_probabilities(2 * moved, legal)
     if floor == "published":
         return np.where(legal, _published_floor(logs, legal, min_entropy) * inverse_temperature, NEVER)
@@ -259,31 +289,31 @@ def _inputs(stage: dict[str, Any], x: np.ndarray) -> np.ndarray:
     """What the network sees of raw observations ``(..., O)``: entities as offsets, codes as one-hots."""
     if stage["kind"] == "scaled":
         return x / stage["scale"]
-    taken, parts = np.zeros(x.shape[-1], bool), []
+    covered, parts = np.zeros(x.shape[-1], bool), []
     for group in stage["groups"]:
         wide, others, extent = group["coordinates"], np.array(group["others"]), group["extent"]
         for start in (group["own"], *group["others"]):
-            taken[start : start + wide] = True
+            covered[start : start + wide] = True
             if group["present"] is not None:
-                taken[start + group["present"]] = True
+                covered[start + group["present"]] = True
         own = x[..., group["own"] : group["own"] + wide]
         place = x[..., others[:, None] + np.arange(wide)]
         flag = np.ones((*x.shape[:-1], len(others)), x.dtype)
         flag = flag if group["present"] is None else x[..., others + group["present"]]
         offset = place - own[..., None, :]
-        seen = [offset / extent, np.clip(offset / stage["near"], -1, 1), np.sign(offset)]
+        offsets = [offset / extent, np.clip(offset / stage["near"], -1, 1), np.sign(offset)]
         one, two = np.triu_indices(len(others) if len(others) <= stage["paired"] else 0, 1)
         between = np.abs(place[..., one, :] - place[..., two, :]).sum(-1)
-        steps = np.concatenate([np.abs(offset).sum(-1), between], -1)
+        distances = np.concatenate([np.abs(offset).sum(-1), between], -1)
         there = np.concatenate([flag, flag[..., one] * flag[..., two]], -1)
         parts.append(2 * own / extent - 1)
-        parts += [(part * flag[..., None]).reshape(*x.shape[:-1], -1) for part in seen]
-        parts += [there * steps / (wide * extent), there * np.exp(-steps / stage["worth"]), flag]
+        parts += [(part * flag[..., None]).reshape(*x.shape[:-1], -1) for part in offsets]
+        parts += [there * distances / (wide * extent), there * np.exp(-distances / stage["worth"]), flag]
     for code in stage["codes"]:
         wide = len(code["values"])
         end = code["start"] + code["count"] * wide
-        taken[code["start"] : end] = True
+        covered[code["start"] : end] = True
         records = x[..., code["start"] : end].reshape(*x.shape[:-1], code["count"], wide)
         hot = (records[..., k, None] == np.array(known) for k, known in enumerate(code["values"]))
         parts += [part.astype(x.dtype).reshape(*x.shape[:-1], -1) for part in hot]
-    return np.concatenate([*parts, x[..., ~taken] / stage["scale"]], -1)
+    return np.concatenate([*parts, x[..., ~covered] / stage["scale"]], -1)

@@ -26,29 +26,37 @@ from qflock.algorithms._actor_critic import amplitude
 from qflock.core.errors import UserError
 from qflock.core.steps import Memory
 from qflock.exports import description
-from qflock.exports.description import Described
+from qflock.exports.description import Description
 from qflock.learning import categorical, exploration
 from qflock.machine import device
 from qflock.networks import agents
 from qflock.networks.agents import Agents
 from qflock.playing.execution import EachScores, lone_start
 from qflock.runs import policy
-from qflock.runs.policy import Loaded
+from qflock.runs.policy import LoadedPolicies
 
 
-def traced(described: Described, loaded: Loaded) -> tuple[Any, list[Any], list[str], list[str]]:
+def trace(record: Description, policies: LoadedPolicies) -> tuple[Any, list[Any], list[str], list[str]]:
     """The policy as a traced function of any batch, its inputs' shapes, and the names of both ends.
+
+    Args:
+        record: the policy of one seed.
+        policies: the run's own.
+
+    Returns:
+        A function of arrays, the shapes of its inputs with a symbolic batch "B", the names of its inputs, and
+        those of its outputs.
 
     Raises:
         UserError: a policy without scores of each agent.
     """
-    about, spec, portable = described.about, described.spec, described.portable
-    operator, step = about["choice"].get("operator"), _of_one(described, loaded)
-    leaves, structure = jax.tree.flatten(lone_start(loaded.learner.policy))
+    about, spec, portable = record.about, record.spec, record.portable
+    operator, step = about["choice"].get("operator"), _of_one(record, policies)
+    leaves, structure = jax.tree.flatten(lone_start(policies.learner.policy))
 
     def one(agent: Any, observation: Any, legal: Any, *memory: Any) -> Any:
-        kept, scores = step(agent, jax.tree.unflatten(structure, memory), observation, legal)
-        return scores, *jax.tree.leaves(kept)
+        memory_after, scores = step(agent, jax.tree.unflatten(structure, memory), observation, legal)
+        return scores, *jax.tree.leaves(memory_after)
 
     def board(*x: Any) -> Any:
         if portable.described and not portable.networks:
@@ -58,13 +66,13 @@ def traced(described: Described, loaded: Loaded) -> tuple[Any, list[Any], list[s
         return jax.tree.map(lambda *parts: jnp.stack(parts), *each)
 
     def every(observations: Any, legal: Any, *memory: Any) -> Any:
-        scores, *kept = jax.vmap(board)(observations, legal, *memory)
+        scores, *memory_after = jax.vmap(board)(observations, legal, *memory)
         if operator is not None:
             scores = amplitude.apply(scores, legal, **operator).logits
         elif about["choice"]["kind"] == "policy":
             scores = categorical.log_probabilities(scores, legal)
         actions = exploration.greedy(scores, legal).astype(jnp.int32)
-        return scores, actions, *(kept[:-1] if about["last_action"] else kept)
+        return scores, actions, *(memory_after[:-1] if about["last_action"] else memory_after)
 
     (batch,) = jax.export.symbolic_shape("B")
     shape = lambda kind, *size: jax.ShapeDtypeStruct((batch, spec.agents, *size), kind)
@@ -84,16 +92,16 @@ class Step(Protocol):
     def __call__(self, agent: Any, memory: Memory, observation: Any, legal: Any, /) -> tuple[Memory, Any]: ...
 
 
-def _of_one(described: Described, loaded: Loaded) -> Step:
+def _of_one(record: Description, policies: LoadedPolicies) -> Step:
     """A step of one agent.
 
     An operator acts on log-probabilities of *legal* actions, which the numbers behind a choice do not know:
     where there is one, they are what the network gives, and the graph applies it.
     """
-    learnt, parameters = loaded.learner.policy, described.parameters
-    scores, alone = description.scores_of(learnt, loaded.settings.algorithm), learnt.alone
-    if described.about["choice"].get("operator") is not None:
-        team = _team(described)
+    team_policy, parameters = policies.learner.policy, record.parameters
+    scores, alone = description.scores_of(team_policy, policies.settings.algorithm), team_policy.alone
+    if record.about["choice"].get("operator") is not None:
+        team = _team(record)
         return lambda agent, memory, observation, legal: team.one(parameters, agent, memory, observation)
     if alone is None or not isinstance(scores, EachScores):
         raise UserError("its scores are the team's; a graph needs those of each agent")
@@ -105,13 +113,13 @@ def _of_one(described: Described, loaded: Loaded) -> Step:
     return step
 
 
-def _team(described: Described) -> Agents:
+def _team(record: Description) -> Agents:
     """The agents again, from what the policy declares and from its trained networks."""
-    portable, network = described.portable, described.parameters
+    portable, network = record.portable, record.parameters
     if portable.networks:
         network = jax.tree.map(lambda x: x[0], network)
     return agents.build(
-        described.spec,
+        record.spec,
         lambda features, key: network,
         stage=portable.stage,
         groups=portable.networks,
@@ -121,17 +129,24 @@ def _team(described: Described) -> Agents:
 
 
 def main(run: str, checkpoint: str, seed: str, output: str) -> None:
-    """Write the graph; any failure is the last line on standard error."""
+    """Write the graph; any failure is the last line on standard error.
+
+    Args:
+        run: the run's folder.
+        checkpoint: "final", "best", or the name of another file in models/.
+        seed: its number, as it is typed.
+        output: the file to write.
+    """
     device.use("cpu")
-    loaded = policy.load(run, checkpoint)
-    described = description.describe(loaded, int(seed), checkpoint)
-    function, shapes, inputs, outputs = traced(described, loaded)
+    policies = policy.load(run, checkpoint)
+    record = description.describe(policies, int(seed), checkpoint)
+    function, shapes, inputs, outputs = trace(record, policies)
     import jax2onnx  # type: ignore[reportMissingImports]
 
     logging.getLogger("onnx_ir").setLevel(logging.ERROR)  # shapes that it cannot infer, and does not need
     model = jax2onnx.to_onnx(function, shapes, model_name="policy", input_names=inputs, output_names=outputs)
     entry = model.metadata_props.add()
-    entry.key, entry.value = "about", json.dumps(described.about)
+    entry.key, entry.value = "about", json.dumps(record.about)
     Path(output).write_bytes(model.SerializeToString())
 
 

@@ -13,10 +13,10 @@ import numpy as np
 
 from qflock.core.errors import UserError
 from qflock.exports import description
-from qflock.exports.description import Described
+from qflock.exports.description import Description
 from qflock.exports.numpy_policy import ExportedPolicy, Memory
 from qflock.files.storage import replacing
-from qflock.runs.policy import Loaded
+from qflock.runs.policy import LoadedPolicies
 
 PACKAGES = ("jax2onnx", "onnxruntime")
 
@@ -54,21 +54,26 @@ class OnnxPolicy(ExportedPolicy):
     ) -> tuple[Memory, np.ndarray]:
         """See `ExportedPolicy.scores`."""
         batch = observations.shape[:-2]
-        fed = {"observations": observations.astype(np.float32), "legal": legal.astype(bool)}
+        feed = {"observations": observations.astype(np.float32), "legal": legal.astype(bool)}
         for name, start in self.about["memory"].items():
             inner = (self.about["agents"], *np.shape(start))
-            whole = np.broadcast_to(memory[name], (*batch, *inner))
-            fed[f"memory.{name}"] = whole.astype(np.int32 if name == "action" else np.float32)
-        flat = {name: x.reshape(-1, *x.shape[len(batch) :]) for name, x in fed.items()}
-        known = {node.name for node in self.session.get_inputs()}
-        found = self.session.run(None, {name: x for name, x in flat.items() if name in known})
-        values = [np.asarray(x) for x in found]
+            batched = np.broadcast_to(memory[name], (*batch, *inner))
+            feed[f"memory.{name}"] = batched.astype(np.int32 if name == "action" else np.float32)
+        flat = {name: x.reshape(-1, *x.shape[len(batch) :]) for name, x in feed.items()}
+        input_names = {node.name for node in self.session.get_inputs()}
+        outputs = self.session.run(None, {name: x for name, x in flat.items() if name in input_names})
+        values = [np.asarray(x) for x in outputs]
         scores, actions, *after = (x.reshape(*batch, *x.shape[1:]) for x in values)
         return self.acted(dict(zip(self.about["memory"], [*after, actions], strict=False)), actions), scores
 
 
-def write(path: Path, described: Described, loaded: Loaded) -> float:
+def write(path: Path, record: Description, policies: LoadedPolicies) -> float:
     """Let jax2onnx convert the policy, compare the graph with the run's in onnxruntime, and write it.
+
+    Args:
+        path: the file.
+        record: the policy of one seed.
+        policies: the run's own.
 
     Returns:
         The largest difference from the run's own scores, as `description.check` counts it.
@@ -80,18 +85,18 @@ def write(path: Path, described: Described, loaded: Loaded) -> float:
     for name in PACKAGES:
         if importlib.util.find_spec(name) is None:
             raise UserError(f"a file for ONNX needs {name}; install it: pip install 'qflock[onnx]'")
-    about = described.about
+    about = record.about
     with replacing(path) as temporary:
-        words = [str(loaded.folder.path), about["checkpoint"], str(about["seed"]), str(temporary)]
+        words = [str(policies.folder.path), about["checkpoint"], str(about["seed"]), str(temporary)]
         command = [sys.executable, "-m", "qflock.exports.onnx_graph", *words]
         filtered = {**os.environ, "JAX_TRACEBACK_FILTERING": "off"}  # else the last line tells of filtering
-        done = subprocess.run(command, capture_output=True, text=True, env=filtered)
+        process = subprocess.run(command, capture_output=True, text=True, env=filtered)
         try:
-            if done.returncode:
-                raise ValueError((done.stderr.strip() or "it was killed").splitlines()[-1])
-            exported = OnnxPolicy(temporary.read_bytes())
+            if process.returncode:
+                raise ValueError((process.stderr.strip() or "it was killed").splitlines()[-1])
+            graph = OnnxPolicy(temporary.read_bytes())
         except Exception as problem:
             name = about["network"].get("name", about["network"]["kind"])
             reason = " ".join(str(problem).split())[:200]
             raise UserError(f"the network {name} cannot become ONNX: {reason}") from problem
-        return description.check(described, loaded, exported)
+        return description.check(record, policies, graph)

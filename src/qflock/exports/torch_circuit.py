@@ -15,7 +15,13 @@ from torch import Tensor, nn  # type: ignore[reportMissingImports]
 
 
 def equip(policy: nn.Module, network: dict[str, Any], weights: dict[str, Tensor]) -> None:
-    """Give a module what `outputs` needs, under the names of the weights: parameters, and what is fixed."""
+    """Give a module what `outputs` needs, under the names of the weights: parameters, and what is fixed.
+
+    Args:
+        policy: the module.
+        network: ``about["network"]`` of the file.
+        weights: tensors by name, what is fixed included.
+    """
     policy.circuit = nn.Module()
     layers = {name: nn.Module() for name in ("compress", "head") if f"{name}.weight" in weights}
     for name, layer in layers.items():
@@ -30,7 +36,16 @@ def equip(policy: nn.Module, network: dict[str, Any], weights: dict[str, Tensor]
 
 
 def outputs(policy: Any, network: dict[str, Any], x: Tensor) -> Tensor:
-    """The network's outputs ``(..., A, U)`` for features ``(..., A, F)``."""
+    """The outputs of a circuit network.
+
+    Args:
+        policy: a module after `equip`.
+        network: ``about["network"]`` of the file.
+        x: features ``(..., A, F)``.
+
+    Returns:
+        ``(..., A, U)``.
+    """
     fixed, angles = policy.circuit, policy.angles
     state, entered = _start(policy, network, x)
     state = _turned(state, angles[..., 0, :, :])
@@ -39,10 +54,10 @@ def outputs(policy: Any, network: dict[str, Any], x: Tensor) -> Tensor:
         if network["encoding"] == "angle" and (layer == 0 or network["reupload"]):
             state = _turned(state, torch.arctan(policy.weights[..., layer, :, :] * entered))
         state = _turned(state, angles[..., layer + 1, :, :])
-    found = state.abs().square() @ fixed.signs.T
+    expectations = state.abs().square() @ fixed.signs.T
     if network["head"] == "linear":
-        return _linear(policy.head, found)
-    return policy.scale * found + policy.bias
+        return _linear(policy.head, expectations)
+    return policy.scale * expectations + policy.bias
 
 
 def _start(policy: Any, network: dict[str, Any], x: Tensor) -> tuple[Tensor, Tensor]:

@@ -59,11 +59,20 @@ class GRU(nn.Module):
         self.bias, self.bias_n = nn.Parameter(bias), nn.Parameter(bias_n)
 
     def forward(self, memory: Tensor, x: Tensor) -> Tensor:
+        """One step of the unit.
+
+        Args:
+            memory: hidden state ``(..., A, H)``.
+            x: features ``(..., A, F)``.
+
+        Returns:
+            The new hidden state ``(..., A, H)``.
+        """
         product = lambda weight, x: torch.matmul(weight, x.unsqueeze(-1)).squeeze(-1)
-        seen = (product(self.weight_ih, x) + self.bias).chunk(3, -1)
-        known = product(self.weight_hh, memory).chunk(3, -1)
-        reset, keep = (torch.sigmoid(seen[k] + known[k]) for k in (0, 1))
-        new = torch.tanh(seen[2] + reset * (known[2] + self.bias_n))
+        from_input = (product(self.weight_ih, x) + self.bias).chunk(3, -1)
+        from_memory = product(self.weight_hh, memory).chunk(3, -1)
+        reset, keep = (torch.sigmoid(from_input[k] + from_memory[k]) for k in (0, 1))
+        new = torch.tanh(from_input[2] + reset * (from_memory[2] + self.bias_n))
         return new + keep * (memory - new)
 
 
@@ -126,15 +135,23 @@ class TorchPolicy(nn.Module):
         self.memory = self.initial()
 
     def forward(self, memory: Memory, observations: Tensor) -> tuple[Memory, Tensor]:
-        """``(memory, observations (..., A, O)) -> (memory, outputs (..., A, U))``, without side effects."""
+        """The network alone, without side effects.
+
+        Args:
+            memory: of the agents, by name.
+            observations: raw, ``(..., A, O)``.
+
+        Returns:
+            The new memory, and outputs ``(..., A, U)``.
+        """
         x = inputs(self.about["input"], observations.to(next(self.parameters())))
         hot = lambda index, size: (index.unsqueeze(-1) == torch.arange(size).to(index)).to(x)
         if self.about["identity"]:
             ids = hot(torch.arange(x.shape[-2], device=x.device), x.shape[-2])
             x = torch.cat([x, ids.expand(*x.shape[:-1], -1)], -1)
         if self.about["last_action"]:
-            taken = hot(memory["action"], self.about["actions"])
-            x = torch.cat([x, taken.expand(*x.shape[:-1], -1)], -1)
+            last_action = hot(memory["action"], self.about["actions"])
+            x = torch.cat([x, last_action.expand(*x.shape[:-1], -1)], -1)
         if self.about["network"]["kind"] == "circuit":
             return memory, torch_circuit.outputs(self, self.about["network"], x)
         for i, layer in enumerate(self.hidden):
@@ -149,11 +166,25 @@ class TorchPolicy(nn.Module):
         return memory, out
 
     def acted(self, memory: Memory, actions: Tensor) -> Memory:
-        """The memory of agents that were told the actions chosen for them, where they want to know."""
+        """The memory of agents that were told the actions chosen for them, where they want to know.
+
+        Args:
+            memory: of the agents, by name.
+            actions: action ids ``(..., A)``.
+        """
         return {**memory, "action": actions} if "action" in memory else memory
 
     def scores(self, memory: Memory, observations: Tensor, legal: Tensor) -> tuple[Memory, Tensor]:
-        """The new memory, and action values, or log-probabilities of legal actions, ``(..., A, U)``."""
+        """The numbers behind the choice of actions.
+
+        Args:
+            memory: of the agents, by name.
+            observations: raw, ``(..., A, O)``.
+            legal: booleans ``(..., A, U)``.
+
+        Returns:
+            The new memory, and action values, or log-probabilities of legal actions, ``(..., A, U)``.
+        """
         memory, outputs = self(memory, observations)
         choice = self.about["choice"]
         if choice["kind"] == "values":
@@ -203,7 +234,12 @@ class TorchPolicy(nn.Module):
 
 
 def log_probabilities(logits: Tensor, legal: Tensor) -> Tensor:
-    """Normalised over legal actions; `NEVER` for the others."""
+    """Normalised over legal actions; `NEVER` for the others.
+
+    Args:
+        logits: ``(..., A, U)``.
+        legal: booleans of the same shape; one of each agent's, at least, is True.
+    """
     return torch.where(legal, torch.where(legal, logits, NEVER).log_softmax(-1), NEVER)
 
 
@@ -213,15 +249,28 @@ def amplified(
     """QIO's operator: amplitudes move away from their mean, then the entropy floor. Log-probabilities.
 
     For acting: the gradients that training has where amplitudes vanish, and through the floor, are not here.
+
+    Args:
+        logits: ``(..., A, U)``.
+        legal: booleans of the same shape.
+        eta: strength of the amplification; 0 for none.
+        min_entropy: least entropy, as a share of the uniform policy's over legal actions, 0 to 1.
+        inverse_temperature: what logits are multiplied with first.
+        floor: "published" for the published rule of mixing, which need not reach ``min_entropy``; else exact.
+
+    Returns:
+        Log-probabilities ``(..., A, U)``; `NEVER` where not legal.
     """
     logs = log_probabilities(inverse_temperature * logits, legal)
     half = torch.where(legal, 0.5 * logs, 0.0)  # log amplitudes
     count = legal.sum(-1, keepdim=True).clamp(min=1)
     mean = torch.where(legal, half.exp(), 0.0).sum(-1, keepdim=True) / count
-    share = 1 + eta - eta * (mean.clamp(min=1e-30).log() - half).clamp(max=80.0).exp()
+    factor = 1 + eta - eta * (mean.clamp(min=1e-30).log() - half).clamp(max=80.0).exp()
     least = half.clamp(max=torch.tensor(1e-8).log().item())  # where amplitudes are clamped
-    kept = torch.maximum(half + share.clamp(min=1e-30).log(), least)
-    logs = log_probabilities(2 * torch.where(share < 0.1, kept, half + share.clamp(min=0.1).log()), legal)
+    clamped = torch.maximum(half + factor.clamp(min=1e-30).log(), least)
+    logs = log_probabilities(
+        2 * torch.where(factor < 0.1, clamped, half + factor.clamp(min=0.1).log()), legal
+    )
     if floor == "published":
         return torch.where(legal, _published_floor(logs, legal, min_entropy) * inverse_temperature, NEVER)
     return _floor(logs, legal, min_entropy)
@@ -260,7 +309,15 @@ def _published_floor(logs: Tensor, legal: Tensor, least: float) -> Tensor:
 
 
 def inputs(stage: dict[str, Any], x: Tensor) -> Tensor:
-    """What the network sees of raw observations ``(..., O)``: entities as offsets, codes as one-hots."""
+    """What the network sees of raw observations: entities as offsets, codes as one-hots.
+
+    Args:
+        stage: ``about["input"]`` of the file.
+        x: raw observations ``(..., O)``.
+
+    Returns:
+        Features ``(..., F)``.
+    """
     if stage["kind"] == "scaled":
         return x / stage["scale"]
     rest, parts = set(range(x.shape[-1])), []
@@ -274,15 +331,15 @@ def inputs(stage: dict[str, Any], x: Tensor) -> Tensor:
         flag = torch.ones_like(place[..., 0])
         flag = flag if group["present"] is None else x[..., [at + group["present"] for at in others]]
         offset = place - own.unsqueeze(-2)
-        seen = [offset / extent, (offset / stage["near"]).clamp(-1, 1), offset.sign()]
+        offsets = [offset / extent, (offset / stage["near"]).clamp(-1, 1), offset.sign()]
         many = len(others) if len(others) <= stage["paired"] else 0
         one, two = torch.triu_indices(many, many, 1, device=x.device)
         between = (place[..., one, :] - place[..., two, :]).abs().sum(-1)
-        steps = torch.cat([offset.abs().sum(-1), between], -1)
+        distances = torch.cat([offset.abs().sum(-1), between], -1)
         there = torch.cat([flag, flag[..., one] * flag[..., two]], -1)
         parts.append(2 * own / extent - 1)
-        parts += [(part * flag.unsqueeze(-1)).flatten(-2) for part in seen]
-        parts += [there * steps / (wide * extent), there * (-steps / stage["worth"]).exp(), flag]
+        parts += [(part * flag.unsqueeze(-1)).flatten(-2) for part in offsets]
+        parts += [there * distances / (wide * extent), there * (-distances / stage["worth"]).exp(), flag]
     for code in stage["codes"]:
         start, wide = code["start"], len(code["values"])
         end = start + code["count"] * wide

@@ -11,7 +11,7 @@ import numpy as np
 
 from qflock.core.errors import UserError
 from qflock.exports import description, numpy_policy, onnx_policy
-from qflock.exports.description import Described
+from qflock.exports.description import Description
 from qflock.exports.numpy_policy import NumpyPolicy
 from qflock.files import tensors
 from qflock.files.storage import cannot_write, replacing, write_text
@@ -53,17 +53,17 @@ def export(
         UserError: no such run, seed or checkpoint; a policy that cannot be exported so; a missing package.
         CannotWrite: the disk is full or the folder cannot be written.
     """
-    loaded = policy.load(run, checkpoint)
-    described = description.describe(loaded, seed, checkpoint)
-    about, suffix = described.about, SUFFIX[to]
+    policies = policy.load(run, checkpoint)
+    record = description.describe(policies, seed, checkpoint)
+    about, suffix = record.about, SUFFIX[to]
     if output is None:
         name = f"{about['algorithm']}-{about['environment']}-seed{about['seed']}{suffix}"
-        output = loaded.folder.path / "export" / name
+        output = policies.folder.path / "export" / name
     if output.suffix != suffix:
         raise UserError(f"output is {str(output)!r}; the name of a file for {to} ends in {suffix}")
     difference = None
-    if to != "onnx" and described.described:
-        difference = description.check(described, loaded, NumpyPolicy(about, described.weights))
+    if to != "onnx" and record.complete:
+        difference = description.check(record, policies, NumpyPolicy(about, record.weights))
     elif to in PLAYERS:
         raise UserError(
             f"the network {about['network']['name']} cannot be exported to {to}, which knows mlp, gru and "
@@ -75,35 +75,35 @@ def export(
     except OSError as problem:
         raise cannot_write(output.parent, problem) from problem
     if to == "onnx":
-        difference = onnx_policy.write(output, described, loaded)
+        difference = onnx_policy.write(output, record, policies)
     else:
-        _WRITERS[to](output, described)
+        _WRITERS[to](output, record)
     for player in players:
         write_text(*player)
     return {"files": [output, *(place for place, _ in players)], "difference": difference, "about": about}
 
 
-def _numpy(path: Path, described: Described) -> None:
+def _numpy(path: Path, record: Description) -> None:
     with replacing(path) as temporary:
-        arrays: dict[str, Any] = {**described.weights, "about": np.array(json.dumps(described.about))}
+        arrays: dict[str, Any] = {**record.weights, "about": np.array(json.dumps(record.about))}
         np.savez(temporary, **arrays)
 
 
-def _torch(path: Path, described: Described) -> None:
+def _torch(path: Path, record: Description) -> None:
     try:
         import torch  # type: ignore[reportMissingImports]
     except ImportError:
         raise UserError("a file for PyTorch needs PyTorch; install it: pip install 'qflock[torch]'") from None
-    weights = {name: torch.from_numpy(array.copy()) for name, array in described.weights.items()}
+    weights = {name: torch.from_numpy(array.copy()) for name, array in record.weights.items()}
     with replacing(path) as temporary:
-        torch.save({"state_dict": weights, "about": json.dumps(described.about)}, temporary)
+        torch.save({"state_dict": weights, "about": json.dumps(record.about)}, temporary)
 
 
-def _safetensors(path: Path, described: Described) -> None:
-    tensors.save(path, described.weights, described.about)
+def _safetensors(path: Path, record: Description) -> None:
+    tensors.save(path, record.weights, record.about)
 
 
-_WRITERS: dict[str, Callable[[Path, Described], None]] = {
+_WRITERS: dict[str, Callable[[Path, Description], None]] = {
     "numpy": _numpy,
     "torch": _torch,
     "safetensors": _safetensors,

@@ -69,6 +69,10 @@ def save_state(
 def forget_after(folder: RunFolder, update: int) -> None:
     """Remove the states saved after an update, the newest first, so that a kill leaves a line of states.
 
+    Args:
+        folder: the run.
+        update: the update whose state is the newest that stays.
+
     Raises:
         CannotWrite: one cannot be removed.
     """
@@ -94,7 +98,7 @@ def newest_state(
     """
     problems: list[str] = []
     doubtful: Saved | None = None
-    told = lambda: [f"{line}; going on from the state before it" for line in problems]
+    warnings = lambda: [f"{line}; going on from the state before it" for line in problems]
     run = folder.read_hparams()["id"]
     for update, path in sorted(_states(folder).items(), reverse=True):
         try:
@@ -105,10 +109,10 @@ def newest_state(
             if not isinstance(position, dict) or position.get("update") != update:
                 raise DamagedFile(f"{path} holds another update than its name says")
             if why := doubt(position):
-                doubtful = doubtful or Saved(state, position, told())
+                doubtful = doubtful or Saved(state, position, warnings())
                 problems.append(why)
                 continue
-            return Saved(state, position, told())
+            return Saved(state, position, warnings())
         except UserError as problem:
             problems.append(str(problem))
     if doubtful is not None:
@@ -120,6 +124,11 @@ def newest_state(
 
 def state_of(folder: RunFolder, like: PyTree, update: int) -> Saved:
     """The training state of an update.
+
+    Args:
+        folder: the run.
+        like: the pytree expected, as in ``tensors.load``.
+        update: updates done.
 
     Raises:
         UserError: there is none, or it is damaged.
@@ -146,7 +155,12 @@ def save_weights(folder: RunFolder, name: str, weights: PyTree, metadata: Mappin
 
 
 def retain(folder: RunFolder, keep: int) -> None:
-    """Keep the newest ``keep`` files ``checkpoint_ep<N>.safetensors``; 0 keeps all."""
+    """Remove the oldest files ``checkpoint_ep<N>.safetensors``.
+
+    Args:
+        folder: the run.
+        keep: how many stay; 0 keeps all.
+    """
     numbered = _numbered(folder.models, r"checkpoint_ep(\d+)\.safetensors")
     for episode in sorted(numbered)[:-keep] if keep else []:
         remove(numbered[episode])

@@ -83,7 +83,12 @@ def row(scores: play.Scores) -> dict[str, float]:
 
 
 def rows(scores: play.Scores, seeds: Sequence[int]) -> list[dict[str, float]]:
-    """`row` for every seed of a leading axis, with a column ``seed``."""
+    """`row` for every seed of a leading axis, with a column ``seed``.
+
+    Args:
+        scores: of every seed, with a leading axis ``(seeds,)``.
+        seeds: the seeds' numbers.
+    """
     host = jax.device_get(scores)
     return [{"seed": s, **row(jax.tree.map(lambda x, i=i: x[i], host))} for i, s in enumerate(seeds)]
 
@@ -96,7 +101,16 @@ def over_seeds(each: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 
 def references(env: Environment, key: PRNGKeyArray, episodes: int) -> dict[str, dict[str, float]]:
-    """Scores of the environment's reference policies and of random actions, on the boards of ``key``."""
+    """Scores of the environment's reference policies and of random actions, on the boards of ``key``.
+
+    Args:
+        env: where they play.
+        key: of the boards; the same key gives the same boards to all of them.
+        episodes: how many each plays.
+
+    Returns:
+        `row` by the policy's name.
+    """
     scores = programs.backend(env).references(key, episodes)
     return {name: row(each) for name, each in scores.items()}
 
@@ -131,17 +145,17 @@ def evaluate_run(
     """
     if episodes < 1:
         raise UserError(f"episodes is {episodes}; it must be at least 1")
-    loaded = policy.load(run, checkpoint, environment_overrides)
+    policies = policy.load(run, checkpoint, environment_overrides)
     key = evaluation_key(seed)
-    acting, parameters = loaded.learner.policy, loaded.parameters
+    acting, parameters = policies.learner.policy, policies.parameters
     if conditions is not None:
         acting, parameters = circuit_conditions.under(acting, parameters, conditions)
-    score = programs.evaluator(loaded.env, acting, episodes, mode, len(loaded.seeds))
-    each = rows(score(parameters, key), loaded.seeds)
+    score = programs.evaluator(policies.env, acting, episodes, mode, len(policies.seeds))
+    each = rows(score(parameters, key), policies.seeds)
     return {
-        "run": str(loaded.folder.path),
-        "algorithm": loaded.settings.algorithm,
-        "environment": loaded.settings.run.env,
+        "run": str(policies.folder.path),
+        "algorithm": policies.settings.algorithm,
+        "environment": policies.settings.run.env,
         "checkpoint": checkpoint,
         "mode": mode,
         "execution": execution.kind(acting),
@@ -149,5 +163,5 @@ def evaluate_run(
         "seed": seed,
         "per_seed": each,
         "over_seeds": over_seeds(each),
-        "references": references(loaded.env, key, episodes),
+        "references": references(policies.env, key, episodes),
     }

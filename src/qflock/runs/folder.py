@@ -104,6 +104,10 @@ class RunFolder:
     def record_settings(self, settings: Settings, *, now: datetime) -> None:
         """Write changed settings (a resumed run that goes on for longer); keeps what was recorded before.
 
+        Args:
+            settings: the run's, as they are from now on.
+            now: when they changed.
+
         Raises:
             CannotWrite: the disk is full or the folder cannot be written.
         """
@@ -172,7 +176,7 @@ def create(settings: Settings, run_dir: Path | None = None, *, now: datetime) ->
         folder.state.mkdir()
     except OSError as problem:
         if problem.errno in (errno.EEXIST, errno.ENOTEMPTY):
-            raise _taken(folder.path) from problem
+            raise _not_empty(folder.path) from problem
         raise cannot_write(folder.path, problem) from problem
     return folder
 
@@ -220,7 +224,7 @@ def _make_chosen(run_dir: Path) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
         if any(not p.name.startswith(".new-") for p in path.iterdir()):
-            raise _taken(path)
+            raise _not_empty(path)
     except FileExistsError as problem:
         raise UserError(f"{path} is a file; choose another folder with --run-dir") from problem
     except OSError as problem:
@@ -237,16 +241,16 @@ def _expanded(path: Path | str) -> Path:
         raise UserError(f"{path}: there is no such home folder") from problem
 
 
-def _taken(path: Path) -> UserError:
+def _not_empty(path: Path) -> UserError:
     again = f", or go on with it: qflock resume {path}" if RunFolder(path).hparams.is_file() else ""
     return UserError(f"{path} is not empty; choose another folder with --run-dir{again}")
 
 
 def _latest() -> Path:
-    found = [p for p in RUNS.glob("*/configs/hparams.json") if p.is_file()]
-    if not found:
+    records = [p for p in RUNS.glob("*/configs/hparams.json") if p.is_file()]
+    if not records:
         raise UserError(f"there is no run under {RUNS.resolve()} yet; start one with qflock train")
-    return max(found, key=lambda p: (p.stat().st_mtime_ns, p)).parent.parent
+    return max(records, key=lambda p: (p.stat().st_mtime_ns, p)).parent.parent
 
 
 def _write_settings(folder: Path, settings: Settings, facts: dict[str, Any]) -> None:
@@ -263,16 +267,16 @@ def _read_hparams(path: Path) -> dict[str, Any]:
         if facts["schema"] != SCHEMA:
             version = f"{path} is of version {facts['schema']!r}; this qflock reads version {SCHEMA}"
             raise DamagedFile(version)
-        whole = facts["sha256"] == _checksum(facts)
+        intact = facts["sha256"] == _checksum(facts)
     except OSError as problem:
         raise UserError(f"cannot read {path}: {problem.strerror or problem}") from problem
     except (ValueError, KeyError, TypeError, RecursionError) as problem:
         raise DamagedFile(f"{path} is damaged: it is not what qflock wrote") from problem
-    if not whole:
+    if not intact:
         raise DamagedFile(f"{path} is damaged or was edited: it does not agree with its checksum")
     return facts
 
 
 def _checksum(facts: dict[str, Any]) -> str:
-    counted = {key: value for key, value in facts.items() if key != "sha256"}
-    return hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()
+    content = {key: value for key, value in facts.items() if key != "sha256"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

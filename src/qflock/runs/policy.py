@@ -23,7 +23,7 @@ from qflock.runs.train import program
 from qflock.settings import config
 
 
-class Loaded(NamedTuple):
+class LoadedPolicies(NamedTuple):
     """A run's policies, one a seed. ``parameters`` have a leading seed axis."""
 
     folder: RunFolder
@@ -36,6 +36,10 @@ class Loaded(NamedTuple):
 
 def weights_file(folder: RunFolder, checkpoint: str) -> Path:
     """The file of a checkpoint: "final", "best", or the name of another file in models/.
+
+    Args:
+        folder: the run.
+        checkpoint: "final", "best", or the name of another file in models/.
 
     Raises:
         UserError: the run has no such checkpoint, or none yet.
@@ -64,7 +68,7 @@ def seeds_of(path: Path) -> list[int]:
 
 def load(
     run: Path | str, checkpoint: str = "final", environment_overrides: Mapping[str, Any] | None = None
-) -> Loaded:
+) -> LoadedPolicies:
     """Read what execution needs of a checkpoint; mixers and critics stay on the disk.
 
     Args:
@@ -87,12 +91,17 @@ def load(
     one = jax.eval_shape(lambda: learner.execution(learner.init(jax.random.key(0))))
     like = jax.tree.map(lambda x: jax.ShapeDtypeStruct((len(seeds), *x.shape), x.dtype), one)
     parameters = tensors.load(path, {"policy": like}, part=True)[0]["policy"]
-    return Loaded(folder, settings, env, learner, parameters, seeds)
+    return LoadedPolicies(folder, settings, env, learner, parameters, seeds)
 
 
 @jax.jit  # one program, not one for each array's shape
 def of_one_seed(every: Any, at: int) -> Any:
-    """The seed at a place of the leading axis of all arrays."""
+    """The seed at a place of the leading axis of all arrays.
+
+    Args:
+        every: a pytree of arrays with a leading axis of seeds.
+        at: the place of the seed on that axis, from 0.
+    """
     return jax.tree.map(lambda x: x[at], every)
 
 
@@ -104,11 +113,11 @@ class Policy:
         parameters: the agents' weights, of one seed.
     """
 
-    def __init__(self, loaded: Loaded, seed: int, mode: Mode) -> None:
-        if seed not in loaded.seeds:
-            raise UserError(f"the run has no seed {seed}; it has {loaded.seeds}")
-        self.env, self.learner = loaded.env, loaded.learner
-        self.parameters = of_one_seed(loaded.parameters, loaded.seeds.index(seed))
+    def __init__(self, policies: LoadedPolicies, seed: int, mode: Mode) -> None:
+        if seed not in policies.seeds:
+            raise UserError(f"the run has no seed {seed}; it has {policies.seeds}")
+        self.env, self.learner = policies.env, policies.learner
+        self.parameters = of_one_seed(policies.parameters, policies.seeds.index(seed))
         choose = of_policy(self.learner.policy, self.parameters, mode)
         self._choose = eqx.filter_jit(lambda memory, now, key: choose(memory, None, now, key))
         self.restart()
@@ -134,8 +143,8 @@ class Policy:
         spec = self.env.spec
         observations = jnp.asarray(observations)
         if observations.shape != (spec.agents, spec.observation):
-            wanted = (spec.agents, spec.observation)
-            raise UserError(f"observations have shape {observations.shape}; {spec.name} has {wanted}")
+            expected = (spec.agents, spec.observation)
+            raise UserError(f"observations have shape {observations.shape}; {spec.name} has {expected}")
         legal = jnp.ones((spec.agents, spec.masked), bool) if legal is None else jnp.asarray(legal, bool)
         active = legal.any(-1) if spec.masked else jnp.ones(spec.agents, bool)
         self._key, key = jax.random.split(self._key)
@@ -160,5 +169,5 @@ def load_policy(
         seed: which seed's; the first by default.
         mode: "greedy" or "sample".
     """
-    loaded = load(run, checkpoint, environment_overrides)
-    return Policy(loaded, loaded.seeds[0] if seed is None else seed, mode)
+    policies = load(run, checkpoint, environment_overrides)
+    return Policy(policies, policies.seeds[0] if seed is None else seed, mode)

@@ -39,29 +39,29 @@ def read(where: RunFolder) -> dict[str, Any]:
             f"{where.path} has no summary.json, as it is not finished: qflock resume {where.path}"
         )
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(found, dict):
+        summary = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(summary, dict):
             raise ValueError("it is no JSON object")
-        logs = {where.path / name: (int(size), str(total)) for name, (size, total) in _logs(found)}
+        logs = {where.path / name: (int(size), str(total)) for name, (size, total) in _logs(summary)}
     except OSError as problem:
         raise UserError(f"cannot read {path}: {problem.strerror or problem}") from problem
     except (ValueError, TypeError, AttributeError, RecursionError) as problem:
         raise DamagedFile(f"{path} is damaged: it is not what qflock wrote") from problem
-    if "final_evaluation" not in found:
+    if "final_evaluation" not in summary:
         raise DamagedFile(f"{path} is damaged: it has no 'final_evaluation'")
-    checked = "sha256" in found or "logs" in found  # what others wrote has neither
-    if checked and found.pop("sha256", None) != _checksum(found):
+    checked = "sha256" in summary or "logs" in summary  # what others wrote has neither
+    if checked and summary.pop("sha256", None) != _checksum(summary):
         raise DamagedFile(f"{path} is damaged or was edited: it does not agree with its checksum")
     for log, (size, total) in logs.items():
         if log.parent != where.path or prefix_digest(log, size) != total:
             raise DamagedFile(f"{log} is damaged or was edited: it is not what the run wrote")
-    return found
+    return summary
 
 
-def _logs(found: Mapping[str, Any]) -> Any:
-    return found.get("logs", {}).items()
+def _logs(summary: Mapping[str, Any]) -> Any:
+    return summary.get("logs", {}).items()
 
 
 def _checksum(summary: Mapping[str, Any]) -> str:
-    counted = {key: value for key, value in summary.items() if key != "sha256"}
-    return hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()
+    content = {key: value for key, value in summary.items() if key != "sha256"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

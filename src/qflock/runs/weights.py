@@ -39,11 +39,16 @@ class WeightsFiles:
 
     def of(self, state: Any) -> dict[str, Any]:
         """What a weights file holds: ``policy`` and ``training``."""
-        found = {"policy": self.policy(state), "training": jax.vmap(self._learner.weights)(state)}
-        return sharing.gathered(found)
+        weights = {"policy": self.policy(state), "training": jax.vmap(self._learner.weights)(state)}
+        return sharing.gathered(weights)
 
     def keep(self, name: str, weights: dict[str, Any], position: Position) -> None:
         """Write ``models/<name>.safetensors``.
+
+        Args:
+            name: of the file, without its suffix.
+            weights: as `of` gives them.
+            position: how far the run is; stands in the file.
 
         Raises:
             CannotWrite: the disk is full ...; a file of that name that was there before is whole.
@@ -67,7 +72,13 @@ class WeightsFiles:
         checkpoint.save_weights(self._where, name, weights, about)
 
     def keep_best(self, state: Any, scores: Sequence[float], position: Position) -> None:
-        """Keep each seed's best weights so far, as the evaluations saw them; notes their scores."""
+        """Keep each seed's best weights so far, as the evaluations saw them; notes their scores.
+
+        Args:
+            state: the learner's, with a leading axis of seeds.
+            scores: each seed's value of the learner's ``merit``; the greater the better.
+            position: how far the run is; its ``best`` is updated.
+        """
         old = position.best
         better = np.array([b is None or new > b for new, b in zip(scores, old, strict=True)])
         if not better.any():
@@ -81,6 +92,10 @@ class WeightsFiles:
 
 def weights_of(source: Path, like: Any) -> Any:
     """The trained weights of another run, or of a weights file, to start from.
+
+    Args:
+        source: a run's folder, or a ``.safetensors`` of one.
+        like: the pytree expected, with a leading axis of seeds.
 
     Raises:
         UserError: nothing there, or weights of another shape.

@@ -81,7 +81,13 @@ class MyEnv:
         return state, self._show(state, reward=jnp.float32(0), met=jnp.bool_(False))
 
     def step(self, key: Any, state: State, actions: Any) -> tuple[State, TimeStep]:
-        """One joint action, an integer for each agent. Nothing here is random, so the key is not used."""
+        """One joint action, an integer for each agent. Nothing here is random, so the key is not used.
+
+        Args:
+            key: of random numbers.
+            state: before the step.
+            actions: integers ``(A,)``.
+        """
         del key
         places = jnp.clip(state.places + actions - 1, 0, self.config.cells - 1)
         after = State(places, state.lamp, state.step + 1)
@@ -107,7 +113,12 @@ class MyEnv:
         )
 
     def draw(self, state: State, size: int = 500) -> np.ndarray:
-        """A picture of one state, (height, width, 3) uint8: the lamp is yellow, agents are blue."""
+        """A picture of one state, (height, width, 3) uint8: the lamp is yellow, agents are blue.
+
+        Args:
+            state: to draw.
+            size: about how many pixels wide.
+        """
         cell = max(size // self.config.cells, 2)
         picture = np.full((self.config.agents + 1, self.config.cells, 3), 240, np.uint8)
         picture[0, int(state.lamp)] = (250, 200, 40)

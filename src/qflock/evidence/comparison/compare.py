@@ -48,7 +48,7 @@ def compare(
     if metric not in metrics.scores_among(columns):
         raise metrics.unknown_metric(metric, columns)
     for record in read:
-        refuse(fairness.scored(record, metric))
+        refuse(fairness.finite_scores(record, metric))
     sorted_runs = tasks.sort(read, split)
     labels = list(dict.fromkeys(label for task in sorted_runs for label in task.methods))
     if baseline is not None and baseline not in labels:

@@ -223,9 +223,9 @@ def _summed(rows: Sequence[Row]) -> dict[str, object]:
 
 
 def _profiles(rows: Sequence[Row], references: Sequence[Reference], sign: float) -> dict:
-    known = np.concatenate([row.scores.ravel() for row in rows] + [[r.score for r in references]])
-    margin = 0.02 * (known.max() - known.min()) or 0.5
-    thresholds = np.linspace(known.min() - margin, known.max() + margin, 201)
+    scores = np.concatenate([row.scores.ravel() for row in rows] + [[r.score for r in references]])
+    margin = 0.02 * (scores.max() - scores.min()) or 0.5
+    thresholds = np.linspace(scores.min() - margin, scores.max() + margin, 201)
     profiles = {row.method: statistics.profile(sign * row.scores, sign * thresholds) for row in rows}
     return {"thresholds": thresholds, "profiles": profiles}
 
@@ -236,8 +236,8 @@ Evaluations = list[tuple[np.ndarray, np.ndarray]]  # environment steps and score
 def _curves(runs: Sequence[Record], metric: str) -> Evaluations:
     """Evaluations during training; empty unless every seed of the method has them."""
     seeds = sum(len(record.final) for record in runs)
-    known = [curve for record in runs for curve in record.curves.values() if metric in curve[1]]
-    curves = [(steps, columns[metric]) for steps, columns in known]
+    having = [curve for record in runs for curve in record.curves.values() if metric in curve[1]]
+    curves = [(steps, columns[metric]) for steps, columns in having]
     return curves if len(curves) == seeds and all(np.isfinite(scores).all() for _, scores in curves) else []
 
 
@@ -262,8 +262,10 @@ def _with_times(
     horizon = np.inf
     for label, runs in curves.items():
         if runs:
-            reached = [survival.first_reached(steps, sign * scores, sign * target) for steps, scores in runs]
-            at, censored = map(np.array, zip(*reached, strict=True))
+            times_of_runs = [
+                survival.first_reached(steps, sign * scores, sign * target) for steps, scores in runs
+            ]
+            at, censored = map(np.array, zip(*times_of_runs, strict=True))
             times[label] = (at, censored)
             horizon = min(horizon, at.max() if censored.any() else max(steps[-1] for steps, _ in runs))
     timed = []

@@ -111,18 +111,18 @@ def repeated(method: str, runs: Iterable[Record]) -> list[Finding]:
         method: its label.
         runs: of the method on one task.
     """
-    seen: dict[int, Record] = {}
+    run_of_seed: dict[int, Record] = {}
     for run in runs:
         for seed in run.final:
-            if seed in seen:
-                both = f"seed {seed} of {method} is both in {seen[seed].path} and in {run.path}"
+            if seed in run_of_seed:
+                both = f"seed {seed} of {method} is both in {run_of_seed[seed].path} and in {run.path}"
                 advice = "the same run counts once, so give one of them"
                 return [Finding("repeated", method, f"{both}; {advice}", "refused")]
-            seen[seed] = run
+            run_of_seed[seed] = run
     return []
 
 
-def scored(run: Record, metric: str) -> list[Finding]:
+def finite_scores(run: Record, metric: str) -> list[Finding]:
     """Whether every seed of a run has a finite score.
 
     Args:
@@ -145,10 +145,10 @@ def references(task: TaskRuns, metric: str) -> list[Finding]:
     if lacking := [name for name in ("oracle", "random") if name not in scores]:
         what = f"no {' and no '.join(lacking)} to scale by"
         return [Finding("references", task.name, what, "broken")]
-    kept = Finding("references", task.name, "", "kept")
+    finding = Finding("references", task.name, "", "kept")
     if metrics.span(scores) is None:
-        return [kept, Finding("scale", task.name, "oracle and random score the same", "broken")]
-    return [kept]
+        return [finding, Finding("scale", task.name, "oracle and random score the same", "broken")]
+    return [finding]
 
 
 def tuning_seeds(measuring: Iterable[int], tuning: Iterable[int], where: str) -> list[Finding]:
@@ -197,46 +197,50 @@ def _pairing(task: TaskRuns) -> Finding:
 
 
 def _steps(task: TaskRuns) -> Finding:
-    stated = {label: [run.costs.get("env_steps") for run in runs] for label, runs in task.methods.items()}
-    return _budget("steps", task.name, "unequal step budgets", stated, ROUNDING)
+    by_method = {label: [run.costs.get("env_steps") for run in runs] for label, runs in task.methods.items()}
+    return _budget("steps", task.name, "unequal step budgets", by_method, ROUNDING)
 
 
 def _tuning(task: TaskRuns) -> Finding:
-    stated = {label: [run.tuning_budget for run in runs] for label, runs in task.methods.items()}
-    return _budget("tuning", task.name, "unequal tuning budgets", stated, 1.0)
+    by_method = {label: [run.tuning_budget for run in runs] for label, runs in task.methods.items()}
+    return _budget("tuning", task.name, "unequal tuning budgets", by_method, 1.0)
 
 
 def _parameters(task: TaskRuns) -> Finding:
-    stated = {label: [run.costs.get("parameters") for run in runs] for label, runs in task.methods.items()}
-    return _budget("parameters", task.name, "unequal numbers of parameters", stated, MATCHED)
+    by_method = {label: [run.costs.get("parameters") for run in runs] for label, runs in task.methods.items()}
+    return _budget("parameters", task.name, "unequal numbers of parameters", by_method, MATCHED)
 
 
 def _execution(task: TaskRuns) -> Finding:
     """Whether policies are executed in one way; runs of older versions do not say."""
-    stated = {label: [run.execution for run in runs] for label, runs in task.methods.items()}
-    ways = {way for some in stated.values() for way in some if way}
-    said = ", ".join(f"{label} {' and '.join(sorted(set(filter(None, v))))}" for label, v in stated.items())
-    what = f"policies are executed differently ({said})" if len(ways) > 1 else ""
-    return Finding("execution", task.name, what, "broken" if what else "kept", stated)
+    by_method = {label: [run.execution for run in runs] for label, runs in task.methods.items()}
+    ways = {way for some in by_method.values() for way in some if way}
+    names = ", ".join(
+        f"{label} {' and '.join(sorted(set(filter(None, v))))}" for label, v in by_method.items()
+    )
+    what = f"policies are executed differently ({names})" if len(ways) > 1 else ""
+    return Finding("execution", task.name, what, "broken" if what else "kept", by_method)
 
 
-def _budget(kind: Kind, where: str, what: str, stated: Mapping[str, Sequence[Any]], within: float) -> Finding:
+def _budget(
+    kind: Kind, where: str, what: str, by_method: Mapping[str, Sequence[Any]], within: float
+) -> Finding:
     """Whether all state the same, up to a ratio; unknown where one does not state it.
 
     Words are given where budgets differ, and where only some are stated.
     """
-    values = [value for some in stated.values() for value in some]
-    known = [value for value in values if value is not None]
-    if all(isinstance(value, (int, float)) for value in known):
-        equal = not known or max(known) <= within * min(known)
+    values = [value for some in by_method.values() for value in some]
+    present = [value for value in values if value is not None]
+    if all(isinstance(value, (int, float)) for value in present):
+        equal = not present or max(present) <= within * min(present)
     else:
-        equal = len(set(map(str, known))) == 1
+        equal = len(set(map(str, present))) == 1
     budgets = ", ".join(
-        f"{label} {' and '.join(sorted(set(map(_budget_text, v))))}" for label, v in stated.items()
+        f"{label} {' and '.join(sorted(set(map(_budget_text, v))))}" for label, v in by_method.items()
     )
-    uneven = not equal or 0 < len(known) < len(values)
-    severity = "unknown" if len(known) < len(values) else "kept" if equal else "broken"
-    return Finding(kind, where, f"{what} ({budgets})" if uneven else "", severity, stated)
+    uneven = not equal or 0 < len(present) < len(values)
+    severity = "unknown" if len(present) < len(values) else "kept" if equal else "broken"
+    return Finding(kind, where, f"{what} ({budgets})" if uneven else "", severity, by_method)
 
 
 def _budget_text(value: Any) -> str:
@@ -261,9 +265,9 @@ def _origin(tasks: Sequence[TaskRuns]) -> list[Finding]:
     what = f"trained by different versions of qflock: {', '.join(versions)}" if len(versions) > 1 else ""
     findings = [Finding("versions", "", what, "broken" if what else "kept", {"": versions})]
     commits = list({run.commit: None for run in runs})
-    stated = {"": commits}
+    by_method = {"": commits}
     if commits == [None]:
-        return [*findings, Finding("checkout", "", "the runs do not know their commit", "unknown", stated)]
+        return [*findings, Finding("checkout", "", "the runs do not know their commit", "unknown", by_method)]
     clean = len(commits) == 1 and not any(str(commit).endswith("-dirty") for commit in commits)
     what = "" if clean else "not from one clean checkout"
-    return [*findings, Finding("checkout", "", what, "kept" if clean else "broken", stated)]
+    return [*findings, Finding("checkout", "", what, "kept" if clean else "broken", by_method)]

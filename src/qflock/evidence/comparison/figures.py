@@ -108,7 +108,7 @@ class _Looks:
         for table, panel in zip(tables, axes, strict=False):
             _heading(panel, table.name)
             for method, profile in table.profiles.items():
-                self._band(panel, method, table.thresholds, profile, steps=True)
+                self._band(panel, method, table.thresholds, profile, stairs=True)
             than = "less than" if table.less_is_better else "more than"
             panel.set_xlabel(f"{self._score(table)} τ", fontsize=style.LABEL)
             panel.set_ylabel(f"share of runs with {than} τ", fontsize=style.LABEL)
@@ -189,9 +189,9 @@ class _Looks:
         axes.use_sticky_edges = False  # bars keep clear of the left edge
         axes.margins(x=0.06)
 
-    def _band(self, axes: Axes, method: str, x: np.ndarray, y: Interval, steps: bool = False) -> None:
+    def _band(self, axes: Axes, method: str, x: np.ndarray, y: Interval, stairs: bool = False) -> None:
         colour, dash = self.looks[method]
-        drawstyle, step = ("steps-mid", "mid") if steps else ("default", None)
+        drawstyle, step = ("steps-mid", "mid") if stairs else ("default", None)
         axes.plot(x, y.value, color=colour, linestyle=dash, linewidth=1.8, drawstyle=drawstyle)
         axes.fill_between(x, y.low, y.high, color=colour, alpha=0.16, linewidth=0, zorder=1.8, step=step)
 

@@ -66,16 +66,20 @@ def time_to_score(times: np.ndarray, censored: np.ndarray, horizon: float) -> Ti
     """
     times, censored = np.asarray(times, float), np.asarray(censored, bool)
     survival = scipy.stats.ecdf(scipy.stats.CensoredData.right_censored(times, censored)).sf
-    steps, left = survival.quantiles, survival.probabilities
-    if horizon > steps[-1] and left[-1] > 0:
-        raise ValueError(f"nothing is known at step {horizon:g}: the last run ended at {steps[-1]:g}")
+    times_of_events, left = survival.quantiles, survival.probabilities
+    if horizon > times_of_events[-1] and left[-1] > 0:
+        raise ValueError(
+            f"nothing is known at step {horizon:g}: the last run ended at {times_of_events[-1]:g}"
+        )
     with warnings.catch_warnings():  # the band is undefined (NaN) where the curve is 1 or 0
         warnings.simplefilter("ignore", RuntimeWarning)
         band = survival.confidence_interval(CONFIDENCE, method="log-log")
     low = np.nan_to_num(band.low.probabilities, nan=1.0)
     high = np.nan_to_num(band.high.probabilities, nan=1.0)
-    median, median_low, median_high = (_first_below_half(steps, curve) for curve in (left, low, high))
-    edges = np.concatenate([[0.0], np.minimum(steps, horizon), [horizon]])
+    median, median_low, median_high = (
+        _first_below_half(times_of_events, curve) for curve in (left, low, high)
+    )
+    edges = np.concatenate([[0.0], np.minimum(times_of_events, horizon), [horizon]])
     area = float(np.diff(edges) @ np.concatenate([[1.0], left]))
     return TimeToScore(
         median,

@@ -109,8 +109,8 @@ class Table:
     @property
     def decimals(self) -> int:
         """Digits after the point that tell scores apart: 3 for scores up to about 1, none for thousands."""
-        known = [abs(float(row.score.value)) for row in self.rows] + [abs(r.score) for r in self.references]
-        return next((digits for digits, most in ((3, 1.5), (2, 100), (1, 1000)) if max(known) < most), 0)
+        scores = [abs(float(row.score.value)) for row in self.rows] + [abs(r.score) for r in self.references]
+        return next((digits for digits, most in ((3, 1.5), (2, 100), (1, 1000)) if max(scores) < most), 0)
 
 
 @dataclass(frozen=True)

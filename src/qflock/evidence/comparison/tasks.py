@@ -32,15 +32,15 @@ def sort(records: Sequence[Record], split: Sequence[str] = ()) -> list[TaskRuns]
         known = {setting for record in records for setting in record.environment_settings}
         if name not in known:
             raise unknown("environment setting to split by", name, known)
-    names = _labels([(r.environment, _chosen(r.environment_settings, split)) for r in records])
+    names = _labels([(r.environment, _selection(r.environment_settings, split)) for r in records])
     tasks: dict[str, list[Record]] = {}
     for name, record in zip(names, records, strict=True):
         tasks.setdefault(name, []).append(record)
     for name, runs in tasks.items():
         refuse(fairness.unlike(name, runs), "not comparable")
     varying = _varying(tasks.values())
-    described = _labels([(r.algorithm, _chosen(r.settings, varying[r.algorithm])) for r in records])
-    labels = _chosen_by_experiments(described, [record.label for record in records])
+    descriptions = _labels([(r.algorithm, _selection(r.settings, varying[r.algorithm])) for r in records])
+    labels = _chosen_by_experiments(descriptions, [record.label for record in records])
     methods: dict[str, dict[str, list[Record]]] = {}
     for name, label, record in zip(names, labels, records, strict=True):
         methods.setdefault(name, {}).setdefault(label, []).append(record)
@@ -62,38 +62,38 @@ def _varying(tasks: Iterable[Sequence[Record]]) -> dict[str, list[str]]:
     return {algorithm: list(names) for algorithm, names in varying.items()}
 
 
-def _chosen(settings: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+def _selection(settings: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
     return {name: settings[name] for name in names if name in settings}
 
 
 def _labels(named: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
     """A short label for a name with its settings; the long form where unlike ones would read alike."""
-    short = [" ".join([short_name(n), *(f"{k}={_shown(v)}" for k, v in s.items())]) for n, s in named]
+    short = [" ".join([short_name(n), *(f"{k}={_text(v)}" for k, v in s.items())]) for n, s in named]
     long = [" ".join([n, *(f"{k}={v}" for k, v in s.items())]) for n, s in named]
-    meant: dict[str, set[str]] = {}
+    long_forms: dict[str, set[str]] = {}
     for brief, full in zip(short, long, strict=True):
-        meant.setdefault(brief, set()).add(full)
-    return [brief if len(meant[brief]) == 1 else full for brief, full in zip(short, long, strict=True)]
+        long_forms.setdefault(brief, set()).add(full)
+    return [brief if len(long_forms[brief]) == 1 else full for brief, full in zip(short, long, strict=True)]
 
 
-def _chosen_by_experiments(described: Sequence[str], named: Sequence[str | None]) -> list[str]:
+def _chosen_by_experiments(descriptions: Sequence[str], named: Sequence[str | None]) -> list[str]:
     """The experiments' own labels, wherever one label and one set of settings mean each other."""
     names: dict[str, set[str | None]] = {}
-    meant: dict[str | None, set[str]] = {}
-    for label, name in zip(described, named, strict=True):
+    settings_of: dict[str | None, set[str]] = {}
+    for label, name in zip(descriptions, named, strict=True):
         names.setdefault(label, set()).add(name)
-        meant.setdefault(name, set()).add(label)
+        settings_of.setdefault(name, set()).add(label)
     return [
-        name if name and len(names[label]) == len(meant[name]) == 1 else label
-        for label, name in zip(described, named, strict=True)
+        name if name and len(names[label]) == len(settings_of[name]) == 1 else label
+        for label, name in zip(descriptions, named, strict=True)
     ]
 
 
-def _shown(value: Any) -> str:
+def _text(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, (list, tuple)):
-        return ",".join(map(_shown, value))
+        return ",".join(map(_text, value))
     return short_name(value) if isinstance(value, str) and is_path(value) else str(value)

@@ -133,15 +133,15 @@ def _legend(trained: Columns) -> str:
 def _panels(trained: Columns) -> list[Panel]:
     """The three panels beside the returns: those of the table, then single columns it does not know."""
     drawable = [name for name in trained if name not in NOT_DRAWN and _drawable(trained, name)]
-    chosen = []
+    panels = []
     for panel in PANELS:
         left = tuple(name for name in panel.left if name in drawable)
         right = tuple(name for name in panel.right if name in drawable)
         if left or right:  # a right axis alone becomes the left one
-            chosen.append(panel._replace(left=left or right, right=right if left else ()))
-    shown = {name for panel in chosen for name in (*panel.left, *panel.right)}
-    others = [name for name in drawable if name not in shown]
-    return [*chosen, *(Panel(metrics.of(name).word.capitalize(), (name,)) for name in others)][:3]
+            panels.append(panel._replace(left=left or right, right=right if left else ()))
+    in_panels = {name for panel in panels for name in (*panel.left, *panel.right)}
+    others = [name for name in drawable if name not in in_panels]
+    return [*panels, *(Panel(metrics.of(name).word.capitalize(), (name,)) for name in others)][:3]
 
 
 def _draw_returns(
@@ -217,9 +217,9 @@ def _by_seed(columns: Columns, name: str, clock: Clock) -> list[tuple[np.ndarray
     y = columns[name]
     x = columns[clock.column] if _drawable(columns, clock.column) else np.arange(1.0, len(y) + 1)
     seed = columns.get("seed", np.zeros(len(y)))
-    known = np.isfinite(x) & np.isfinite(y)
+    finite = np.isfinite(x) & np.isfinite(y)
     order = np.argsort(x, kind="stable")
-    parts = [order[(known & (seed == one))[order]] for one in np.unique(seed)]
+    parts = [order[(finite & (seed == one))[order]] for one in np.unique(seed)]
     return [(x[part], y[part]) for part in parts if len(part)]
 
 

@@ -99,7 +99,12 @@ def steps_axis(axes: Axes, largest: float, what: str = metrics.of("env_steps").w
 
 
 def legend(axes: Axes, *twins: Axes) -> None:
-    """A legend on the title's line, of all curves, where it hides none; nothing where nothing is labelled."""
+    """A legend on the title's line, of all curves, where it hides none; nothing where nothing is labelled.
+
+    Args:
+        axes: the axes with the title.
+        twins: further axes over the same panel.
+    """
     handles, labels = axes.get_legend_handles_labels()
     for twin in twins:
         more, names = twin.get_legend_handles_labels()
@@ -122,21 +127,21 @@ def reference_lines(axes: Axes, references: Mapping[str, float]) -> None:
         axes: to draw in.
         references: heights of the lines by name; what is not finite is left out.
     """
-    known = {name: float(value) for name, value in references.items() if math.isfinite(value)}
-    if not known:
+    heights = {name: float(value) for name, value in references.items() if math.isfinite(value)}
+    if not heights:
         return
     low, high = axes.get_ylim()
-    values = np.array(sorted(known.values()))
+    values = np.array(sorted(heights.values()))
     low, high = min(low, values[0]), max(high, values[-1])
     pad = 0.04 * (high - low or 1.0)
     axes.set_ylim(min(axes.get_ylim()[0], values[0] - pad), max(axes.get_ylim()[1], values[-1] + pad))
-    names = sorted(known, key=lambda name: known[name])
+    names = sorted(heights, key=lambda name: heights[name])
     bottom, top = axes.get_ylim()
-    places = spread([(known[name] - bottom) / (top - bottom) for name in names], gap=0.075)
+    places = spread([(heights[name] - bottom) / (top - bottom) for name in names], gap=0.075)
     for name, place in zip(names, places, strict=True):
-        axes.axhline(known[name], color=GREY, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1.5)
+        axes.axhline(heights[name], color=GREY, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1.5)
         axes.annotate(
-            f"{name}  {known[name]:.3g}", (1.0, known[name]), xycoords=("axes fraction", "data"),
+            f"{name}  {heights[name]:.3g}", (1.0, heights[name]), xycoords=("axes fraction", "data"),
             xytext=(1.03, place), textcoords="axes fraction", fontsize=SMALL, color=GREY, va="center",
             parse_math=False,
             arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.6, "shrinkA": 1, "shrinkB": 0},
@@ -161,16 +166,16 @@ def spread(places: Sequence[float], gap: float) -> list[float]:
     return [middle + gap * (i - (size - 1) / 2) for middle, size in groups for i in range(size)]
 
 
-def save(drawn: Figure, path: Path) -> Path:
+def save(figure: Figure, path: Path) -> Path:
     """Write a figure as PNG, whole or not at all.
 
     Args:
-        drawn: the figure.
+        figure: the figure.
         path: the file.
 
     Raises:
         CannotWrite: the disk is full or the folder cannot be written.
     """
     with replacing(path) as temporary:
-        drawn.savefig(temporary, dpi=DOTS_PER_INCH, format="png")
+        figure.savefig(temporary, dpi=DOTS_PER_INCH, format="png")
     return path

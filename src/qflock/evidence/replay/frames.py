@@ -38,21 +38,21 @@ def pack(pictures: Sequence[np.ndarray], tile: int = TILE) -> dict[str, Any]:
         raise ValueError("a replay needs pictures, all of one size")
     height, width = pictures[0].shape[:2]
     cut = [_tiles(picture, tile) for picture in pictures]
-    known: dict[bytes, int] = {}
-    shown = np.full(len(cut[0]), -1)
+    numbers: dict[bytes, int] = {}
+    board = np.full(len(cut[0]), -1)
     changes = []
     for at, tiles in enumerate(cut):
         moved = np.flatnonzero((tiles != cut[at - 1]).any((1, 2, 3))) if at else range(len(tiles))
         change = []
         for place in moved:
-            number = known.setdefault(tiles[place].tobytes(), len(known))
-            if shown[place] != number:
+            number = numbers.setdefault(tiles[place].tobytes(), len(numbers))
+            if board[place] != number:
                 change += [int(place), number]
-                shown[place] = number
+                board[place] = number
         changes.append(change)
-    across = max(SHEET, math.isqrt(len(known)) + 1)  # a long strip would pass what image formats allow
+    across = max(SHEET, math.isqrt(len(numbers)) + 1)  # a long strip would pass what image formats allow
     return {
-        "sheet": _data_uri(_sheet(list(known), tile, across)),
+        "sheet": _data_uri(_sheet(list(numbers), tile, across)),
         "tile": tile,
         "sheet_columns": across,
         "columns": -(-width // tile),

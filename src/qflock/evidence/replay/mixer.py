@@ -7,26 +7,26 @@ from jaxtyping import Array, Float
 
 from qflock.evidence.replay.recording import Weigh
 from qflock.files import tensors
-from qflock.runs.policy import Loaded, of_one_seed, weights_file
+from qflock.runs.policy import LoadedPolicies, of_one_seed, weights_file
 
 
-def weigher(loaded: Loaded, checkpoint: str = "final", at: int = 0) -> Weigh | None:
+def weigher(policies: LoadedPolicies, checkpoint: str = "final", at: int = 0) -> Weigh | None:
     """The mixer's weights: the derivatives of the team's value by the agents' values, dQ_tot / dQ_i.
 
     Args:
-        loaded: the run, whose learner says what credit is.
+        policies: the run, whose learner says what credit is.
         checkpoint: "final", "best", or the name of another file in models/.
         at: which of the run's seeds, counted from 0.
 
     Returns:
         None where nothing mixes by weights of its own.
     """
-    learner, credit = loaded.learner, loaded.learner.credit
+    learner, credit = policies.learner, policies.learner.credit
     if credit is None:
         return None
     one = jax.eval_shape(lambda: learner.weights(learner.init(jax.random.key(0))))
-    like = jax.tree.map(lambda x: jax.ShapeDtypeStruct((len(loaded.seeds), *x.shape), x.dtype), one)
-    path = weights_file(loaded.folder, checkpoint)
+    like = jax.tree.map(lambda x: jax.ShapeDtypeStruct((len(policies.seeds), *x.shape), x.dtype), one)
+    path = weights_file(policies.folder, checkpoint)
     every = tensors.load(path, {"training": like}, part=True)[0]["training"]
     trained = of_one_seed(every, at)
 

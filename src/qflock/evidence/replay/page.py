@@ -20,12 +20,12 @@ SIZE = 640  # pixels; sharp on a laptop, and a board of 25 cells stays small as 
 DIGITS = 4  # that count in numbers that are shown with 3
 
 
-def write(path: Path, shown: Show, fps: float = 8.0) -> Path:
+def write(path: Path, show: Show, fps: float = 8.0) -> Path:
     """Write a page that plays the episodes.
 
     Args:
         path: the file.
-        shown: what plays.
+        show: what plays.
         fps: steps a second at speed 1.
 
     Raises:
@@ -33,8 +33,8 @@ def write(path: Path, shown: Show, fps: float = 8.0) -> Path:
     """
     page = pages.assemble(
         "replay.html",
-        title=f"{shown.title}: replay",
-        data={"title": shown.title, "about": shown.about, **data(shown, fps)},
+        title=f"{show.title}: replay",
+        data={"title": show.title, "about": show.about, **data(show, fps)},
         styles=["page.css", "replay.css"],
         scripts=["page.js", "timeline.js", "replay.js", "replay_page.js"],
     )
@@ -42,11 +42,11 @@ def write(path: Path, shown: Show, fps: float = 8.0) -> Path:
     return path
 
 
-def data(shown: Show, fps: float = 8.0, size: int = SIZE) -> dict[str, Any]:
+def data(show: Show, fps: float = 8.0, size: int = SIZE) -> dict[str, Any]:
     """What the player in ``pages/replay.js`` shows, as JSON can say it.
 
     Args:
-        shown: what plays.
+        show: what plays.
         fps: steps a second at speed 1.
         size: of the pictures, about how many pixels wide.
 
@@ -54,17 +54,17 @@ def data(shown: Show, fps: float = 8.0, size: int = SIZE) -> dict[str, Any]:
         ``agents``; ``actions``, the names of choices; ``fps``; ``kind`` of the values: "chance" for
         probabilities, "values", or None without any; and ``episodes``, each with its pictures and numbers.
     """
-    spec: Spec = shown.env.spec
+    spec: Spec = show.env.spec
     discrete = isinstance(spec.action, Choices)
     names = spec.action_names or tuple(map(str, range(spec.masked)))
-    chances = all(_are_log_probabilities(one) for one in shown.recordings)
-    known = any(one.values is not None for one in shown.recordings)
+    chances = all(_are_log_probabilities(one) for one in show.recordings)
+    has_values = any(one.values is not None for one in show.recordings)
     return {
         "agents": spec.agents,
         "actions": list(names) if discrete else [],
         "fps": fps,
-        "kind": ("chance" if chances else "values") if known else None,
-        "episodes": [_episode(shown.env, one, chances, size) for one in shown.recordings],
+        "kind": ("chance" if chances else "values") if has_values else None,
+        "episodes": [_episode(show.env, one, chances, size) for one in show.recordings],
     }
 
 

@@ -67,39 +67,44 @@ def recorder(
         weigh: what the agents count for; needs ``values``, of discrete actions.
     """
 
-    def tick(carry: Any, key: PRNGKeyArray) -> Any:
+    def step(carry: Any, key: PRNGKeyArray) -> Any:
         state, now, memory = carry
         k_act, k_step = jax.random.split(key)
-        shown = values(memory, now) if values else None
+        scores = values(memory, now) if values else None
         memory, actions = choose(memory, state, now, k_act)
         weights = None
-        if weigh is not None and shown is not None:
-            chosen = jnp.take_along_axis(shown, actions[:, None], -1)[:, 0]
-            weights = weigh(chosen, now.state)
+        if weigh is not None and scores is not None:
+            of_actions = jnp.take_along_axis(scores, actions[:, None], -1)[:, 0]
+            weights = weigh(of_actions, now.state)
         state, after = env.step(k_step, state, actions)
-        return (state, after, memory), (state, after, actions, shown, weights)
+        return (state, after, memory), (state, after, actions, scores, weights)
 
     @jax.jit
     def play(key: PRNGKeyArray) -> Any:
         k_reset, k_play = jax.random.split(key)
         state, now = env.reset(k_reset)
         carry = (state, now, memory)
-        return (state, now), jax.lax.scan(tick, carry, jax.random.split(k_play, env.spec.horizon))[1]
+        return (state, now), jax.lax.scan(step, carry, jax.random.split(k_play, env.spec.horizon))[1]
 
     def record(key: PRNGKeyArray) -> Recording:
-        (state, now), (states, later, actions, shown, weights) = jax.device_get(play(key))
+        (state, now), (states, later, actions, scores, weights) = jax.device_get(play(key))
         over = later.terminated | later.truncated
         length = int(np.argmax(over)) + 1 if over.any() else len(over)
         cut = lambda x: None if x is None else np.asarray(x[:length])
         join = lambda first, rest: np.concatenate([np.asarray(first)[None], rest[:length]])
         each = (jax.tree.map(lambda x, t=t: x[t], states) for t in range(length))
         timestep = jax.tree.map(join, now, later)
-        return Recording([state, *each], timestep, np.asarray(actions[:length]), cut(shown), cut(weights))
+        return Recording([state, *each], timestep, np.asarray(actions[:length]), cut(scores), cut(weights))
 
     return record
 
 
 def policy_values(policy: Policy, parameters: Parameters) -> Values | None:
-    """The numbers behind a policy's choices, for all agents; None where it has none."""
+    """The numbers behind a policy's choices, for all agents; None where it has none.
+
+    Args:
+        policy: a learner's.
+        parameters: of one seed.
+    """
     scores = policy.scores
     return None if scores is None else lambda memory, now: scores(parameters, memory, now.seen)

@@ -59,19 +59,19 @@ def episodes(
     """
     keys = jax.random.split(evaluation_key(seed), episodes)
     if run is not None:
-        loaded = load(run, checkpoint, environment_overrides)
-        env, learnt = _drawable(loaded.env), loaded.learner.policy
-        one = of_one_seed(loaded.parameters, 0)
+        policies = load(run, checkpoint, environment_overrides)
+        env, team_policy = _drawable(policies.env), policies.learner.policy
+        one = of_one_seed(policies.parameters, 0)
         record = recorder(
             env,
-            of_policy(learnt, one, mode),
-            learnt.start(),
-            policy_values(learnt, one) if env.spec.masked else None,
-            weigher(loaded, checkpoint) if env.spec.masked else None,
+            of_policy(team_policy, one, mode),
+            team_policy.start(),
+            policy_values(team_policy, one) if env.spec.masked else None,
+            weigher(policies, checkpoint) if env.spec.masked else None,
         )
-        title = f"{loaded.settings.algorithm} on {loaded.settings.run.env}"
-        played = "greedy play" if mode == "greedy" else "play as in training"
-        about = f"{loaded.folder.name}, seed {loaded.seeds[0]}, {checkpoint} weights, {played}"
+        title = f"{policies.settings.algorithm} on {policies.settings.run.env}"
+        play = "greedy play" if mode == "greedy" else "play as in training"
+        about = f"{policies.folder.name}, seed {policies.seeds[0]}, {checkpoint} weights, {play}"
     elif environment is None:
         raise UserError("nothing to show: name a run, or an environment and one of its policies")
     else:
@@ -89,7 +89,7 @@ def _drawable(env: Any) -> Any:
 
 def _reference(env: Environment, name: str) -> Any:
     own = env.references() if isinstance(env, Referenced) else {}
-    known = {**own, "random": random_policy(env.spec)}
-    if name not in known:
-        raise unknown(f"policy of {env.spec.name}", name, known)
-    return known[name]
+    policies = {**own, "random": random_policy(env.spec)}
+    if name not in policies:
+        raise unknown(f"policy of {env.spec.name}", name, policies)
+    return policies[name]

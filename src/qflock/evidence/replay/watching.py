@@ -14,9 +14,18 @@ from qflock.evidence.replay.show import episodes
 
 
 def pictures(run: Path | str | None, *, size: int = 500, **what: Any) -> list[np.ndarray]:
-    """Pictures of all steps of `episodes`, about ``size`` pixels wide."""
-    shown = episodes(run, **what)
-    return animation.frames(shown.env, [state for one in shown.recordings for state in one.states], size)
+    """Pictures of all steps of `episodes`.
+
+    Args:
+        run: as `episodes`.
+        size: about how many pixels wide.
+        what: the other arguments of `episodes`.
+
+    Returns:
+        ``(height, width, 3)`` uint8 each.
+    """
+    show = episodes(run, **what)
+    return animation.frames(show.env, [state for one in show.recordings for state in one.states], size)
 
 
 class Save(Protocol):
@@ -26,23 +35,53 @@ class Save(Protocol):
 
 
 def save_gif(run: Path | str | None, path: Path, *, fps: float = 8.0, **what: Any) -> Path:
-    """Write what `pictures` shows as a GIF."""
+    """Write what `pictures` shows as a GIF.
+
+    Args:
+        run: as `episodes`.
+        path: the file.
+        fps: steps a second.
+        what: the other arguments of `pictures`.
+    """
     return animation.write_gif(path, pictures(run, **what), fps)
 
 
 def save_mp4(run: Path | str | None, path: Path, *, fps: float = 8.0, **what: Any) -> Path:
-    """Write what `pictures` shows as an MP4."""
+    """Write what `pictures` shows as an MP4.
+
+    Args:
+        run: as `episodes`.
+        path: the file.
+        fps: steps a second.
+        what: the other arguments of `pictures`.
+
+    Raises:
+        UserError: ffmpeg is not installed.
+    """
     animation.require_ffmpeg()  # before minutes of playing
     return animation.write_mp4(path, pictures(run, **what), fps)
 
 
 def save_html(run: Path | str | None, path: Path, *, fps: float = 8.0, **what: Any) -> Path:
-    """Write `episodes` as a page for a browser: one file that needs no network."""
+    """Write `episodes` as a page for a browser: one file that needs no network.
+
+    Args:
+        run: as `episodes`.
+        path: the file.
+        fps: steps a second at speed 1.
+        what: the other arguments of `episodes`.
+    """
     return page.write(path, episodes(run, **what), fps)
 
 
 def play_in_terminal(run: Path | str | None, *, fps: float = 8.0, **what: Any) -> None:
-    """Play what `pictures` shows in the terminal."""
+    """Play what `pictures` shows in the terminal.
+
+    Args:
+        run: as `episodes`.
+        fps: steps a second.
+        what: the other arguments of `pictures`.
+    """
     if animation.can_play():
         animation.play(pictures(run, **what), fps)
 

@@ -142,8 +142,8 @@ def shown_metrics(comparison: Comparison, records: Sequence[Record]) -> list[str
         records: the runs behind it.
     """
     every = [columns for run in records for _, columns in run.curves.values()]
-    wanted = dict.fromkeys([comparison.metric, "discounted_mean", "return_mean", "solved", "length_mean"])
-    known = lambda name: bool(every) and all(name in c and np.isfinite(c[name]).all() for c in every)
+    names = dict.fromkeys([comparison.metric, "discounted_mean", "return_mean", "solved", "length_mean"])
+    in_curves = lambda name: bool(every) and all(name in c and np.isfinite(c[name]).all() for c in every)
     ends = [row for run in records for row in run.final.values()]
     final = lambda name: all(np.isfinite(row.get(name, np.nan)) for row in ends)
-    return [name for name in wanted if known(name) and final(name)]
+    return [name for name in names if in_curves(name) and final(name)]

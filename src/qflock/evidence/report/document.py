@@ -40,7 +40,12 @@ class Page(NamedTuple):
     players: list[dict[str, Any]]
 
     def chart(self, data: dict[str, Any] | None, **attributes: str) -> Element | None:
-        """A place for a chart; None for none."""
+        """A place for a chart.
+
+        Args:
+            data: of the chart; None for no place.
+            attributes: further ones of the place's element.
+        """
         if data is None:
             return None
         self.charts.append(data)
@@ -176,12 +181,12 @@ def _curves(
 
 
 def _profiles(page: Page, comparison: Comparison) -> list[Element]:
-    shown: list[Table] = [comparison.overall] if comparison.overall else comparison.tables
+    tables: list[Table] = [comparison.overall] if comparison.overall else comparison.tables
     charts = []
-    for table in shown:
+    for table in tables:
         chart = page.chart(report_charts.profiles(comparison, table), aria_label=f"profile on {table.name}")
         if chart is not None:
-            charts += [element("h3", table.name)] if len(shown) > 1 else []
+            charts += [element("h3", table.name)] if len(tables) > 1 else []
             charts.append(chart)
     return [element("details", element("summary", "Performance profile"), *charts)] if charts else []
 
@@ -197,11 +202,11 @@ def _replays(page: Page, tasks: Sequence[TaskRuns], episodes: int) -> list[Eleme
         for label, runs in task.methods.items():
             name = label if len(tasks) == 1 else f"{label} on {task.name}"
             try:
-                shown = show.episodes(runs[0].path, episodes=episodes)
+                recordings = show.episodes(runs[0].path, episodes=episodes)
             except UserError as problem:
                 missing.append(element("p", f"No replay of {name}: {problem}.", class_="soft small"))
                 continue
-            page.players.append(replay.data(shown, FPS, BOARD))
+            page.players.append(replay.data(recordings, FPS, BOARD))
             place = element("div", data_player=str(len(page.players) - 1), aria_label=f"replay of {name}")
             cards.append(element("div", element("h3", name), place))
     return [*([element("div", *cards, class_="replays")] if cards else []), *missing]

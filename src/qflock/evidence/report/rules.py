@@ -132,17 +132,17 @@ def _short(commit: str | None) -> str:
 
 
 def _by_method(findings: Sequence[Finding], words: Words) -> str:
-    stated = _merged(findings).items()
-    return ", ".join(f"{label} {' and '.join(dict.fromkeys(map(words, v)))}" for label, v in stated)
+    by_label = _merged(findings).items()
+    return ", ".join(f"{label} {' and '.join(dict.fromkeys(map(words, v)))}" for label, v in by_label)
 
 
 def _merged(findings: Sequence[Finding]) -> dict[str, list[Any]]:
     """What each method stated on all tasks."""
-    stated: dict[str, list[Any]] = {}
+    by_label: dict[str, list[Any]] = {}
     for task in findings:
         for label, values in task.stated.items():
-            stated.setdefault(label, []).extend(values)
-    return stated
+            by_label.setdefault(label, []).extend(values)
+    return by_label
 
 
 def _numbers(seeds: Sequence[int]) -> str:

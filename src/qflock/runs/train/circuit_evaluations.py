@@ -44,5 +44,5 @@ def of_run(
 
 
 def _has_circuits(weights: Any) -> bool:
-    described = lambda node: isinstance(getattr(node, "description", None), Circuit)
-    return any(map(described, jax.tree.leaves(weights, is_leaf=described)))
+    is_circuit = lambda node: isinstance(getattr(node, "description", None), Circuit)
+    return any(map(is_circuit, jax.tree.leaves(weights, is_leaf=is_circuit)))

@@ -28,26 +28,26 @@ class CompiledProgram:
     one_program = True
 
     def __init__(
-        self, settings: Settings, env: Environment, learner: Learner, backend: Backend, share: Sharing
+        self, settings: Settings, env: Environment, learner: Learner, backend: Backend, sharing: Sharing
     ) -> None:
         """Make the functions. Nothing is computed yet.
 
         Args:
-            share: the devices to compile for.
+            sharing: the devices to compile for.
 
         Raises:
             UserError: settings that do not suit the learner's source.
         """
         run = settings.run
-        self.env, self.learner, self.backend, self.sharing = env, learner, backend, share
+        self.env, self.learner, self.backend, self.sharing = env, learner, backend, sharing
         self._feed = feeds.build(env, learner, settings.algorithm, run.log_episodes)
         interval = min(run.log_interval, learner.limits or run.log_interval)
         self.updates = max(1, round(interval / learner.source.cost))
-        self.init = share.compiled(partial(over_seeds, self._init), (SEEDS,), LAYOUT)
-        self._chunk = share.compiled(
+        self.init = sharing.compiled(partial(over_seeds, self._init), (SEEDS,), LAYOUT)
+        self._chunk = sharing.compiled(
             self._over_seeds, (LAYOUT, EVERYWHERE), (LAYOUT, EVERYWHERE), donate=(0,)
         )
-        self.evaluate = backend.evaluator(learner.policy, run.eval_episodes, "greedy", run.seeds, share)
+        self.evaluate = backend.evaluator(learner.policy, run.eval_episodes, "greedy", run.seeds, sharing)
 
     def _init(self, seed: Array) -> RunState:
         root = named(jax.random.key(seed), "training")
@@ -107,25 +107,25 @@ class CompiledBackend:
         Raises:
             UserError: devices that are not there or do not divide the work; see `CompiledProgram`.
         """
-        share = sharing.plan(settings.run.devices, settings.run.seeds, learner.source)
-        return CompiledProgram(settings, self._env, learner, self, share)
+        devices = sharing.plan(settings.run.devices, settings.run.seeds, learner.source)
+        return CompiledProgram(settings, self._env, learner, self, devices)
 
     def evaluator(
-        self, policy: Policy, episodes: int, mode: Mode, seeds: int, share: Sharing | None = None
+        self, policy: Policy, episodes: int, mode: Mode, seeds: int, sharing: Sharing | None = None
     ) -> Evaluate:
         """See `program.Backend`."""
-        share = share or Sharing(None, seeds)
+        sharing = sharing or Sharing(None, seeds)
 
         def one(parameters: Parameters, key: PRNGKeyArray) -> evaluation.Scores:
             choose = evaluation.of_policy(policy, parameters, mode)
             return evaluation.play(self._env, choose, policy.start(), key, episodes)
 
-        played = share.compiled(partial(over_seeds, one), (SEEDS, SEEDS), EVERYWHERE)
+        play = sharing.compiled(partial(over_seeds, one), (SEEDS, SEEDS), EVERYWHERE)
 
-        def every(parameters: Parameters, key: PRNGKeyArray) -> evaluation.Scores:
-            return played(*share.place((parameters, jnp.broadcast_to(key, (seeds,))), SEEDS))
+        def evaluate(parameters: Parameters, key: PRNGKeyArray) -> evaluation.Scores:
+            return play(*sharing.place((parameters, jnp.broadcast_to(key, (seeds,))), SEEDS))
 
-        return every
+        return evaluate
 
     def references(self, key: PRNGKeyArray, episodes: int) -> Mapping[str, evaluation.Scores]:
         """See `program.Backend`."""
@@ -134,7 +134,9 @@ class CompiledBackend:
         policies["random"] = evaluation.random_policy(env.spec)
         # A user's policy may count in another type; a switch wants one.
         kind = of(env.spec.action).zeros().dtype
-        branches = [lambda *seen, one=one: jnp.asarray(one(*seen), kind) for one in policies.values()]
+        branches = [
+            lambda *arguments, one=one: jnp.asarray(one(*arguments), kind) for one in policies.values()
+        ]
 
         def score(key: PRNGKeyArray, which: Int[Array, ""]) -> evaluation.Scores:
             choose = evaluation.of_reference(

@@ -20,7 +20,12 @@ class Curve:
         self._each = 1
 
     def add(self, x: float, y: float) -> None:
-        """Add a point; one that is not finite is left out."""
+        """Add a point; one that is not finite is left out.
+
+        Args:
+            x: in the curve's unit; not below those before it.
+            y: the value there.
+        """
         if not (math.isfinite(x) and math.isfinite(y)):
             return
         self._merged.append((x, y))
@@ -96,10 +101,10 @@ def _dots(points: np.ndarray, width: int, height: int, low: float, high: float) 
     across = np.clip(((x - x[0]) / span * (width - 1)).round().astype(int), 0, width - 1)
     count = np.bincount(across, minlength=width)
     mean = np.bincount(across, weights=y, minlength=width) / np.maximum(count, 1)
-    known = np.flatnonzero(count)
-    line = np.interp(np.arange(known[-1] + 1), known, mean[known])
-    share = (line - low) / (high - low) if high > low else np.full(len(line), 0.5)
-    row = ((1 - np.clip(share, 0, 1)) * (height - 1)).round().astype(int)
+    filled = np.flatnonzero(count)
+    line = np.interp(np.arange(filled[-1] + 1), filled, mean[filled])
+    heights = (line - low) / (high - low) if high > low else np.full(len(line), 0.5)
+    row = ((1 - np.clip(heights, 0, 1)) * (height - 1)).round().astype(int)
     # each column reaches half-way to its neighbours, so that steep lines stay connected and thin
     halves = (row[:-1] + row[1:]) // 2
     ends = np.stack([row, np.concatenate([row[:1], halves]), np.concatenate([halves, row[-1:]])])

@@ -105,11 +105,11 @@ def _dataset(env: Environment, learner: Learner, source: Dataset) -> Feed:
     """Draw recorded sequences, uniformly with replacement, then learn from them."""
     learn = learner.learn
     assert learn is not None
-    recorded = source.rows.actions.shape[1]
+    num_sequences = source.rows.actions.shape[1]
 
     def update(run: RunState, data: Any) -> tuple[RunState, Chunk]:
         key, k_draw, k_learn = jax.random.split(run.key, 3)
-        which = jax.random.randint(k_draw, (source.batch,), 0, recorded)
+        which = jax.random.randint(k_draw, (source.batch,), 0, num_sequences)
         state, metrics = learn(run.learner, rollout.of_copies(data, which), k_learn)
         return RunState(state, (), key), Chunk(metrics, nothing_played(env, source.cost))
 
@@ -117,7 +117,12 @@ def _dataset(env: Environment, learner: Learner, source: Dataset) -> Feed:
 
 
 def nothing_played(env: Environment, cost: int) -> Tally:
-    """The tally of an update that counts ``cost`` and in which no episode ended."""
+    """The tally of an update that counts ``cost`` and in which no episode ended.
+
+    Args:
+        env: its measures and teams give the tally its shape.
+        cost: environment steps, or what else the learner's source counts, of an update.
+    """
     now = jax.eval_shape(env.reset, jax.random.key(0))[1]
     returns = jnp.zeros(jax.eval_shape(partial(team_reward, env.spec), now.reward).shape)
     measures = {name: jnp.zeros(x.shape) for name, x in now.measures.items()}

@@ -38,57 +38,61 @@ class Footprint(NamedTuple):
     dataset: int = 0
 
 
-def of_seed(made: Program, shapes: Any) -> Footprint:
+def of_seed(program: Program, shapes: Any) -> Footprint:
     """The memory of one seed.
 
     Args:
         shapes: of the run's state, with a leading axis of seeds.
     """
-    seeds, learner, source = shapes.key.shape[0], made.learner, made.learner.source
+    seeds, learner, source = shapes.key.shape[0], program.learner, program.learner.source
     rings = jax.tree.leaves(shapes.learner, is_leaf=lambda x: isinstance(x, Replay))
     replay = _bytes([ring for ring in rings if isinstance(ring, Replay)])
     weights = _bytes(jax.eval_shape(jax.vmap(learner.weights), shapes.learner))
     flow, rollout = shapes.flow, 0
     if flow and isinstance(source, Rollout):
-        spec = made.env.spec
+        spec = program.env.spec
         numbers = spec.action.size if isinstance(spec.action, Box) else 1
         actions = 4 * seeds * source.num_envs * spec.agents * numbers
         rollout = (source.num_steps + 1) * (_bytes(flow.timestep) + actions)
     rest = _bytes(shapes.learner) - replay - weights
-    recorded = _bytes(source.rows) if isinstance(source, Dataset) else 0
+    dataset = _bytes(source.rows) if isinstance(source, Dataset) else 0
     return Footprint(
         replay // seeds,
         weights // seeds,
         max(rest, 0) // seeds,
         _bytes(flow) // seeds,
         rollout // seeds,
-        recorded,
+        dataset,
     )
 
 
-def tell(one: Footprint, share: Sharing) -> list[str]:
+def tell(footprint: Footprint, sharing: Sharing) -> list[str]:
     """What to say before training: the memory of a seed and of all, and a warning where it will be tight.
+
+    Args:
+        footprint: of one seed.
+        sharing: how seeds share the devices.
 
     Raises:
         UserError: the run holds more than there is.
     """
-    needed, room = _on_the_fullest(one, share), free(_device(share))
-    parts = ", ".join(f"{name} {_size(x)}" for name, x in one._asdict().items() if x)
-    whole = f"{share.seeds} seed(s) hold {_size(needed)}" + (f" of {_size(room)} free" if room else "")
-    if share.mesh is not None and _device(share).platform != "cpu":
-        whole += " on each device"
-    said = [f"memory of a seed: {parts}; {whole}"]
+    needed, room = _on_the_fullest(footprint, sharing), free(_device(sharing))
+    parts = ", ".join(f"{name} {_size(x)}" for name, x in footprint._asdict().items() if x)
+    total = f"{sharing.seeds} seed(s) hold {_size(needed)}" + (f" of {_size(room)} free" if room else "")
+    if sharing.mesh is not None and _device(sharing).platform != "cpu":
+        total += " on each device"
+    lines = [f"memory of a seed: {parts}; {total}"]
     if room and needed > room:
-        largest = max(one._asdict(), key=lambda name: getattr(one, name))
+        largest = max(footprint._asdict(), key=lambda name: getattr(footprint, name))
         less = {"replay": "buffer_capacity", "environments": "num_envs", "rollout": "num_envs or num_steps"}
         less["dataset"] = "dataset"
         raise UserError(
-            f"{whole}: too much (a seed: {parts}); take a smaller {less.get(largest, 'network')}"
-            + (" or fewer seeds" if share.seeds > 1 else "")
+            f"{total}: too much (a seed: {parts}); take a smaller {less.get(largest, 'network')}"
+            + (" or fewer seeds" if sharing.seeds > 1 else "")
         )
     if room and 2 * needed > room:
-        said.append("warning: that is over half of what is free, and computing needs some on top")
-    return said
+        lines.append("warning: that is over half of what is free, and computing needs some on top")
+    return lines
 
 
 def free(device: Any) -> int | None:
@@ -108,18 +112,21 @@ def free(device: Any) -> int | None:
         return there
 
 
-def _on_the_fullest(one: Footprint, share: Sharing) -> int:
+def _on_the_fullest(footprint: Footprint, sharing: Sharing) -> int:
     """Bytes on a device; on simulated CPU devices, which share their memory, on all of them."""
-    copies = share.mesh.shape["copy"] if share.mesh is not None else 1
-    whole, split = one.replay + one.weights + one.rest, one.environments + one.rollout
-    each = share.seeds_here * (whole + split // copies) + one.dataset
-    here = len(share.mesh.local_devices) if share.mesh is not None else 1
-    return each * here if _device(share).platform == "cpu" else each
+    devices = sharing.mesh.shape["copy"] if sharing.mesh is not None else 1
+    whole, split = (
+        footprint.replay + footprint.weights + footprint.rest,
+        footprint.environments + footprint.rollout,
+    )
+    each = sharing.seeds_here * (whole + split // devices) + footprint.dataset
+    here = len(sharing.mesh.local_devices) if sharing.mesh is not None else 1
+    return each * here if _device(sharing).platform == "cpu" else each
 
 
-def _device(share: Sharing) -> Any:
-    if share.mesh is not None:
-        return share.mesh.local_devices[0]
+def _device(sharing: Sharing) -> Any:
+    if sharing.mesh is not None:
+        return sharing.mesh.local_devices[0]
     return jax.config.jax_default_device or jax.local_devices()[0]  # type: ignore[attr-defined]
 
 

@@ -43,10 +43,10 @@ class Diverged(UserError):
     """Training met NaN or infinity and was told to stop there. Exit status 3."""
 
     def __init__(
-        self, path: Path, trouble: Trouble, env_steps: int, kept: int | None, tries: int = 0
+        self, path: Path, trouble: Trouble, env_steps: int, saved_step: int | None, tries: int = 0
     ) -> None:
         again = f", also after {tries} rollbacks" if tries else ""
-        good = f"the state of step {kept:,} is kept" if kept else "nothing was saved before"
+        good = f"the state of step {saved_step:,} is kept" if saved_step else "nothing was saved before"
         super().__init__(
             f"NaN or infinity after step {env_steps:,}{again} ({trouble}); {good}. Go on past it with: "
             f"qflock resume {path} --on_nan skip",
@@ -66,36 +66,36 @@ def inspector(learner: Learner) -> jax.stages.Wrapped:
     def look(state: RunState, chunk: Chunk) -> dict[str, Any]:
         weights = jax.vmap(learner.weights)(state.learner)
         paths, _ = jax.tree_util.tree_flatten_with_path(weights)
-        found = {
+        flags = {
             f"weights {jax.tree_util.keystr(path, simple=True, separator='.')}": _any(~jnp.isfinite(leaf))
             for path, leaf in paths
             if jnp.issubdtype(leaf.dtype, jnp.inexact)
         }
         for name, metric in chunk.metrics.items():
             if name in LOSSES or name.endswith("_loss"):
-                found[name] = _any(jnp.isinf(metric))
+                flags[name] = _any(jnp.isinf(metric))
         sums = jnp.stack([chunk.tally.episode_return, chunk.tally.discounted], 1)
-        found["returns"] = _any(~jnp.isfinite(sums))
+        flags["returns"] = _any(~jnp.isfinite(sums))
         if state.flow:
-            found["rewards"] = _any(~jnp.isfinite(state.flow.running.episode_return))
-        return found
+            flags["rewards"] = _any(~jnp.isfinite(state.flow.running.episode_return))
+        return flags
 
     return look
 
 
-def judge(found: dict[str, Any], seeds: Any) -> Trouble | None:
+def judge(flags: dict[str, Any], seeds: Any) -> Trouble | None:
     """What a look found, on the host; None where all is well.
 
     Args:
-        found: of `inspector`.
+        flags: of `inspector`.
         seeds: the seeds' numbers.
     """
-    bad = np.any(np.stack(list(found.values())), axis=0)
+    bad = np.any(np.stack(list(flags.values())), axis=0)
     if not bad.any():
         return None
     causes = {}
     for i, seed in enumerate(seeds):
-        names = [name for name, where in found.items() if where[i]]
+        names = [name for name, where in flags.items() if where[i]]
         if names:
             more = f" and {len(names) - 1} more" if len(names) > 1 else ""
             causes[seed] = f"{names[0]}{more} not finite"
@@ -103,12 +103,23 @@ def judge(found: dict[str, Any], seeds: Any) -> Trouble | None:
 
 
 def without(trouble: Trouble, after: RunState, before: RunState) -> RunState:
-    """The state after a chunk, but for the seeds in trouble the one before it, with another key."""
+    """The state after a chunk, but for the seeds in trouble the one before it, with another key.
+
+    Args:
+        trouble: which seeds' numbers went wrong.
+        after: the state after the chunk, with a leading axis of seeds.
+        before: the state before it, likewise.
+    """
     return by_seed(trouble.seeds, other_keys(trouble, before), after)
 
 
 def other_keys(trouble: Trouble, state: RunState) -> RunState:
-    """A state from which the seeds in trouble go another way than they did."""
+    """A state from which the seeds in trouble go another way than they did.
+
+    Args:
+        trouble: which seeds' numbers went wrong.
+        state: of the run, with a leading axis of seeds.
+    """
     others = jax.vmap(lambda key: named(key, "another try"))(state.key)
     return state._replace(key=jnp.where(jnp.asarray(trouble.seeds), others, state.key))
 

@@ -72,27 +72,31 @@ class HostProgram:
         return where(first, self._fresh(), memory)
 
     def _act_one(
-        self, state: Any, key: PRNGKeyArray, tick: Array, memory: Memory, first: Array, now: TimeStep
+        self, state: Any, key: PRNGKeyArray, step: Array, memory: Memory, first: Array, now: TimeStep
     ) -> tuple[Memory, Array, Any]:
         memory = self._renewed_one(first, memory)
-        return self._source.explore(state, memory, now, jax.random.fold_in(key, tick))
+        return self._source.explore(state, memory, now, jax.random.fold_in(key, step))
 
     def outline(self, run: RunState) -> tuple[RunState, Chunk]:
         """See `program.Program`: a chunk without environments."""
-        copies, steps = self._source.num_envs, self._source.num_steps
+        num_envs, num_steps = self._source.num_envs, self._source.num_steps
         learn = self.learner.learn
         assert learn is not None
 
         def one(run: RunState) -> tuple[RunState, Chunk]:
-            now = spread(self.env.reset(jax.random.key(0))[1], copies)
+            now = spread(self.env.reset(jax.random.key(0))[1], num_envs)
             _, actions, extras = self._source.explore(run.learner, self._fresh(), now, run.key)
-            first = jnp.zeros((steps + 1, copies), bool)
+            first = jnp.zeros((num_steps + 1, num_envs), bool)
             rows = Rows(
-                spread(now, steps + 1), spread(actions, steps), first, self._fresh(), spread(extras, steps)
+                spread(now, num_steps + 1),
+                spread(actions, num_steps),
+                first,
+                self._fresh(),
+                spread(extras, num_steps),
             )
             state, metrics = learn(run.learner, rows, run.key)
             tally = feeds.nothing_played(self.env, 0)._replace(measures={})
-            place = jnp.zeros((self.updates, steps, copies))
+            place = jnp.zeros((self.updates, num_steps, num_envs))
             returns = jnp.zeros((*place.shape, *tally.episode_return.shape))
             each = Episodes(place > 0, returns, returns, place, {}) if self._run.log_episodes else None  # type: ignore[arg-type]
             return run._replace(learner=state), Chunk(metrics, tally, each)
@@ -108,9 +112,9 @@ class HostProgram:
         for _ in range(self.updates):
             keys, collecting, learning = self._split(keys)
 
-            def act(memory: Memory, first: Any, now: TimeStep, tick: int) -> Any:
-                ticks = np.full(len(first), tick, np.int32)
-                return self._act(state, collecting, ticks, memory, first, now)  # noqa: B023 (used at once)
+            def act(memory: Memory, first: Any, now: TimeStep, step: int) -> Any:
+                steps = np.full(len(first), step, np.int32)
+                return self._act(state, collecting, steps, memory, first, now)  # noqa: B023 (used at once)
 
             before = self._renewed(self._flow.first, self._memory)
             self._memory, rows, tally, each = self._flow.collect(act, before, self._source.num_steps)
@@ -124,11 +128,11 @@ class HostProgram:
 
     def _begin(self, keys: PRNGKeyArray) -> None:
         """Start the workers, with episodes that no earlier process of this run has seen."""
-        seeds, copies = self._run.seeds, self._source.num_envs
-        own = [host_rollout.streams(named(key, "environment"), copies) for key in keys]
-        workers = Workers(self.env, seeds * copies)
+        seeds, num_envs = self._run.seeds, self._source.num_envs
+        own = [host_rollout.streams(named(key, "environment"), num_envs) for key in keys]
+        workers = Workers(self.env, seeds * num_envs)
         try:
-            self._flow = host_rollout.Flow(workers, self.env.spec, seeds, copies, np.concatenate(own))
+            self._flow = host_rollout.Flow(workers, self.env.spec, seeds, num_envs, np.concatenate(own))
         except BaseException:
             workers.close()
             raise
@@ -165,47 +169,47 @@ class HostBackend:
         if isinstance(learner.source, Rollout):
             return HostProgram(settings, env, learner, learner.source, self)
         if isinstance(learner.source, Dataset):  # its updates play nothing; its evaluations do
-            share = sharing.alone(settings.run.devices, settings.run.seeds, env.spec.name)
-            return CompiledProgram(settings, env, learner, self, share)
+            devices = sharing.alone(settings.run.devices, settings.run.seeds, env.spec.name)
+            return CompiledProgram(settings, env, learner, self, devices)
         raise UserError(
             f"{settings.algorithm} plays by itself, inside one compiled program; {env.spec.name} cannot"
         )
 
     def evaluator(
-        self, policy: Policy, episodes: int, mode: Mode, seeds: int, share: Sharing | None = None
+        self, policy: Policy, episodes: int, mode: Mode, seeds: int, sharing: Sharing | None = None
     ) -> Evaluate:
         """See `program.Backend`; workers live for one call, and play on one device."""
 
         @jax.jit
         def choose(parameters: Parameters, key: Any, memory: Memory, first: Array, now: TimeStep) -> Any:
-            copies = first.shape[0]
-            memory = where(first, spread(policy.start(), copies), memory)
+            num_envs = first.shape[0]
+            memory = where(first, spread(policy.start(), num_envs), memory)
             one = evaluation.of_policy(policy, parameters, mode)
-            keys = jax.random.split(key, copies)
+            keys = jax.random.split(key, num_envs)
             return jax.vmap(lambda m, n, k: one(m, None, n, k))(memory, now, keys)
 
-        def every(parameters: Parameters, key: PRNGKeyArray) -> evaluation.Scores:
+        def evaluate(parameters: Parameters, key: PRNGKeyArray) -> evaluation.Scores:
             each = []
             for seed in range(seeds):
                 own = jax.tree.map(lambda x, seed=seed: x[seed], parameters)
 
-                def act(memory: Memory, first: Any, now: TimeStep, tick: int, own: Any = own) -> Any:
-                    return (*choose(own, jax.random.fold_in(key, tick), memory, first, now), ())
+                def act(memory: Memory, first: Any, now: TimeStep, step: int, own: Any = own) -> Any:
+                    return (*choose(own, jax.random.fold_in(key, step), memory, first, now), ())
 
-                fresh = lambda copies: spread(policy.start(), copies)
+                fresh = lambda num_envs: spread(policy.start(), num_envs)
                 each.append(host_rollout.play(self._env, act, fresh, named(key, "episodes"), episodes))
             return jax.tree.map(lambda *x: np.stack(x), *each)
 
-        return every
+        return evaluate
 
     def references(self, key: PRNGKeyArray, episodes: int) -> Mapping[str, evaluation.Scores]:
         """See `program.Backend`: random legal actions alone, for nothing else can see a host's state."""
         random = evaluation.random_policy(self._env.spec)
         choose = jax.jit(jax.vmap(lambda key, now: random(key, None, now)))
 
-        def act(memory: Memory, first: Any, now: TimeStep, tick: int) -> Any:
-            keys = jax.random.split(jax.random.fold_in(key, tick), len(first))
+        def act(memory: Memory, first: Any, now: TimeStep, step: int) -> Any:
+            keys = jax.random.split(jax.random.fold_in(key, step), len(first))
             return memory, choose(keys, now), ()
 
-        scores = host_rollout.play(self._env, act, lambda copies: (), named(key, "episodes"), episodes)
+        scores = host_rollout.play(self._env, act, lambda num_envs: (), named(key, "episodes"), episodes)
         return {"random": scores}

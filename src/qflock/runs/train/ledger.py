@@ -66,28 +66,43 @@ class Position:
     def read(cls, saved: Mapping[str, Any], seeds: int) -> Position:
         """A position as JSON gave it back.
 
+        Args:
+            saved: its fields by name.
+            seeds: how many the run has.
+
         Raises:
             DamagedFile: it is of another version of qflock, or of other seeds.
         """
         counts = ("update", "evaluated", "kept", "rollbacks", "tries")
         try:
-            found = cls(**saved)
-            found.logs = [(int(size), str(digest)) for size, digest in found.logs]
-            whole = all(type(getattr(found, name)) is int and getattr(found, name) >= 0 for name in counts)
-            whole &= [len(found.logs), len(found.best), math.isfinite(found.seconds)] == [2, seeds, True]
-            whole &= all(b is None or isinstance(b, float | int) for b in found.best)
-            for each in (found.env_steps, found.episodes, found.discarded):
-                whole &= len(each) == seeds and all(type(x) is int and x >= 0 for x in each)
-            whole &= all(type(x) is int for x in found.anchors)
+            position = cls(**saved)
+            position.logs = [(int(size), str(digest)) for size, digest in position.logs]
+            valid = all(
+                type(getattr(position, name)) is int and getattr(position, name) >= 0 for name in counts
+            )
+            valid &= [len(position.logs), len(position.best), math.isfinite(position.seconds)] == [
+                2,
+                seeds,
+                True,
+            ]
+            valid &= all(b is None or isinstance(b, float | int) for b in position.best)
+            for each in (position.env_steps, position.episodes, position.discarded):
+                valid &= len(each) == seeds and all(type(x) is int and x >= 0 for x in each)
+            valid &= all(type(x) is int for x in position.anchors)
         except (TypeError, ValueError) as problem:
             raise DamagedFile(f"its counters are those of another version of qflock ({problem})") from problem
-        if not whole:
+        if not valid:
             raise DamagedFile("its counters are not those of this run")
-        return found
+        return position
 
 
 def doubt(where: RunFolder, position: Position) -> str:
-    """Why a position's logs are not what they were when it was saved; empty where they are."""
+    """Why a position's logs are not what they were when it was saved; empty where they are.
+
+    Args:
+        where: the run.
+        position: as it was saved with the training state.
+    """
     for path, (size, digest) in zip((where.training_log, where.evaluation), position.logs, strict=True):
         if size and prefix_digest(path, size) != digest:
             return f"{path} is not what it was when the training state was saved"
@@ -120,9 +135,9 @@ class Ledger:
         columns = [*FIRST, *of_teams, *metrics, *measures]
         if chunk.episodes is not None:
             columns.sort(key=lambda name: PUBLISHED.index(name) if name in PUBLISHED else len(PUBLISHED))
-        scored = ("seed", "env_step", *evaluation.columns(teams, measures))
-        self._training = self._opened(where.training_log, columns, *position.logs[0])
-        self._evaluations = self._opened(where.evaluation, scored, *position.logs[1])
+        evaluation_columns = ("seed", "env_step", *evaluation.columns(teams, measures))
+        self._training = self._open(where.training_log, columns, *position.logs[0])
+        self._evaluations = self._open(where.evaluation, evaluation_columns, *position.logs[1])
         done = dict(zip(self.seeds, self.position.env_steps, strict=True))
         self._loggers = loggers.opened(where, where.settings().run.loggers, done)
 
@@ -158,8 +173,8 @@ class Ledger:
                 self._training.append({name: None if math.isnan(x) else x for name, x in row.items()})
                 self._loggers.row("training_log", row)
         good = ~np.asarray(bad)
-        ended = float(np.sum(tally.episodes[good])) or math.nan
-        return float(np.sum(_by_team(tally.discounted[good], 1)[0])) / ended
+        num_episodes = float(np.sum(tally.episodes[good])) or math.nan
+        return float(np.sum(_by_team(tally.discounted[good], 1)[0])) / num_episodes
 
     def evaluation(self, rows: Sequence[dict[str, float]]) -> None:
         """Write an evaluation's row for each seed."""
@@ -173,7 +188,7 @@ class Ledger:
         self.position.logs = [(log.offset(), log.digest()) for log in (self._training, self._evaluations)]
         self._loggers.flush()
 
-    def _opened(self, path: Path, columns: Sequence[str], size: int, digest: str) -> CsvLog:
+    def _open(self, path: Path, columns: Sequence[str], size: int, digest: str) -> CsvLog:
         """A log, cut back; one that is damaged is set aside, and a new one begins."""
         try:
             log = CsvLog(path, columns)
@@ -218,12 +233,12 @@ def _returns(discounted: Any, episode_return: Any, episodes: float) -> dict[str,
 
 def _mean_episode(tally: Tally, seed: int) -> dict[str, Any]:
     """The mean over the episodes that ended in a chunk, and how many they were."""
-    ended = float(tally.episodes[seed]) or math.nan
+    num_episodes = float(tally.episodes[seed]) or math.nan
     return {
         "ended": int(tally.episodes[seed]),
-        **_returns(tally.discounted[seed], tally.episode_return[seed], ended),
-        "episode_length": float(tally.length[seed]) / ended,
-        **{name: float(x[seed]) / ended for name, x in tally.measures.items()},
+        **_returns(tally.discounted[seed], tally.episode_return[seed], num_episodes),
+        "episode_length": float(tally.length[seed]) / num_episodes,
+        **{name: float(x[seed]) / num_episodes for name, x in tally.measures.items()},
     }
 
 

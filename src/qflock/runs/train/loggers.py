@@ -29,7 +29,13 @@ class Logger(Protocol):
     """Where numbers go."""
 
     def write(self, seed: int, step: int, numbers: Mapping[str, float]) -> None:
-        """Numbers by name, of a seed, at its environment steps."""
+        """Add numbers of one seed.
+
+        Args:
+            seed: its number.
+            step: its environment steps.
+            numbers: by name, ``<log>/<column>``.
+        """
 
     def flush(self) -> None:
         """Bring to the disk what was written."""
@@ -114,8 +120,8 @@ KINDS = {"tensorboard": TensorBoard, "wandb": WeightsAndBiases}
 class Loggers:
     """The loggers of a run; none of them can stop it."""
 
-    def __init__(self, opened: Mapping[str, Logger]) -> None:
-        self._opened = dict(opened)
+    def __init__(self, by_name: Mapping[str, Logger]) -> None:
+        self._loggers = dict(by_name)
 
     def row(self, log: str, row: Mapping[str, Any]) -> None:
         """A row of a log.
@@ -124,7 +130,7 @@ class Loggers:
             log: ``training_log`` or ``evaluation``.
             row: by column, with ``seed`` and ``env_step``; values missing or not finite are left out.
         """
-        if not self._opened:
+        if not self._loggers:
             return
         points = {
             f"{log}/{name}": float(value)
@@ -140,14 +146,14 @@ class Loggers:
     def close(self) -> None:
         """The run ends."""
         self._each(lambda logger: logger.close())
-        self._opened.clear()
+        self._loggers.clear()
 
     def _each(self, work: Any) -> None:
-        for name, logger in list(self._opened.items()):
+        for name, logger in list(self._loggers.items()):
             try:
                 work(logger)
             except Exception as problem:
-                del self._opened[name]
+                del self._loggers[name]
                 reason = " ".join(str(problem).split())[:200] or type(problem).__name__
                 print(f"qflock: warning: {name} is no longer fed: {reason}", file=sys.stderr)
 
@@ -177,14 +183,14 @@ def opened(where: RunFolder, names: Sequence[str], env_steps: Mapping[int, int])
         UserError: no such logger, a missing package, or one that cannot begin.
     """
     need(names)
-    found: dict[str, Logger] = {}
+    by_name: dict[str, Logger] = {}
     for name in dict.fromkeys(names):
         try:
-            found[name] = KINDS[name](where, env_steps)
+            by_name[name] = KINDS[name](where, env_steps)
         except Exception as problem:
-            for logger in found.values():
+            for logger in by_name.values():
                 with contextlib.suppress(Exception):
                     logger.close()
             reason = " ".join(str(problem).split())[:200]
             raise UserError(f"logger {name} cannot begin in {Path(where.path)}: {reason}") from problem
-    return Loggers(found)
+    return Loggers(by_name)

@@ -66,11 +66,16 @@ class Backend(Protocol):
     """How an environment is played: inside compiled programs, or by a Python loop."""
 
     def program(self, settings: Settings, learner: Learner) -> Program:
-        """A run's program. Nothing is computed yet."""
+        """A run's program. Nothing is computed yet.
+
+        Args:
+            settings: of the run.
+            learner: bound to the environment.
+        """
         ...
 
     def evaluator(
-        self, policy: Policy, episodes: int, mode: Mode, seeds: int, share: Sharing | None = None
+        self, policy: Policy, episodes: int, mode: Mode, seeds: int, sharing: Sharing | None = None
     ) -> Evaluate:
         """How well a policy plays.
 
@@ -79,12 +84,20 @@ class Backend(Protocol):
             episodes: episodes of each seed.
             mode: "greedy", or "sample" for the policy with its own randomness.
             seeds: length of the leading axis of the parameters.
-            share: the devices to play on; one by default.
+            sharing: the devices to play on; one by default.
         """
         ...
 
     def references(self, key: PRNGKeyArray, episodes: int) -> Mapping[str, Scores]:
-        """How well the environment's reference policies and random actions play the boards of a key."""
+        """How well the environment's reference policies and random actions play the boards of a key.
+
+        Args:
+            key: of the boards.
+            episodes: how many each policy plays.
+
+        Returns:
+            Scores by the policy's name; "random" is always there.
+        """
         ...
 
 
@@ -97,7 +110,7 @@ class Program(Protocol):
         updates: updates in a chunk.
         sharing: the devices that it is compiled for.
         one_program: an update is one compiled program, so that what is in it can be counted.
-        evaluate: the greedy episodes of an evaluation during training.
+        evaluate: plays the greedy episodes of an evaluation during training.
     """
 
     env: Environment
@@ -136,6 +149,10 @@ class Program(Protocol):
 def learner_of(settings: Settings, env: Environment) -> Learner:
     """The learner that settings name, bound to an environment.
 
+    Args:
+        settings: the algorithm's name, and its settings.
+        env: what it learns in.
+
     Raises:
         UserError: settings that do not suit the environment, or several teams for an algorithm of one: its
             module says ``SEVERAL_TEAMS = True`` where it trains more.
@@ -147,7 +164,13 @@ def learner_of(settings: Settings, env: Environment) -> Learner:
 
 
 def by_seed(which: Any, these: Any, others: Any) -> Any:
-    """Of two trees with a leading seed axis: ``these`` for the seeds of a mask, ``others`` for the rest."""
+    """Choose between two trees seed by seed.
+
+    Args:
+        which: ``(seeds,)`` booleans.
+        these: a tree with a leading axis of seeds, for the seeds that are True.
+        others: one of the same shapes, for the rest.
+    """
     which = jnp.asarray(which)
     pick = lambda a, b: jnp.where(which.reshape(-1, *[1] * (a.ndim - 1)), a, b)
     return jax.tree.map(pick, these, others)
@@ -159,6 +182,10 @@ def over_seeds(function: Callable[..., Any], seeds: int) -> Callable[..., Any]:
     Seeds are vectorised on an accelerator. On a CPU each fills the cores by itself: one after the
     other is as fast, keeps replay's writes in place (a vectorised write copies the whole ring), and gives
     a seed the same numbers alone and among others.
+
+    Args:
+        function: of one seed; takes any arrays.
+        seeds: length of the leading axis of all arguments and of what is returned.
     """
     if seeds == 1:
         return lambda *a: jax.tree.map(lambda x: x[None], function(*jax.tree.map(lambda x: x[0], a)))

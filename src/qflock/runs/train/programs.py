@@ -35,28 +35,38 @@ def build(settings: Settings) -> Program:
 
 
 def evaluator(
-    env: Environment, policy: Policy, episodes: int, mode: Mode, seeds: int, share: Sharing | None = None
+    env: Environment, policy: Policy, episodes: int, mode: Mode, seeds: int, sharing: Sharing | None = None
 ) -> Evaluate:
-    """As `program.Backend.evaluator`, for any environment."""
-    return backend(env).evaluator(policy, episodes, mode, seeds, share)
+    """How well a policy plays in any environment.
+
+    Args:
+        env: where.
+        policy, episodes, mode, seeds, sharing: as `program.Backend.evaluator`.
+    """
+    return backend(env).evaluator(policy, episodes, mode, seeds, sharing)
 
 
 @contextmanager
-def compiling(made: Program, shapes: RunState, *beside: Ahead) -> Iterator[None]:
+def compiling(program: Program, shapes: RunState, *more: Ahead) -> Iterator[None]:
     """Have the chunk compiled, or loaded from the cache, while the block makes the first state.
-
-    ``beside`` are further functions to compile.
 
     XLA and its cache work outside Python's lock, so a warm start to the first update takes 0.7 s less.
     Several processes compile in one order everywhere.
+
+    Args:
+        program: of the run.
+        shapes: of the run's state, with a leading axis of seeds.
+        more: further functions to compile.
     """
-    chunk = made.ahead(shapes)
+    chunk = program.ahead(shapes)
     if not chunk or processes.several():
         yield
         return
-    wanted = [*chunk, *beside]
-    with ThreadPoolExecutor(len(wanted), "compiling") as pool:
-        begun = [pool.submit(lambda one=one: one.function.lower(*one.shapes).compile()) for one in wanted]
+    functions = [*chunk, *more]
+    with ThreadPoolExecutor(len(functions), "compiling") as pool:
+        futures = [
+            pool.submit(lambda one=one: one.function.lower(*one.shapes).compile()) for one in functions
+        ]
         yield
-        for one in begun:
+        for one in futures:
             one.result()

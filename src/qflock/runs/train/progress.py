@@ -192,8 +192,8 @@ class Progress:
 
 
 def _score(return_mean: float, solved: float | None) -> str:
-    share = "" if solved is None or not math.isfinite(solved) else f" ({100 * solved:.0f} % solved)"
-    return f"{return_mean:.3g}{share}"
+    solved_text = "" if solved is None or not math.isfinite(solved) else f" ({100 * solved:.0f} % solved)"
+    return f"{return_mean:.3g}{solved_text}"
 
 
 def _duration(seconds: float) -> str:

@@ -63,7 +63,12 @@ class Sharing(NamedTuple):
         return jax.jit(grouped, **layouts, donate_argnums=donate)
 
     def place(self, tree: Any, layout: Any) -> Any:
-        """Arrays on the devices that ``layout`` (a prefix) gives them; all processes have the same arrays."""
+        """Put arrays on their devices; all processes have the same arrays.
+
+        Args:
+            tree: arrays with a leading axis of seeds, but where the layout is `EVERYWHERE`.
+            layout: a prefix of the tree, of `EVERYWHERE`, `SEEDS` and `COPIES`.
+        """
         if self.mesh is None:
             return tree
         put = lambda where, part: jax.tree.map(partial(_put, where), part)
@@ -87,35 +92,40 @@ def plan(devices: int | Literal["all"], seeds: int, source: Source) -> Sharing:
     """
     platform = (jax.config.jax_default_device or jax.local_devices()[0]).platform  # type: ignore[attr-defined]
     here = len(jax.local_devices(backend=platform))
-    wanted = here if devices == "all" else devices
-    if wanted > here:
+    count = here if devices == "all" else devices
+    if count > here:
         advice = "; a CPU counts as more only if they are asked for before JAX is first used in a process"
         raise UserError(
-            f"devices is {wanted}, but JAX sees {here} ({platform}){advice if platform == 'cpu' else ''}"
+            f"devices is {count}, but JAX sees {here} ({platform}){advice if platform == 'cpu' else ''}"
         )
     by_process: dict[int, list[Any]] = {}
     for device in jax.devices(platform):
         by_process.setdefault(device.process_index, []).append(device)
-    found = [device for own in by_process.values() for device in own[:wanted]]
-    if len(found) == 1:
+    used = [device for own in by_process.values() for device in own[:count]]
+    if len(used) == 1:
         return Sharing(None, seeds)
-    groups = math.gcd(seeds, len(found))
-    parts = len(found) // groups
+    groups = math.gcd(seeds, len(used))
+    parts = len(used) // groups
     if parts > 1 and isinstance(source, Own):
         raise UserError(
-            f"{len(found)} devices can share this learner's seeds alone, and seeds is {seeds}; "
-            f"make it a multiple of {len(found)}, or choose other devices"
+            f"{len(used)} devices can share this learner's seeds alone, and seeds is {seeds}; "
+            f"make it a multiple of {len(used)}, or choose other devices"
         )
     if isinstance(source, Rollout) and source.num_envs % parts:
         raise UserError(
-            f"{len(found)} devices train {seeds} seed(s) in {groups} group(s) of {parts}, but num_envs "
+            f"{len(used)} devices train {seeds} seed(s) in {groups} group(s) of {parts}, but num_envs "
             f"is {source.num_envs}; make it a multiple of {parts}, or choose other seeds or devices"
         )
-    return Sharing(Mesh(np.array(found).reshape(groups, parts), (SEED, COPY)), seeds)
+    return Sharing(Mesh(np.array(used).reshape(groups, parts), (SEED, COPY)), seeds)
 
 
 def alone(devices: int | Literal["all"], seeds: int, what: str) -> Sharing:
     """A single device, for what cannot be shared.
+
+    Args:
+        devices: as asked for.
+        seeds: of the whole run.
+        what: the name of what cannot be shared, for the message.
 
     Raises:
         UserError: more are asked for.

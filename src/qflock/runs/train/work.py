@@ -80,10 +80,10 @@ class Work:
             raise UserError("on_nan rollback is for runs of a single process; choose stop or skip")
         # Traced before a folder is made: what is wrong with an environment or a network shows here.
         self.chunk_shapes = jax.eval_shape(self.program.outline, self.shapes)[1]
-        scored = evaluation.columns(ledger.teams_of(self.chunk_shapes), [*self.chunk_shapes.tally.measures])
+        columns = evaluation.columns(ledger.teams_of(self.chunk_shapes), [*self.chunk_shapes.tally.measures])
         self.merit = self.program.learner.merit
-        if self.merit not in scored:
-            raise unknown("column of an evaluation to keep the best weights by", self.merit, scored)
+        if self.merit not in columns:
+            raise unknown("column of an evaluation to keep the best weights by", self.merit, columns)
 
     @contextlib.contextmanager
     def hooked(self) -> Iterator[None]:
@@ -92,14 +92,14 @@ class Work:
         Raises:
             UserError: the learner refuses such a run.
         """
-        opened, run = self.program.learner.hooks, self.settings.run
-        if opened is None:
+        hooks, run = self.program.learner.hooks, self.settings.run
+        if hooks is None:
             yield
             return
         mapping = config.to_mapping(self.settings)
         alone = not processes.several()
         facts = RunFacts(mapping, run.env, run.seed, run.seeds, run.final_episodes, self.quiet, alone)
-        with opened(facts) as self.hooks:
+        with hooks(facts) as self.hooks:
             yield
 
     def _seed_array(self) -> jax.Array:
@@ -110,13 +110,25 @@ class Work:
         return lambda position: ledger.doubt(where, Position.read(position, len(self.seeds)))
 
     def go(self, where: RunFolder, saved: checkpoint.Saved | None) -> dict[str, Any]:
-        """Train to the end, from a saved state or from the start, inside the run's locked folder."""
+        """Train to the end, from a saved state or from the start, inside the run's locked folder.
+
+        Args:
+            where: the run's folder, locked by this process.
+            saved: the state to go on from; None begins.
+
+        Returns:
+            What ``summary.json`` holds.
+
+        Raises:
+            Interrupted: the run was asked to stop; its state is saved.
+            Diverged: NaN or infinity, where the settings say to stop or going back does not help.
+        """
         self.where, self.clock = where, Clock(self.settings.run.state_interval)
-        made = self.program
-        self.files = WeightsFiles(where, self.settings, made.env, made.learner, self.seeds)
+        program = self.program
+        self.files = WeightsFiles(where, self.settings, program.env, program.learner, self.seeds)
         self.stopper = Stopper(f"qflock resume {where.path}")
         try:
-            with self.stopper, self.progress, contextlib.closing(made):
+            with self.stopper, self.progress, contextlib.closing(program):
                 return self._train(saved)
         except KeyboardInterrupt as again:
             raise Interrupted(where.path, "what was saved before is whole") from again
@@ -125,13 +137,13 @@ class Work:
         if saved:
             state = saved.state
         else:
-            seen = program.Ahead(self.look, (self.shapes, self.chunk_shapes._replace(episodes=None)))
-            with programs.compiling(self.program, self.shapes, seen):
+            inspection = program.Ahead(self.look, (self.shapes, self.chunk_shapes._replace(episodes=None)))
+            with programs.compiling(self.program, self.shapes, inspection):
                 state = self.begin()
         self._open(Position.read(saved.position, len(self.seeds)) if saved else None)
         try:
-            passed = [*saved.warnings, *self._warnings()] if saved else []
-            for line in [*self.memory, *(f"warning: {warning}" for warning in passed)]:
+            warnings = [*saved.warnings, *self._warnings()] if saved else []
+            for line in [*self.memory, *(f"warning: {warning}" for warning in warnings)]:
                 self.progress.message(line)
             self.progress.start(self.total, self.ledger.done)
             state = self._placed(state)
@@ -189,9 +201,9 @@ class Work:
             self._save(state)
         before = _apart(state) if on_nan == "skip" else None  # a chunk donates what it is given
         state, chunk = self.program.chunk(state)
-        seen = sharing.gathered(self.look(state, chunk._replace(episodes=None)))
-        chunk, found = jax.device_get((chunk, seen))
-        trouble = health.judge(found, self.seeds)
+        flags = sharing.gathered(self.look(state, chunk._replace(episodes=None)))
+        chunk, host_flags = jax.device_get((chunk, flags))
+        trouble = health.judge(host_flags, self.seeds)
         if trouble is not None:
             if before is None:
                 return self._roll_back(trouble)
@@ -216,8 +228,8 @@ class Work:
         p = self.ledger.position
         if self.settings.run.on_nan == "stop" or p.tries >= TRIES:
             saved = checkpoint.newest_state(self.where, self.shapes)
-            kept = min(saved.position["env_steps"]) if saved else None
-            raise Diverged(self.where.path, trouble, self.ledger.done, kept, p.tries)
+            saved_step = min(saved.position["env_steps"]) if saved else None
+            raise Diverged(self.where.path, trouble, self.ledger.done, saved_step, p.tries)
         anchor = checkpoint.state_of(self.where, self.shapes, p.anchors[-1])
         checkpoint.forget_after(self.where, p.anchors[-1])
         self.ledger.close()
@@ -259,8 +271,8 @@ class Work:
         scores = self.program.evaluate(self.files.policy(state.learner), key)
         each = evaluation.rows(scores, self.seeds)
         self.ledger.evaluation(each)
-        over = evaluation.over_seeds(each)
-        self.progress.evaluation(done, over["discounted_mean"], over.get("solved"))
+        mean = evaluation.over_seeds(each)
+        self.progress.evaluation(done, mean["discounted_mean"], mean.get("solved"))
         self.files.keep_best(state.learner, [row[self.merit] for row in each], self.ledger.position)
 
     def _save(self, state: program.RunState) -> None:
