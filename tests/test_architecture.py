@@ -1,11 +1,21 @@
 """The house stays in order: short files, dependencies that point downwards, help without JAX."""
 
 import ast
+import dataclasses
+import inspect
+import io
+import re
 import subprocess
 import sys
+import tokenize
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from qflock.core import learner
+from qflock.settings import registry
+from qflock.settings.run import RunSettings
 
 SOURCE = Path(__file__).parents[1] / "src" / "qflock"
 FILES = sorted(SOURCE.rglob("*.py"))
@@ -33,6 +43,20 @@ ROOMS = [
 ENTRIES = {"algorithms", "environments", "bridges"}
 """Rooms whose files have names in the registry: nothing else imports them, but through it."""
 ROOT = {"__init__", "__main__", "templates", "presets", "moved"}
+ANY_FUNCTION = {
+    "runs/train/program.py": 2,  # over_seeds maps any function over a leading axis
+    "runs/train/sharing.py": 1,  # and a mesh compiles what it makes
+    "environments/_canvas.py": 1,  # a stamp paints with the further arguments that it is given
+}
+"""How often a file may say ``Callable[..., ``, and why; what else is passed has named arguments."""
+DOCUMENTED = {"api", "commands", "experiments", "evidence", "exports", "runs", "templates"}
+"""Rooms whose public functions all say what they take."""
+WITHOUT_ARGS = 207
+"""Public functions of the other rooms that do not say it yet: the number may fall, and not grow."""
+KINDS = {"CompiledProgram", "HostProgram", "CompiledBackend", "HostBackend", "HostEnvironment", "Workers"}
+NAMED_TUPLES = {"_asdict", "_fields", "_make", "_replace"}
+"""Python's own names of a named tuple's public methods."""
+Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(SOURCE)))
@@ -81,6 +105,121 @@ def imported(file: Path, names_too: bool = False) -> list[str]:
         elif isinstance(node, ast.Import):
             found += [a.name for a in node.names]
     return [name for name in found if name.startswith("qflock.")]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(SOURCE)))
+def test_functions_are_short(file):
+    lengths = [(f.name, (f.end_lineno or 0) - f.lineno + 1) for f in functions(ast.parse(file.read_text()))]
+    assert not [(name, lines) for name, lines in lengths if lines > 80]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(SOURCE)))
+def test_functions_that_are_passed_have_named_arguments(file):
+    found = re.findall(r"Callable\[\s*\.\.\.\s*,", file.read_text())
+    assert len(found) == ANY_FUNCTION.get(str(file.relative_to(SOURCE)), 0)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(SOURCE)))
+def test_private_names_stay_in_their_room(file):
+    room = file.relative_to(SOURCE).parts[0].removesuffix(".py")
+    tree, modules = ast.parse(file.read_text()), {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "qflock":
+            modules |= {a.asname or a.name: f"{node.module}.{a.name}" for a in node.names}
+        elif isinstance(node, ast.Import):
+            modules |= {a.asname or a.name: a.name for a in node.names if a.name.startswith("qflock.")}
+    used = list(modules.values())
+    used += [
+        f"{modules[node.value.id]}.{node.attr}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules
+    ]
+    for name in used:
+        parts = name.split(".")[1:]
+        assert parts[0] == room or not any(map(is_private, parts)), f"{file} uses {name}"
+
+
+def test_the_runs_room_names_no_algorithm():
+    names = set(registry.names("algorithms"))
+    for file, line, word in words_of_the_runs_room():
+        assert word not in names, f"{file}:{line} names the algorithm {word}"
+
+
+def test_the_runs_room_names_no_setting_of_an_algorithm():
+    """Names of one word mean other things too, so of these only reading them from settings counts."""
+    settings = {
+        field.name
+        for name in registry.names("algorithms")
+        for field in dataclasses.fields(registry.algorithm(name).Config)
+    }
+    assert {"buffer_capacity", "clique_size", "n_mcmc_steps", "lr"} <= settings
+    contracts = {name for kind in vars(learner).values() for name in getattr(kind, "_fields", ())}
+    settings -= contracts | {field.name for field in dataclasses.fields(RunSettings)}
+    for file, line, word in words_of_the_runs_room():
+        assert "_" not in word or word not in settings, f"{file}:{line} names the setting {word}"
+    for file in (SOURCE / "runs").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Attribute):
+                assert not ast.unparse(node.value).endswith("settings.learner"), (
+                    f"{file}: {ast.unparse(node)}"
+                )
+
+
+def test_the_runs_room_asks_once_how_an_environment_is_played():
+    asked = [
+        f"{file}:{node.lineno}"
+        for file in (SOURCE / "runs").rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "isinstance"
+        if KINDS & set(re.findall(r"\w+", ast.unparse(node.args[1])))
+    ]
+    assert len(asked) <= 1, asked
+
+
+def test_public_functions_say_what_they_take():
+    """Those with two or more parameters, but for a method that says in which contract its are."""
+    documented, others = [], []
+    for file in FILES:
+        room = file.relative_to(SOURCE).parts[0].removesuffix(".py")
+        lacking = [
+            f"{file}:{f.lineno} {f.name}" for f in public(ast.parse(file.read_text())) if lacks_args(f)
+        ]
+        (documented if room in DOCUMENTED else others).extend(lacking)
+    assert not documented
+    assert len(others) <= WITHOUT_ARGS, others
+
+
+def functions(tree: ast.AST) -> list[Function]:
+    return [node for node in ast.walk(tree) if isinstance(node, Function)]
+
+
+def public(tree: ast.Module | ast.ClassDef) -> Iterator[Function]:
+    """Functions and methods that others call; not those inside functions, which nobody sees."""
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef):
+            yield from public(node)
+        elif isinstance(node, Function) and not node.name.startswith("_"):
+            yield node
+
+
+def lacks_args(function: Function) -> bool:
+    a = function.args
+    taken = [*a.posonlyargs, *a.args, *a.kwonlyargs, *filter(None, (a.vararg, a.kwarg))]
+    text = inspect.cleandoc(ast.get_docstring(function) or "")
+    many = len([p for p in taken if p.arg not in ("self", "cls")]) > 1
+    return many and "Args:" not in text and not text.startswith("See `")
+
+
+def is_private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__") and name not in NAMED_TUPLES
+
+
+def words_of_the_runs_room() -> Iterator[tuple[str, int, str]]:
+    """Words of code, of its texts and of its comments, each with file and line."""
+    for file in sorted((SOURCE / "runs").rglob("*.py")):
+        for token in tokenize.generate_tokens(io.StringIO(file.read_text()).readline):
+            for word in re.findall(r"\w+", token.string):
+                yield str(file.relative_to(SOURCE)), token.start[0], word
 
 
 def test_importing_the_package_imports_no_jax():

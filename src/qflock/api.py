@@ -216,10 +216,11 @@ def to_pettingzoo(env: Any, render_mode: str | None = None, **settings: Any) -> 
     Raises:
         UserError: PettingZoo is not installed; no such environment, setting or render mode.
     """
-    from qflock.bridges._options import library
-
-    library("pettingzoo", "zoo")
-    from qflock.bridges.as_pettingzoo import AsPettingZoo
+    try:
+        from qflock.bridges.as_pettingzoo import AsPettingZoo
+    except ImportError as problem:
+        reason = " ".join(str(problem).split())
+        raise UserError(f"pettingzoo cannot be imported ({reason}): pip install 'qflock[zoo]'") from problem
 
     if isinstance(env, str):
         env = make(env, **settings)

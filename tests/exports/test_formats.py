@@ -217,7 +217,7 @@ def test_the_operator_is_the_librarys(at, run_of, tmp_path):
     legal = rng.random(logits.shape) < 0.6
     legal[..., 0] |= ~legal.any(-1)
     operator = exported.about["choice"]["operator"]
-    found = np.exp(numpy_policy.amplified(logits, legal, **operator))
+    found = np.exp(numpy_policy._amplified(logits, legal, **operator))
     wanted = amplitude.apply(jnp.asarray(logits), jnp.asarray(legal), **operator)
     np.testing.assert_allclose(found, np.exp(wanted.logits), atol=1e-5)
     assert 0.05 < wanted.floored.mean() < 0.95

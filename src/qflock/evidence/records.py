@@ -88,14 +88,15 @@ def _cells(path: Path) -> list[Path]:
     """The cells of an experiment; any other path as it is."""
     if not experiment_results.is_one(path):
         return [path]
-    cells_file = experiment_results.read(path)
-    unfinished = [cell.path.name for cell in cells_file.cells if cell.state != "done"]
+    experiment = experiment_results.read(path)
+    unfinished = [cell.path.name for cell in experiment.cells if cell.state != "done"]
     if unfinished:
         raise UserError(
-            f"{cells_file.folder} has {len(unfinished)} of {len(cells_file.cells)} cells that are not done, such as "
-            f"{unfinished[0]}: go on with qflock experiment {cells_file.source}, or give its cells one by one"
+            f"{experiment.folder} has {len(unfinished)} of {len(experiment.cells)} cells that are not done, "
+            f"such as {unfinished[0]}: go on with qflock experiment {experiment.source}, or give its cells one "
+            "by one"
         )
-    return [cell.path for cell in cells_file.cells]
+    return [cell.path for cell in experiment.cells]
 
 
 def read(path: Path | str) -> Record:

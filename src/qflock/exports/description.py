@@ -183,8 +183,8 @@ def check(description: Description, policies: LoadedPolicies, exported: Exported
         behind = scores.max(-1) - ours_scores  # 0 where both choose alike, and little between equals
         if not difference < 1e-4 or not (behind <= 1e-3 * np.maximum(1.0, np.abs(scores.max(-1)))).all():
             raise UserError(
-                f"a policy of {policies.settings.algorithm} cannot be exported so: it is more than its network "
-                f"and declaration say (by {difference:.1g} of its largest value)"
+                f"a policy of {policies.settings.algorithm} cannot be exported so: it is more than its "
+                f"network and declaration say (by {difference:.1g} of its largest value)"
             )
     return difference
 

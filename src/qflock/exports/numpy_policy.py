@@ -24,8 +24,6 @@ else:  # a copy: the file beside it is for policies made of circuits
 
 FORMAT = "qflock-policy-1"
 NEVER = -1e30  # log-probability of an illegal action: finite, and its probability is exactly 0
-
-
 Memory = dict[str, np.ndarray]
 
 
@@ -147,8 +145,8 @@ class NumpyPolicy(ExportedPolicy):
         if choice["kind"] == "values":
             return memory, outputs
         if choice["operator"] is None:
-            return memory, log_probabilities(outputs, legal)
-        return memory, amplified(outputs, legal, **choice["operator"])
+            return memory, _log_probabilities(outputs, legal)
+        return memory, _amplified(outputs, legal, **choice["operator"])
 
     def outputs(self, memory: Memory, observations: np.ndarray) -> tuple[Memory, np.ndarray]:
         """The network alone.
@@ -204,19 +202,14 @@ def _one_hot(index: np.ndarray, like: np.ndarray, size: int | None = None) -> np
     return np.broadcast_to(hot, (*like.shape[:-1], hot.shape[-1])).astype(like.dtype)
 
 
-def log_probabilities(logits: np.ndarray, legal: np.ndarray) -> np.ndarray:
-    """Normalised over legal actions; `NEVER` for the others.
-
-    Args:
-        logits: ``(..., A, U)``.
-        legal: booleans of the same shape; one of each agent's, at least, is True.
-    """
+def _log_probabilities(logits: np.ndarray, legal: np.ndarray) -> np.ndarray:
+    """Normalised over legal actions; `NEVER` for the others."""
     logits = np.where(legal, logits, NEVER)
     logits = logits - logits.max(-1, keepdims=True)
     return np.where(legal, logits - np.log(np.exp(logits).sum(-1, keepdims=True)), NEVER)
 
 
-def amplified(
+def _amplified(
     logits: np.ndarray,
     legal: np.ndarray,
     eta: float,
@@ -224,20 +217,8 @@ def amplified(
     inverse_temperature: float,
     floor: str,
 ) -> np.ndarray:
-    """QIO's operator: amplitudes move away from their mean, then the entropy floor.
-
-    Args:
-        logits: ``(..., A, U)``.
-        legal: booleans of the same shape.
-        eta: strength of the amplification; 0 for none.
-        min_entropy: least entropy, as a share of the uniform policy's over legal actions, 0 to 1.
-        inverse_temperature: what logits are multiplied with first.
-        floor: "published" for the published rule of mixing, which need not reach ``min_entropy``; else exact.
-
-    Returns:
-        Log-probabilities ``(..., A, U)``; `NEVER` where not legal.
-    """
-    logs = log_probabilities(inverse_temperature * logits, legal)
+    """QIO's operator: amplitudes move away from their mean, then the entropy floor. Log-probabilities."""
+    logs = _log_probabilities(inverse_temperature * logits, legal)
     half = np.where(legal, 0.5 * logs, 0.0)  # log amplitudes
     count = np.maximum(legal.sum(-1, keepdims=True), 1)
     mean = np.where(legal, np.exp(half), 0.0).sum(-1, keepdims=True) / count
@@ -245,7 +226,7 @@ def amplified(
     least = np.minimum(half, np.log(1e-8))  # where amplitudes are clamped
     clamped = np.where(factor < 0.1, np.maximum(half + np.log(np.maximum(factor, 1e-30)), least), 0.0)
     moved = np.where(factor < 0.1, clamped, half + np.log(np.maximum(factor, 0.1)))
-    logs = log_probabilities(2 * moved, legal)
+    logs = _log_probabilities(2 * moved, legal)
     if floor == "published":
         return np.where(legal, _published_floor(logs, legal, min_entropy) * inverse_temperature, NEVER)
     return _floor(logs, legal, min_entropy)
@@ -272,7 +253,7 @@ def _floor(logs: np.ndarray, legal: np.ndarray, least: float) -> np.ndarray:
         np.where(legal, logs, 0.0) + np.log(np.maximum(1 - weight, 1e-30)), np.log(weight) - most
     )
     floored = (_entropy(chances) < least * most) & (most > 0)
-    return np.where(floored, log_probabilities(mixed, legal), logs)
+    return np.where(floored, _log_probabilities(mixed, legal), logs)
 
 
 def _published_floor(logs: np.ndarray, legal: np.ndarray, least: float) -> np.ndarray:
@@ -281,7 +262,7 @@ def _published_floor(logs: np.ndarray, legal: np.ndarray, least: float) -> np.nd
     chances = np.where(legal, np.exp(logs), 0.0)
     share = np.where(count > 1, _entropy(chances) / np.maximum(np.log(count), 1e-12), 1.0)
     weight = np.where(share < least, (least - share) / max(least, 1e-12), 0.0)
-    mixed = log_probabilities(np.log(np.maximum((1 - weight) * chances + weight / count, 1e-30)), legal)
+    mixed = _log_probabilities(np.log(np.maximum((1 - weight) * chances + weight / count, 1e-30)), legal)
     return np.where(share < least, mixed, logs)
 
 

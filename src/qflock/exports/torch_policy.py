@@ -26,6 +26,7 @@ else:  # a copy: the file beside it is for policies made of circuits
 
 FORMAT = "qflock-policy-1"
 NEVER = -1e30  # log-probability of an illegal action: finite, and its probability is exactly 0
+Memory = dict[str, Tensor]
 
 
 class Linear(nn.Module):
@@ -59,14 +60,11 @@ class GRU(nn.Module):
         self.bias, self.bias_n = nn.Parameter(bias), nn.Parameter(bias_n)
 
     def forward(self, memory: Tensor, x: Tensor) -> Tensor:
-        """One step of the unit.
+        """The new hidden state.
 
         Args:
             memory: hidden state ``(..., A, H)``.
             x: features ``(..., A, F)``.
-
-        Returns:
-            The new hidden state ``(..., A, H)``.
         """
         product = lambda weight, x: torch.matmul(weight, x.unsqueeze(-1)).squeeze(-1)
         from_input = (product(self.weight_ih, x) + self.bias).chunk(3, -1)
@@ -74,9 +72,6 @@ class GRU(nn.Module):
         reset, keep = (torch.sigmoid(from_input[k] + from_memory[k]) for k in (0, 1))
         new = torch.tanh(from_input[2] + reset * (from_memory[2] + self.bias_n))
         return new + keep * (memory - new)
-
-
-Memory = dict[str, Tensor]
 
 
 class TorchPolicy(nn.Module):
@@ -135,16 +130,8 @@ class TorchPolicy(nn.Module):
         self.memory = self.initial()
 
     def forward(self, memory: Memory, observations: Tensor) -> tuple[Memory, Tensor]:
-        """The network alone, without side effects.
-
-        Args:
-            memory: of the agents, by name.
-            observations: raw, ``(..., A, O)``.
-
-        Returns:
-            The new memory, and outputs ``(..., A, U)``.
-        """
-        x = inputs(self.about["input"], observations.to(next(self.parameters())))
+        """See `numpy_policy.NumpyPolicy.outputs`: the same of tensors, without side effects."""
+        x = _inputs(self.about["input"], observations.to(next(self.parameters())))
         hot = lambda index, size: (index.unsqueeze(-1) == torch.arange(size).to(index)).to(x)
         if self.about["identity"]:
             ids = hot(torch.arange(x.shape[-2], device=x.device), x.shape[-2])
@@ -166,32 +153,18 @@ class TorchPolicy(nn.Module):
         return memory, out
 
     def acted(self, memory: Memory, actions: Tensor) -> Memory:
-        """The memory of agents that were told the actions chosen for them, where they want to know.
-
-        Args:
-            memory: of the agents, by name.
-            actions: action ids ``(..., A)``.
-        """
+        """See `numpy_policy.ExportedPolicy.acted`."""
         return {**memory, "action": actions} if "action" in memory else memory
 
     def scores(self, memory: Memory, observations: Tensor, legal: Tensor) -> tuple[Memory, Tensor]:
-        """The numbers behind the choice of actions.
-
-        Args:
-            memory: of the agents, by name.
-            observations: raw, ``(..., A, O)``.
-            legal: booleans ``(..., A, U)``.
-
-        Returns:
-            The new memory, and action values, or log-probabilities of legal actions, ``(..., A, U)``.
-        """
+        """See `numpy_policy.ExportedPolicy.scores`."""
         memory, outputs = self(memory, observations)
         choice = self.about["choice"]
         if choice["kind"] == "values":
             return memory, outputs
         if choice["operator"] is None:
-            return memory, log_probabilities(outputs, legal)
-        return memory, amplified(outputs, legal, **choice["operator"])
+            return memory, _log_probabilities(outputs, legal)
+        return memory, _amplified(outputs, legal, **choice["operator"])
 
     @torch.no_grad()
     def act(self, observations: Any, legal: Any = None, sample: bool = False) -> Tensor:
@@ -233,42 +206,26 @@ class TorchPolicy(nn.Module):
         return torch.where(explore, torch.where(legal, by_chance, never).argmax(-1), best)
 
 
-def log_probabilities(logits: Tensor, legal: Tensor) -> Tensor:
-    """Normalised over legal actions; `NEVER` for the others.
-
-    Args:
-        logits: ``(..., A, U)``.
-        legal: booleans of the same shape; one of each agent's, at least, is True.
-    """
+def _log_probabilities(logits: Tensor, legal: Tensor) -> Tensor:
+    """Normalised over legal actions; `NEVER` for the others."""
     return torch.where(legal, torch.where(legal, logits, NEVER).log_softmax(-1), NEVER)
 
 
-def amplified(
+def _amplified(
     logits: Tensor, legal: Tensor, eta: float, min_entropy: float, inverse_temperature: float, floor: str
 ) -> Tensor:
     """QIO's operator: amplitudes move away from their mean, then the entropy floor. Log-probabilities.
 
     For acting: the gradients that training has where amplitudes vanish, and through the floor, are not here.
-
-    Args:
-        logits: ``(..., A, U)``.
-        legal: booleans of the same shape.
-        eta: strength of the amplification; 0 for none.
-        min_entropy: least entropy, as a share of the uniform policy's over legal actions, 0 to 1.
-        inverse_temperature: what logits are multiplied with first.
-        floor: "published" for the published rule of mixing, which need not reach ``min_entropy``; else exact.
-
-    Returns:
-        Log-probabilities ``(..., A, U)``; `NEVER` where not legal.
     """
-    logs = log_probabilities(inverse_temperature * logits, legal)
+    logs = _log_probabilities(inverse_temperature * logits, legal)
     half = torch.where(legal, 0.5 * logs, 0.0)  # log amplitudes
     count = legal.sum(-1, keepdim=True).clamp(min=1)
     mean = torch.where(legal, half.exp(), 0.0).sum(-1, keepdim=True) / count
     factor = 1 + eta - eta * (mean.clamp(min=1e-30).log() - half).clamp(max=80.0).exp()
     least = half.clamp(max=torch.tensor(1e-8).log().item())  # where amplitudes are clamped
     clamped = torch.maximum(half + factor.clamp(min=1e-30).log(), least)
-    logs = log_probabilities(
+    logs = _log_probabilities(
         2 * torch.where(factor < 0.1, clamped, half + factor.clamp(min=0.1).log()), legal
     )
     if floor == "published":
@@ -295,7 +252,7 @@ def _floor(logs: Tensor, legal: Tensor, least: float) -> Tensor:
         torch.where(legal, logs, 0.0) + (1 - weight).clamp(min=1e-30).log(), weight.log() - most
     )
     floored = (_entropy(chances) < least * most) & (most > 0)
-    return torch.where(floored, log_probabilities(mixed, legal), logs)
+    return torch.where(floored, _log_probabilities(mixed, legal), logs)
 
 
 def _published_floor(logs: Tensor, legal: Tensor, least: float) -> Tensor:
@@ -304,20 +261,12 @@ def _published_floor(logs: Tensor, legal: Tensor, least: float) -> Tensor:
     chances = torch.where(legal, logs.exp(), 0.0)
     share = torch.where(count > 1, _entropy(chances) / count.to(logs).log().clamp(min=1e-12), 1.0)
     weight = torch.where(share < least, (least - share) / max(least, 1e-12), 0.0)
-    mixed = log_probabilities(((1 - weight) * chances + weight / count).clamp(min=1e-30).log(), legal)
+    mixed = _log_probabilities(((1 - weight) * chances + weight / count).clamp(min=1e-30).log(), legal)
     return torch.where(share < least, mixed, logs)
 
 
-def inputs(stage: dict[str, Any], x: Tensor) -> Tensor:
-    """What the network sees of raw observations: entities as offsets, codes as one-hots.
-
-    Args:
-        stage: ``about["input"]`` of the file.
-        x: raw observations ``(..., O)``.
-
-    Returns:
-        Features ``(..., F)``.
-    """
+def _inputs(stage: dict[str, Any], x: Tensor) -> Tensor:
+    """What the network sees of raw observations ``(..., O)``: entities as offsets, codes as one-hots."""
     if stage["kind"] == "scaled":
         return x / stage["scale"]
     rest, parts = set(range(x.shape[-1])), []

@@ -13,6 +13,9 @@ from jaxtyping import Array, Int, PRNGKeyArray
 
 from qflock.machine import mesh
 
+CAPACITY = "buffer_capacity"
+"""The setting that says how many transitions a learner's replay holds, for messages."""
+
 
 class Replay(NamedTuple):
     """Attributes: ``data`` leaves (capacity, ...); ``at`` next place to write; ``filled`` items held."""

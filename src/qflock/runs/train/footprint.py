@@ -16,7 +16,7 @@ import jax
 from qflock.core.errors import UserError
 from qflock.core.learner import Dataset, Rollout
 from qflock.core.spec import Box
-from qflock.learning.replay import Replay
+from qflock.learning.replay import CAPACITY, Replay
 from qflock.runs.train.program import Program
 from qflock.runs.train.sharing import Sharing
 
@@ -84,7 +84,7 @@ def tell(footprint: Footprint, sharing: Sharing) -> list[str]:
     lines = [f"memory of a seed: {parts}; {total}"]
     if room and needed > room:
         largest = max(footprint._asdict(), key=lambda name: getattr(footprint, name))
-        less = {"replay": "buffer_capacity", "environments": "num_envs", "rollout": "num_envs or num_steps"}
+        less = {"replay": CAPACITY, "environments": "num_envs", "rollout": "num_envs or num_steps"}
         less["dataset"] = "dataset"
         raise UserError(
             f"{total}: too much (a seed: {parts}); take a smaller {less.get(largest, 'network')}"

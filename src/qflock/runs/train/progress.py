@@ -45,7 +45,7 @@ class Progress:
         """Prepare; nothing is shown before ``start``.
 
         Args:
-            title: what is trained, for example ``qmix on gridworld25``.
+            title: what is trained, the algorithm and the environment.
             quiet: show nothing at all, messages included.
             stream: where to write; standard error by default.
             interval: seconds between lines where there is no terminal.

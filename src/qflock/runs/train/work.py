@@ -25,17 +25,7 @@ from qflock.machine import processes, provenance
 from qflock.playing import execution
 from qflock.runs import checkpoint, evaluation, summaries
 from qflock.runs.folder import RunFolder
-from qflock.runs.train import (
-    ending,
-    footprint,
-    health,
-    ledger,
-    loggers,
-    program,
-    programs,
-    sharing,
-    stop,
-)
+from qflock.runs.train import ending, footprint, health, ledger, loggers, program, programs, sharing, stop
 from qflock.runs.train.health import Diverged, Trouble
 from qflock.runs.train.ledger import Ledger, Position
 from qflock.runs.train.progress import Progress
