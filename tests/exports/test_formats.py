@@ -11,14 +11,13 @@ import numpy as np
 import pytest
 
 import qflock
-from qflock.algorithms._actor_critic import amplitude
 from qflock.core.errors import UserError
 from qflock.core.steps import Seen
 from qflock.core.trees import spread
 from qflock.exports import numpy_policy, writing
 from qflock.exports.numpy_policy import NumpyPolicy
 from qflock.exports.reading import load_exported
-from qflock.learning import categorical
+from qflock.learning import amplitude, categorical
 from qflock.playing import execution
 from qflock.settings import registry
 

@@ -93,8 +93,8 @@ def _cells(path: Path) -> list[Path]:
     if unfinished:
         raise UserError(
             f"{experiment.folder} has {len(unfinished)} of {len(experiment.cells)} cells that are not done, "
-            f"such as {unfinished[0]}: go on with qflock experiment {experiment.source}, or give its cells one "
-            "by one"
+            f"such as {unfinished[0]}: go on with qflock experiment {experiment.source}, or give its cells "
+            "one by one"
         )
     return [cell.path for cell in experiment.cells]
 

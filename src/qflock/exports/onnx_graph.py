@@ -22,12 +22,11 @@ import jax.extend
 import jax.numpy as jnp
 from jax.interpreters.partial_eval import dce_jaxpr
 
-from qflock.algorithms._actor_critic import amplitude
 from qflock.core.errors import UserError
 from qflock.core.steps import Memory
 from qflock.exports import description
 from qflock.exports.description import Description
-from qflock.learning import categorical, exploration
+from qflock.learning import amplitude, categorical, exploration
 from qflock.machine import device
 from qflock.networks import agents
 from qflock.networks.agents import Agents

@@ -1,1 +1,1 @@
-"""The actor-critic of A2C, IPPO, MAPPO and QIO; its amplitude operator and its guidance by cliques."""
+"""The actor-critic of A2C, IPPO, MAPPO and QIO; its operators and its guidance by cliques."""

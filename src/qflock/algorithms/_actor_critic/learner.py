@@ -2,7 +2,8 @@
 
 ``a2c``, ``ippo``, ``mappo`` and ``qio`` are this learner with other settings; a small file each names
 them. Sources: Mnih et al. 2016 (A2C), Schulman et al. 2017 (PPO), de Witt et al. 2020 (IPPO), Yu et al.
-2022 (MAPPO); QIO's operator, entropy weight and guidance are in `amplitude`, `entropy` and `cliques`.
+2022 (MAPPO); QIO's operator, entropy weight and guidance are in `learning.amplitude`,
+`learning.entropy` and `cliques`.
 """
 
 from __future__ import annotations

@@ -6,11 +6,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from qflock.algorithms._actor_critic import amplitude
 from qflock.algorithms._actor_critic.config import ActorCriticConfig
 from qflock.core.portable import ByChance
 from qflock.core.steps import Metrics, Parameters, Rows
-from qflock.learning import categorical
+from qflock.learning import amplitude, categorical
 from qflock.networks.agents import Agents
 from qflock.networks.critics import Critic
 

@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
 
-from qflock.algorithms._actor_critic import amplitude
-from qflock.learning import categorical
+from qflock.learning import amplitude, categorical
 
 ROWS, ACTIONS = 4, 5  # one shape, so that everything compiles once
 
