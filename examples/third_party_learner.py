@@ -129,10 +129,10 @@ def main() -> None:
     parser.add_argument("--total_steps", type=int, default=200_000)
     parser.add_argument("--grid_size", type=int, default=10)
     parser.add_argument("--max_steps", type=int, default=100)
-    parser.add_argument("--copies", type=int, default=8)
+    parser.add_argument("--num_envs", type=int, default=8)
     given = parser.parse_args()
     settings = {"grid_size": given.grid_size, "max_steps": given.max_steps}
-    _, agents = train(given.total_steps, given.copies, **settings)
+    _, agents = train(given.total_steps, given.num_envs, **settings)
     tenth = max(len(agents.returns) // 10, 1)
     first, last = np.mean(agents.returns[:tenth]), np.mean(agents.returns[-tenth:])
     print(f"{len(agents.returns)} episodes; team return {first:.2f} at first, {last:.2f} at the end")
