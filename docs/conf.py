@@ -1,5 +1,6 @@
 """Sphinx settings of the documentation: ``sphinx-build -W docs docs/_build``."""
 
+import re
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -36,3 +37,15 @@ autodoc_mock_imports = [] if find_spec("torch") else ["torch"]  # an extra: its 
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
+
+TOGETHER = re.compile(r"^:(?:ivar|param) \w+(?:, \w+)+:")
+
+
+def setup(app):
+    """After napoleon: names that a docstring describes together stay one name."""
+    app.connect("autodoc-process-docstring", keep_together, priority=600)
+
+
+def keep_together(app, what, name, obj, options, lines):
+    """Without spaces, or Sphinx reads ``low, high`` as a name ``high`` of a type ``low,``."""
+    lines[:] = [TOGETHER.sub(lambda found: found[0].replace(", ", ","), line) for line in lines]
