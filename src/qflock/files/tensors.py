@@ -33,6 +33,14 @@ DTYPES = {
     "I32": "int32", "U64": "uint64", "I64": "int64", "F16": "float16", "BF16": "bfloat16",
     "F32": "float32", "F64": "float64", "C64": "complex64",
 }  # fmt: skip
+RENAMED = (
+    (r"\.auxiliary\.", ".beside."),
+    (r"^learner\.target\.weights\.", "learner.target."),
+    (r"^learner\.target\.due$", "learner.target_due"),
+)
+"""Paths of today and what earlier versions called them: patterns, tried together where a name is missing."""
+UNUSED = r"^learner\.target(_due$|\.)"
+"""What files with ``learner.target_due`` hold even where training has no target network."""
 
 
 def save(path: Path, tree: PyTree, metadata: Mapping[str, Any]) -> None:
@@ -76,7 +84,7 @@ def save(path: Path, tree: PyTree, metadata: Mapping[str, Any]) -> None:
 
 
 def load(path: Path, like: PyTree, *, part: bool = False) -> tuple[PyTree, dict[str, Any]]:
-    """Read a pytree and its metadata, checking every byte.
+    """Read a pytree and its metadata, checking every byte; names of earlier versions are known (`RENAMED`).
 
     Args:
         path: the file.
@@ -89,15 +97,20 @@ def load(path: Path, like: PyTree, *, part: bool = False) -> tuple[PyTree, dict[
         UserError: no such file, or it cannot be read.
     """
     wanted = _named_leaves(like)
-    arrays, header = _read(path, {name for name, _ in wanted} if part else None)
-    missing = sorted({name for name, _ in wanted} - set(arrays))
-    surplus = sorted(set(arrays) - {name for name, _ in wanted})
+    arrays, header = _read(
+        path, {old for name, _ in wanted for old in (name, _former(name))} if part else None
+    )
+    names = [name if name in arrays else _former(name) for name, _ in wanted]
+    missing = sorted(name for (name, _), stored in zip(wanted, names, strict=True) if stored not in arrays)
+    surplus = sorted(set(arrays) - set(names))
+    if "learner.target_due" in surplus:
+        surplus = [name for name in surplus if not re.search(UNUSED, name)]
     if missing or surplus:
         what = f"has no {missing[0]!r}" if missing else f"has {surplus[0]!r}, which is not wanted"
         raise _misfit(path, what)
     leaves = []
-    for name, leaf in wanted:
-        leaves.append(_restore(path, name, arrays.pop(name), leaf, header.keys.get(name)))
+    for stored, (_, leaf) in zip(names, wanted, strict=True):
+        leaves.append(_restore(path, stored, arrays.pop(stored), leaf, header.keys.get(stored)))
     return jax.tree.unflatten(jax.tree.structure(like), leaves), header.metadata
 
 
@@ -129,6 +142,13 @@ class _Header(NamedTuple):
 def _named_leaves(tree: PyTree) -> list[tuple[str, Any]]:
     paths, _ = jax.tree_util.tree_flatten_with_path(tree)
     return [(jax.tree_util.keystr(path, simple=True, separator=".") or "value", leaf) for path, leaf in paths]
+
+
+def _former(name: str) -> str:
+    """What earlier versions called a leaf."""
+    for today, before in RENAMED:
+        name = re.sub(today, before, name)
+    return name
 
 
 def _is_key(leaf: Any) -> bool:
@@ -197,18 +217,18 @@ def _read(path: Path, wanted: set[str] | None = None) -> tuple[dict[str, np.ndar
 
 
 def _restore(path: Path, name: str, array: np.ndarray, like: Any, implementation: str | None) -> Any:
-    found: Any = array
+    leaf: Any = array
     if implementation is not None:
         try:
-            found = jax.random.wrap_key_data(jnp.asarray(array), impl=implementation)
+            leaf = jax.random.wrap_key_data(jnp.asarray(array), impl=implementation)
         except (ValueError, TypeError) as problem:
             raise _misfit(path, f"has {name!r} as keys of an unknown sort {implementation!r}") from problem
-    if found.shape != like.shape or found.dtype != like.dtype:
+    if leaf.shape != like.shape or leaf.dtype != like.dtype:
         raise _misfit(
-            path, f"has {name!r} as {found.dtype}{list(found.shape)}, not {like.dtype}{list(like.shape)}"
+            path, f"has {name!r} as {leaf.dtype}{list(leaf.shape)}, not {like.dtype}{list(like.shape)}"
         )
     if isinstance(like, np.ndarray | np.generic) or implementation is not None:
-        return found
+        return leaf
     exact = jax.dtypes.canonicalize_dtype(array.dtype) == array.dtype
     return jnp.asarray(array) if exact else array  # 64 bits stay in NumPy where JAX has only 32
 
