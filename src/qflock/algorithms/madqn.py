@@ -68,9 +68,9 @@ def build(config: Config, env: Environment) -> Learner:
 
 def _central(config: Config, env: Environment, team: Agents) -> learner.Auxiliary:
     """The central value network: of the state, or of what the agents' encoders make of what they see."""
-    shares = config.central_weight > 0
+    shared = config.central_weight > 0
     stage = inputs.of_state(env.spec, config.input_stage)
-    size = env.spec.agents * config.hidden[-1] if shares else stage.size
+    size = env.spec.agents * config.hidden[-1] if shared else stage.size
 
     def init(key: PRNGKeyArray) -> MLP:
         return MLP(size, 1, key=key, hidden=config.central_hidden, orthogonal=config.orthogonal)
@@ -78,7 +78,7 @@ def _central(config: Config, env: Environment, team: Agents) -> learner.Auxiliar
     def loss(
         central: MLP, agents: Parameters, rows: Rows, target: Float[Array, "T N"]
     ) -> Float[Array, "T N"]:
-        if shares:
+        if shared:
             seen: Any = team.unroll(Encoder(agents), rows)[:-1]
         else:
             seen = jax.vmap(jax.vmap(stage.apply))(rows.timestep.state[:-1])
@@ -86,4 +86,4 @@ def _central(config: Config, env: Environment, team: Agents) -> learner.Auxiliar
         value = jax.vmap(central)(flat)[:, 0]
         return td_loss(value.reshape(target.shape) - target, "huber")
 
-    return learner.Auxiliary("central", config.central_weight or 1.0, not shares, init, loss)
+    return learner.Auxiliary("central", config.central_weight or 1.0, not shared, init, loss)

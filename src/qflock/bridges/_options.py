@@ -43,7 +43,7 @@ def of_constructor(
         hints = get_type_hints(constructor)
     except Exception:  # annotations that cannot be read say nothing
         hints = {}
-    found = {}
+    options = {}
     for name, parameter in inspect.signature(constructor).parameters.items():
         if name in leave_out or name == "name" or parameter.default is inspect.Parameter.empty:
             continue
@@ -52,8 +52,8 @@ def of_constructor(
             default = tuple(default.tolist())
         wanted = _type_of(default, hints.get(name))
         if wanted is not None:
-            found[name] = Option(wanted, default, f"{owner}'s own parameter {name}.")
-    return found
+            options[name] = Option(wanted, default, f"{owner}'s own parameter {name}.")
+    return options
 
 
 def _type_of(default: Any, hint: Any) -> Any:
@@ -80,10 +80,10 @@ def config_class(name: str, options: Mapping[str, Option]) -> type:
         (key, Annotated[option.type, Doc(option.help)], dataclasses.field(default=option.default))
         for key, option in options.items()
     ]
-    made = dataclasses.make_dataclass("Config", fields, frozen=True)
-    made.__doc__ = f"Settings of {name}."
-    made.__module__ = __name__
-    return made
+    cls = dataclasses.make_dataclass("Config", fields, frozen=True)
+    cls.__doc__ = f"Settings of {name}."
+    cls.__module__ = __name__
+    return cls
 
 
 def values(config: Any) -> dict[str, Any]:

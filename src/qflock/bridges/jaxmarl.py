@@ -85,13 +85,13 @@ class Bridged:
         chosen = {name: own[i] for i, name in enumerate(self._names)}
         views, inner, rewards, dones, _ = self.inner.step_env(key, state.inner, chosen)
         inner, count = self._typed(inner), state.step + 1
-        told = Step(inner, dones["__all__"], count >= self.spec.horizon)
-        terminated = jnp.bool_(self.family.terminated(self.inner, told))
+        outcome = Step(inner, dones["__all__"], count >= self.spec.horizon)
+        terminated = jnp.bool_(self.family.terminated(self.inner, outcome))
         out = jnp.stack([jnp.bool_(dones[name]) for name in self._names])
         after = State(inner, count, state.active & (~out | dones["__all__"]))
-        truncated = told.last & ~terminated
+        truncated = outcome.last & ~terminated
         reward = jnp.stack([jnp.asarray(rewards[name], jnp.float32) for name in self._names])
-        measures = self.family.measures(self.inner, told)
+        measures = self.family.measures(self.inner, outcome)
         return after, self._timestep(views, after, reward, terminated, truncated, measures)
 
     def references(self) -> dict[str, ReferencePolicy]:
@@ -162,11 +162,11 @@ def environment_class(target: str) -> type:
     if target not in library.registered_envs:
         raise unknown("JaxMARL environment", target, library.registered_envs)
     family = _jaxmarl_families.of(target)
-    found: dict[str, _options.Option] = {}
+    own: dict[str, _options.Option] = {}
     for cls in (_class_of(library, target), getattr(library.environments, family.inherits, None)):
         if cls is not None:
-            found = {**_options.of_constructor(cls, family.leave_out, "JaxMARL"), **found}
-    config = _options.config_class(f"jaxmarl:{target}", {**found, **family.options})
+            own = {**_options.of_constructor(cls, family.leave_out, "JaxMARL"), **own}
+    config = _options.config_class(f"jaxmarl:{target}", {**own, **family.options})
     body = {"__doc__": f"JaxMARL's {target}.", "Config": config, "target": target, "family": family}
     return type("Environment", (Bridged,), body)
 

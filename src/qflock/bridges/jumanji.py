@@ -67,26 +67,26 @@ class Bridged:
 
     def reset(self, key: PRNGKeyArray) -> tuple[State, TimeStep]:
         """A fresh episode."""
-        inner, told = self.inner.reset(key)
-        return State(inner, jnp.int32(0)), self._timestep(inner, told, jnp.bool_(False), jnp.bool_(False))
+        inner, shown = self.inner.reset(key)
+        return State(inner, jnp.int32(0)), self._timestep(inner, shown, jnp.bool_(False), jnp.bool_(False))
 
     def step(self, key: PRNGKeyArray, state: State, actions: Int[Array, "A"]) -> tuple[State, TimeStep]:
         """One joint action. ``key`` is not used: the state has its own."""
         del key
-        inner, told = self.inner.step(state.inner, actions)
+        inner, shown = self.inner.step(state.inner, actions)
         count = state.step + 1
-        terminated = told.last()
+        terminated = shown.last()
         truncated = (count >= self.spec.horizon) & ~terminated
-        return State(inner, count), self._timestep(inner, told, terminated, truncated)
+        return State(inner, count), self._timestep(inner, shown, terminated, truncated)
 
-    def _timestep(self, inner: Any, told: Any, terminated: Array, truncated: Array) -> TimeStep:
-        views = self.game.observe(self.inner, told.observation)
+    def _timestep(self, inner: Any, shown: Any, terminated: Array, truncated: Array) -> TimeStep:
+        views = self.game.observe(self.inner, shown.observation)
         return TimeStep(
             observation=views,
             state=self.game.state(self.inner, views),
-            legal=_arrays.at_least_one(told.observation.action_mask.astype(bool)),
+            legal=_arrays.at_least_one(shown.observation.action_mask.astype(bool)),
             active=jnp.ones(self.spec.agents, bool),
-            reward=jnp.broadcast_to(told.reward, (self.spec.agents,)).astype(jnp.float32),
+            reward=jnp.broadcast_to(shown.reward, (self.spec.agents,)).astype(jnp.float32),
             terminated=terminated,
             truncated=truncated,
             measures=self.game.measures(self.inner, inner),

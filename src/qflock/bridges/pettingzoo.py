@@ -40,9 +40,9 @@ def environment_class(target: str) -> type:
     """
     _options.library("pettingzoo", EXTRA)
     trust.check_module(f"pettingzoo:{target}", target)
-    found = module_of(target)
+    module = module_of(target)
     options: dict[str, Option] = {}
-    for maker in (found.parallel_env, getattr(found, "raw_env", None)):
+    for maker in (module.parallel_env, getattr(module, "raw_env", None)):
         if maker is not None and not options:
             options = _options.of_constructor(maker, NO_SETTINGS, "PettingZoo")
         if maker is not None and not _takes_anything(maker):

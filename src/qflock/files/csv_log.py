@@ -46,9 +46,9 @@ class CsvLog:
         try:
             self._end = os.fstat(self._file).st_size
             self._sum = self._digest(self._end)
-            found = os.pread(self._file, len(self._header), 0)
-            if found != self._header:
-                if not self._header.startswith(found):
+            start = os.pread(self._file, len(self._header), 0)
+            if start != self._header:
+                if not self._header.startswith(start):
                     raise DamagedFile(f"{path} has other columns than this run writes; move it away")
                 self._begin()  # new, or killed while the header was written
         except BaseException:
@@ -99,14 +99,14 @@ class CsvLog:
             raise DamagedFile(
                 f"{self.path} is damaged: rows are missing that the saved training state counts on"
             )
-        found = self._digest(end)
-        if digest and found.hexdigest() != digest:
+        current = self._digest(end)
+        if digest and current.hexdigest() != digest:
             raise DamagedFile(f"{self.path} was changed after the training state was saved")
         try:
             os.ftruncate(self._file, end)
         except OSError as problem:
             raise cannot_write(self.path, problem) from problem
-        self._end, self._sum = end, found
+        self._end, self._sum = end, current
 
     def close(self) -> None:
         """Close the file; closing twice is no error."""

@@ -49,6 +49,6 @@ def _refuse_links(folder: Path) -> None:
     """Links are ways by which a folder that others made could have files written, or removed, elsewhere."""
     home = folder.resolve()
     for pattern in ("*", "*/*"):
-        for found in folder.glob(pattern):
-            if found.is_symlink() and not found.resolve().is_relative_to(home):
-                raise UserError(f"{found} is a link that leads out of {folder}; put a copy in its place")
+        for link in folder.glob(pattern):
+            if link.is_symlink() and not link.resolve().is_relative_to(home):
+                raise UserError(f"{link} is a link that leads out of {folder}; put a copy in its place")

@@ -66,10 +66,10 @@ def amplify(
     count = jnp.maximum(legal.sum(-1, keepdims=True), 1)
     mean = jnp.where(legal, jnp.exp(half), 0.0).sum(-1, keepdims=True) / count
     away = jnp.exp(jnp.minimum(jnp.log(mean) - half, 80.0))  # mean / amplitude, kept finite
-    share = 1.0 + eta - eta * away  # of its amplitude that an action keeps
-    steep = share < STEEP
-    plain = half + jnp.log(jnp.where(steep, 1.0, share))
-    value = half + jnp.log(jnp.where(share > 0, share, 1e-30))
+    kept = 1.0 + eta - eta * away  # of its amplitude that an action keeps
+    steep = kept < STEEP
+    plain = half + jnp.log(jnp.where(steep, 1.0, kept))
+    value = half + jnp.log(jnp.where(kept > 0, kept, 1e-30))
     value = jnp.maximum(value, jnp.minimum(half, jnp.log(SMALLEST)))
     surrogate = jax.lax.stop_gradient(value - half) + half
     return log_probabilities(2.0 * jnp.where(steep, surrogate, plain), legal)
@@ -108,21 +108,21 @@ def _raise(
         return jnp.where(enough, low, middle), jnp.where(enough, middle, high)
 
     ends = (jnp.zeros(floored.shape), jnp.ones(floored.shape))
-    found = jnp.where(floored, jax.lax.fori_loop(0, HALVINGS, halve, ends)[1], 0.5)
-    found = jnp.clip(jax.lax.stop_gradient(found), 1e-7, 1.0)
+    root = jnp.where(floored, jax.lax.fori_loop(0, HALVINGS, halve, ends)[1], 0.5)
+    root = jnp.clip(jax.lax.stop_gradient(root), 1e-7, 1.0)
 
     # One Newton step from the solution: it changes no value and has the implicit gradient.
     still = jax.lax.stop_gradient(p)
-    mixed = jnp.where(legal, still + found[..., None] * (uniform - still), 1.0)
-    slope = -((uniform - still) * jnp.where(legal, jnp.log(mixed), 0.0)).sum(-1)
-    here = excess(found, p)
+    mixed = jnp.where(legal, still + root[..., None] * (uniform - still), 1.0)
+    derivative = -((uniform - still) * jnp.where(legal, jnp.log(mixed), 0.0)).sum(-1)
+    here = excess(root, p)
     change = jax.lax.stop_gradient(here) - here
-    weight = found + jnp.where(floored & (slope > 1e-6), change / jnp.maximum(slope, 1e-6), 0.0)
+    weight = root + jnp.where(floored & (derivative > 1e-6), change / jnp.maximum(derivative, 1e-6), 0.0)
 
     weight = jnp.where(floored, weight, 0.5)[..., None]
-    share = jnp.where(weight < 1.0, 1.0 - weight, 1e-30)
+    kept = jnp.where(weight < 1.0, 1.0 - weight, 1e-30)
     raised = jnp.logaddexp(
-        jnp.where(legal, logs, 0.0) + jnp.log(share),
+        jnp.where(legal, logs, 0.0) + jnp.log(kept),
         jnp.log(weight) + jnp.where(legal, -most[..., None], 0.0),
     )
     return jnp.where(floored[..., None], log_probabilities(raised, legal), logs)
@@ -195,13 +195,13 @@ def lipschitz(
             return jnp.sqrt(0.5 * jnp.square(p[1:] - p[:-1]).sum(-1))
         return 0.5 * jnp.abs(p[1:] - p[:-1]).sum(-1)
 
-    told = {}
+    metrics = {}
     for name in ("total_variation", "hellinger"):
         old, new = (between(x, name == "hellinger") for x in (before, after))
         counts = same & (old > 1e-3)
         ratio = new / jnp.maximum(old, 1e-3)
         number = jnp.maximum(counts.sum(), 1)
-        told[f"lipschitz_{name}_mean"] = jnp.where(counts, ratio, 0.0).sum() / number
-        told[f"lipschitz_{name}_max"] = jnp.where(counts, ratio, 0.0).max()
-        told[f"closer_{name}"] = (counts & (ratio < 1.0)).sum() / number
-    return told
+        metrics[f"lipschitz_{name}_mean"] = jnp.where(counts, ratio, 0.0).sum() / number
+        metrics[f"lipschitz_{name}_max"] = jnp.where(counts, ratio, 0.0).max()
+        metrics[f"closer_{name}"] = (counts & (ratio < 1.0)).sum() / number
+    return metrics

@@ -43,8 +43,8 @@ def normalised_entropy(logits: Float[Array, "*X U"], legal: Bool[Array, "*X U"])
     """Entropy as a share of the most there can be, in [0, 1]; 1 where one action is legal."""
     most = most_entropy(legal)
     alone = most == 0
-    share = jnp.clip(entropy(logits, legal) / jnp.where(alone, 1.0, most), 0.0, 1.0)
-    return jnp.where(alone, 1.0, share)
+    fraction = jnp.clip(entropy(logits, legal) / jnp.where(alone, 1.0, most), 0.0, 1.0)
+    return jnp.where(alone, 1.0, fraction)
 
 
 def sample(key: PRNGKeyArray, logits: Float[Array, "*X U"], legal: Bool[Array, "*X U"]) -> Int[Array, "*X"]:

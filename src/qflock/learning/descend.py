@@ -82,11 +82,11 @@ def masked_mean(x: Float[Array, "*X"], mask: Array, axis: Any = None) -> Float[A
     return jnp.where(mask > 0, x * mask, 0.0).sum(axis) / jnp.maximum(count, 1)
 
 
-def epochs(key: jax.Array, copies: int, epochs: int, minibatches: int) -> Int[Array, "G N"]:
+def epochs(key: jax.Array, num_envs: int, epochs: int, minibatches: int) -> Int[Array, "G N"]:
     """Which copies each gradient step learns from: every one once in an epoch, in a new order each time.
 
     Returns:
         Indices, ``(epochs * minibatches, copies // minibatches)``.
     """
-    orders = jax.vmap(lambda k: jax.random.permutation(k, copies))(jax.random.split(key, epochs))
-    return orders.reshape(epochs * minibatches, copies // minibatches)
+    orders = jax.vmap(lambda k: jax.random.permutation(k, num_envs))(jax.random.split(key, epochs))
+    return orders.reshape(epochs * minibatches, num_envs // minibatches)

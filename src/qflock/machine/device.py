@@ -44,8 +44,8 @@ def use(
             jax.config.update("jax_default_device", jax.devices("gpu")[0])
         except RuntimeError as problem:
             raise UserError(f"no GPU to compute on: {_why_no_gpu(str(problem))}") from problem
-    elif warn and not _jax_plugins() and (found := nvidia_gpus()):
-        print(f"qflock: {found[0]} is idle because JAX came without CUDA: {ADVICE}", file=sys.stderr)
+    elif warn and not _jax_plugins() and (gpus := nvidia_gpus()):
+        print(f"qflock: {gpus[0]} is idle because JAX came without CUDA: {ADVICE}", file=sys.stderr)
 
 
 def nvidia_gpus() -> list[str]:
@@ -61,11 +61,11 @@ def nvidia_gpus() -> list[str]:
                 for line in asked.stdout.splitlines()
                 if ": " in line
             ]
-    found = []
+    gpus = []
     for facts in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information")):
         model = [line.partition(":")[2].strip() for line in facts.read_text().splitlines() if "Model" in line]
-        found.append(model[0] if model else "NVIDIA GPU")
-    return found
+        gpus.append(model[0] if model else "NVIDIA GPU")
+    return gpus
 
 
 def cache_folder() -> Path | None:
@@ -108,9 +108,9 @@ def _why_no_gpu(problem: str) -> str:
     allowed = os.environ.get("JAX_PLATFORMS")
     if allowed and not {"cuda", "gpu", "rocm"} & set(allowed.split(",")):
         return f"JAX_PLATFORMS is {allowed!r}; unset it"
-    found = nvidia_gpus()
-    if not found:
+    gpus = nvidia_gpus()
+    if not gpus:
         return "this machine shows none; leave --device out, or use --device cpu"
     if not _jax_plugins():
-        return f"{found[0]} is there, but JAX came without CUDA: {ADVICE}"
-    return f"{found[0]} is there, but JAX cannot use it: {' '.join(problem.split())[:200]}"
+        return f"{gpus[0]} is there, but JAX came without CUDA: {ADVICE}"
+    return f"{gpus[0]} is there, but JAX cannot use it: {' '.join(problem.split())[:200]}"

@@ -52,8 +52,8 @@ def joined(tree: Any, axes: Any) -> Any:
     packed = [_bytes(x).reshape(x.shape[0], -1) for x in split]
     ends = list(itertools.accumulate(x.shape[1] for x in packed))[:-1]
     pieces = jnp.split(whole(over_copies(jnp.concatenate(packed, 1))), ends, 1)
-    found = [_from_bytes(piece, like) for piece, like in zip(pieces, split, strict=True)]
-    return jax.tree.unflatten(structure, [jnp.moveaxis(x, 0, i) for x, i in zip(found, at, strict=True)])
+    rebuilt = [_from_bytes(piece, like) for piece, like in zip(pieces, split, strict=True)]
+    return jax.tree.unflatten(structure, [jnp.moveaxis(x, 0, i) for x, i in zip(rebuilt, at, strict=True)])
 
 
 def _bytes(x: jax.Array) -> jax.Array:
@@ -92,24 +92,24 @@ def gradient(loss: Loss, axes: Any = 0) -> Gradient:
         axes: the axis along which each leaf of the batch, or all leaves of a branch, are split: 0 for leaves
             ``(N, ...)``, 1 for ``(T, N, ...)``. Where the devices do not divide it, none is.
     """
-    found_alone = jax.grad(loss, has_aux=True)
+    own_gradient = jax.grad(loss, has_aux=True)
 
     def of(weights: Any, constants: Any, batch: Any) -> tuple[Any, Any]:
         parts, at = _parts(), jax.tree.broadcast(axes, batch)
         uneven = jax.tree.map(lambda x, axis: x.shape[axis] % parts, batch, at)
         if parts == 1 or any(jax.tree.leaves(uneven)):
-            return found_alone(weights, constants, batch)
+            return own_gradient(weights, constants, batch)
 
         def part(weights: Any, constants: Any, batch: Any) -> tuple[Any, Any]:
-            flat, tree_of = ravel_pytree(found_alone(weights, constants, batch))
+            flat, tree_of = ravel_pytree(own_gradient(weights, constants, batch))
             return tree_of(jax.lax.psum(flat, COPY))
 
         split = jax.tree.map(lambda axis: PartitionSpec(*[None] * axis, COPY), at)
         layout = (PartitionSpec(), PartitionSpec(), split)
-        share = jax.shard_map(
+        summed = jax.shard_map(
             part, in_specs=layout, out_specs=PartitionSpec(), axis_names={COPY}, check_vma=False
         )
-        return share(weights, constants, batch)
+        return summed(weights, constants, batch)
 
     return of
 

@@ -70,8 +70,8 @@ def agreed(any_of: bool, first_says: bool) -> tuple[bool, bool]:
     import numpy as np
     from jax.experimental import multihost_utils
 
-    told = np.asarray(multihost_utils.process_allgather(np.array([any_of, first_says])))
-    return bool(told[:, 0].any()), bool(told[0, 1])
+    answers = np.asarray(multihost_utils.process_allgather(np.array([any_of, first_says])))
+    return bool(answers[:, 0].any()), bool(answers[0, 1])
 
 
 def meet(name: str) -> None:

@@ -67,7 +67,7 @@ class Step(Protocol):
     ) -> tuple[Memory, Float[Array, "B A F"]]: ...
 
 
-class Told(Protocol):
+class NoteActions(Protocol):
     """The memory of agents that are told the actions chosen for them."""
 
     def __call__(self, memory: Memory, actions: Actions, /) -> Memory: ...
@@ -92,7 +92,7 @@ class Agents(NamedTuple):
     memory: OneStart
     one: One
     step: Step
-    acted: Told
+    acted: NoteActions
     unroll: Unroll
     portable: Portable
 
@@ -134,11 +134,11 @@ def build(
     if groups and len(groups) != spec.agents:
         raise UserError(f"groups names {len(groups)} agents; {spec.name} has {spec.agents}")
     alone = not groups and not shared
-    told = ids and not alone
+    with_ids = ids and not alone
     network_of = tuple(groups) or (tuple(range(spec.agents)) if alone else ())
     seen = inputs.of_observation(spec, stage)
     action = actions_of(spec.action)
-    features = seen.size + (spec.agents if told else 0) + (action.encoded if last_action else 0)
+    features = seen.size + (spec.agents if with_ids else 0) + (action.encoded if last_action else 0)
     remembers = hasattr(eqx.filter_eval_shape(make, features, jax.random.key(0)), "initial")
 
     def init(key: PRNGKeyArray) -> Parameters:
@@ -154,7 +154,7 @@ def build(
         network: Any, agent: Int[Array, ""], memory: Memory, observation: Shaped[Array, "O"]
     ) -> tuple[Memory, Float[Array, "U"]]:
         x = [seen.apply(observation)]
-        if told:
+        if with_ids:
             x.append(jax.nn.one_hot(agent, spec.agents))
         if last_action:
             x.append(action.encode(memory.action))
@@ -172,7 +172,7 @@ def build(
     def step(
         parameters: Parameters, memory: Memory, observation: Shaped[Array, "B A O"]
     ) -> tuple[Memory, Float[Array, "B A U"]]:
-        copies = observation.shape[0]
+        num_envs = observation.shape[0]
         memory, observation = mesh.over_copies((memory, observation))
         if network_of:
             own = parameters if alone else jax.tree.map(lambda x: x[jnp.array(network_of)], parameters)
@@ -181,17 +181,17 @@ def build(
             return each(own, jnp.arange(spec.agents), memory, observation)
         # One flat axis, so that each layer is one matrix product (nested vmaps are 2 to 3 times slower).
         flat = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), (memory, observation))
-        ids = jnp.tile(jnp.arange(spec.agents), copies)
+        ids = jnp.tile(jnp.arange(spec.agents), num_envs)
         out = jax.vmap(run, in_axes=(None, 0, 0, 0))(parameters, ids, *flat)
-        return jax.tree.map(lambda x: x.reshape(copies, spec.agents, *x.shape[1:]), out)
+        return jax.tree.map(lambda x: x.reshape(num_envs, spec.agents, *x.shape[1:]), out)
 
     def acted(memory: Memory, actions: Actions) -> Memory:
         return memory._replace(action=actions.astype(memory.action.dtype)) if last_action else memory
 
     def unroll(parameters: Parameters, rows: Rows) -> Float[Array, "T+1 B A U"]:
         observation, first = rows.timestep.observation, rows.first
-        times, copies = observation.shape[:2]
-        taken = action.none(times, copies, spec.agents)
+        times, num_envs = observation.shape[:2]
+        taken = action.none(times, num_envs, spec.agents)
         if last_action:
             last = rows.memory.action
             last = jnp.concatenate([last[None], rows.actions.astype(last.dtype)])
@@ -199,15 +199,15 @@ def build(
         if not remembers:
             flat = lambda x: x.reshape(-1, *x.shape[2:])
             out = step(parameters, Acted((), flat(taken)) if last_action else (), flat(observation))[1]
-            return mesh.whole(out.reshape(times, copies, *out.shape[1:]))
-        fresh = spread(memory(), copies, spec.agents)
+            return mesh.whole(out.reshape(times, num_envs, *out.shape[1:]))
+        fresh = spread(memory(), num_envs, spec.agents)
 
-        def tick(memory: Memory, x: tuple[Array, Array, Array]) -> tuple[Memory, Array]:
+        def advance(memory: Memory, x: tuple[Array, Array, Array]) -> tuple[Memory, Array]:
             now, first, taken = x
             memory = acted(where(first, fresh, memory), taken)
             return step(parameters, memory, now)
 
-        return mesh.whole(jax.lax.scan(tick, rows.memory, (observation, first, taken))[1])
+        return mesh.whole(jax.lax.scan(advance, rows.memory, (observation, first, taken))[1])
 
-    portable = Portable(spec.agents, stage=stage, identity=told, last_action=last_action, networks=network_of)
+    portable = Portable(spec.agents, stage=stage, identity=with_ids, last_action=last_action, networks=network_of)
     return Agents(init, memory, one, step, acted, unroll, portable)

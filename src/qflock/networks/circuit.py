@@ -173,16 +173,16 @@ class Circuit(eqx.Module):
         return noise.expectations(*given, self.key, under.noise, under.shots or None, under.trajectories)
 
     def __call__(self, x: Float[Array, "I"]) -> Float[Array, "U"]:
-        found = self.expectations(x)
+        expected = self.expectations(x)
         if self.head is not None:
-            return self.head(found)
+            return self.head(expected)
         assert self.scale is not None
         assert self.bias is not None
-        return self.scale * found + self.bias
+        return self.scale * expected + self.bias
 
 
 def fixed_rows(inputs: int, outputs: int, seed: int) -> np.ndarray:
     """A random matrix ``(outputs, inputs)`` whose rows, or columns where they are fewer, are orthonormal."""
     drawn = np.random.default_rng([seed, 1]).normal(size=(max(inputs, outputs), min(inputs, outputs)))
-    found = np.linalg.qr(drawn)[0].astype(np.float32)
-    return found.T if inputs >= outputs else found
+    matrix = np.linalg.qr(drawn)[0].astype(np.float32)
+    return matrix.T if inputs >= outputs else matrix

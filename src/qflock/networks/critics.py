@@ -47,12 +47,12 @@ def build(
 
     def init(key: PRNGKeyArray) -> Parameters:
         k_local, k_whole = jax.random.split(key)
-        found = {}
+        parameters = {}
         if sees != "state":
-            found["local"] = local.init(k_local)
+            parameters["local"] = local.init(k_local)
         if sees != "observation":
-            found["state"] = make(whole.size, outputs * spec.agents, k_whole)
-        return found
+            parameters["state"] = make(whole.size, outputs * spec.agents, k_whole)
+        return parameters
 
     def values(parameters: Parameters, rows: Rows) -> Float[Array, "T+1 B A V"]:
         parts = []

@@ -129,11 +129,11 @@ def _reader(g: Entities) -> Callable[[Float[Array, "N"]], list[Array]]:
 
     def read(x: Float[Array, "N"]) -> list[Array]:
         product = jnp.matmul(x[low:high], matrix, precision=jax.lax.Precision.HIGHEST)
-        found = [product[start : start + width] for start, width in zip(starts, widths, strict=True)]
+        numbers = [product[start : start + width] for start, width in zip(starts, widths, strict=True)]
         if g.present is None:
             ones = [jnp.ones(len(n)) for n in (places, others, pair, other)]
-            found[2:2] = ones
-        return found
+            numbers[2:2] = ones
+        return numbers
 
     return read
 

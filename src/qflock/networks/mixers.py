@@ -163,10 +163,10 @@ class Attention(eqx.Module):
         query = self.query(state).reshape(self.heads, -1)
         keys = jax.vmap(self.key)(observation).reshape(values.shape[0], self.heads, -1)
         score = jnp.einsum("he,ahe->ha", query, keys) / query.shape[1] ** 0.5
-        shares = jax.nn.softmax(jnp.where(active, score, -1e9), -1)
+        attention = jax.nn.softmax(jnp.where(active, score, -1e9), -1)
         weights, bias = jnp.split(self.second(jax.nn.relu(self.first(state))), [self.heads])
         # With many agents a share is small: times their number, a head of even shares is their sum.
-        return jnp.abs(weights + 1 / self.heads) @ (shares @ values) * active.sum() + bias[0]
+        return jnp.abs(weights + 1 / self.heads) @ (attention @ values) * active.sum() + bias[0]
 
 
 MIXERS: dict[str, Any] = {

@@ -64,7 +64,7 @@ def play(env: Environment, choose: Choose, memory: Memory, key: PRNGKeyArray, ep
     scores = Scores(nothing, nothing, jnp.zeros(episodes, jnp.int32), now.measures)
     memories = spread(memory, episodes)
 
-    def tick(carry: Any) -> Any:
+    def advance(carry: Any) -> Any:
         t, state, now, memories, scores = carry
         k_act, k_step = jax.random.split(jax.random.fold_in(k_play, t))
         memories, actions = jax.vmap(choose)(memories, state, now, jax.random.split(k_act, episodes))
@@ -85,7 +85,7 @@ def play(env: Environment, choose: Choose, memory: Memory, key: PRNGKeyArray, ep
         return t + 1, state, after, memories, scores
 
     playing = lambda carry: ~carry[2].over.all() & (carry[0] < env.spec.horizon)
-    return jax.lax.while_loop(playing, tick, (jnp.int32(0), state, now, memories, scores))[-1]
+    return jax.lax.while_loop(playing, advance, (jnp.int32(0), state, now, memories, scores))[-1]
 
 
 def random_policy(spec: Spec) -> ReferencePolicy:

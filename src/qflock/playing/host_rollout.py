@@ -20,7 +20,7 @@ class Act(Protocol):
     """A policy for all copies."""
 
     def __call__(
-        self, memory: Memory, first: np.ndarray, now: TimeStep, tick: int, /
+        self, memory: Memory, first: np.ndarray, now: TimeStep, step: int, /
     ) -> tuple[Memory, Any, Any]:
         """One tick.
 
@@ -39,7 +39,7 @@ class Act(Protocol):
 class Fresh(Protocol):
     """The memories of so many teams at the start of an episode."""
 
-    def __call__(self, copies: int, /) -> Memory: ...
+    def __call__(self, num_envs: int, /) -> Memory: ...
 
 
 like: Any = trees.like  # for NumPy's arrays as well
@@ -47,9 +47,9 @@ PLAYED_TOGETHER = 32
 """Copies that an evaluation uses, at most; each plays its share of the episodes."""
 
 
-def streams(key: PRNGKeyArray, copies: int) -> np.ndarray:
+def streams(key: PRNGKeyArray, num_envs: int) -> np.ndarray:
     """Seeds of the copies' sequences of episodes, ``(copies,)``."""
-    return np.asarray(jax.random.bits(key, (copies,), np.uint32))
+    return np.asarray(jax.random.bits(key, (num_envs,), np.uint32))
 
 
 class Running:
@@ -87,8 +87,8 @@ class Flow:
         first: which copies are at the start of an episode, ``(seeds, copies)``.
     """
 
-    def __init__(self, workers: Workers, spec: Spec, seeds: int, copies: int, start: np.ndarray) -> None:
-        self._workers, self._spec, self._lead = workers, spec, (seeds, copies)
+    def __init__(self, workers: Workers, spec: Spec, seeds: int, num_envs: int, start: np.ndarray) -> None:
+        self._workers, self._spec, self._lead = workers, spec, (seeds, num_envs)
         self._now = self._shaped(workers.start(start))
         self.first = np.ones(self._lead, bool)
         self._running = Running(spec, self._lead)
@@ -96,7 +96,7 @@ class Flow:
     def _shaped(self, now: TimeStep) -> TimeStep:
         return jax.tree.map(lambda x: x.reshape(*self._lead, *x.shape[1:]), now)
 
-    def collect(self, act: Act, memory: Memory, steps: int) -> tuple[Memory, Rows, Tally, Episodes]:
+    def collect(self, act: Act, memory: Memory, num_steps: int) -> tuple[Memory, Rows, Tally, Episodes]:
         """Advance every copy by ``steps`` ticks, see `rollout.collect`.
 
         Args:
@@ -109,8 +109,8 @@ class Flow:
             episode that ended. All have the leading axis of seeds.
         """
         kept, played = [], []
-        for tick in range(steps):
-            memory, actions, extras = act(memory, self.first, self._now, tick)
+        for step in range(num_steps):
+            memory, actions, extras = act(memory, self.first, self._now, step)
             actions = np.asarray(actions)
             kept.append((actions, extras, self.first, self._now))
             over = np.asarray(self._now.over)
@@ -157,21 +157,21 @@ def play(env: HostEnvironment, act: Act, memory: Fresh, key: PRNGKeyArray, episo
         memory: of teams at the start; it is not read where an episode begins.
         key: of the episodes.
     """
-    copies = min(episodes, PLAYED_TOGETHER)
-    quota = np.array([episodes // copies + (at < episodes % copies) for at in range(copies)])
-    played = np.zeros(copies, int)
-    running = Running(env.spec, (copies,))
-    found = []
-    with Workers(env, copies) as workers:
-        now = workers.start(streams(key, copies))
-        first, remembered, tick = np.ones(copies, bool), memory(copies), 0
+    num_envs = min(episodes, PLAYED_TOGETHER)
+    quota = np.array([episodes // num_envs + (at < episodes % num_envs) for at in range(num_envs)])
+    played = np.zeros(num_envs, int)
+    running = Running(env.spec, (num_envs,))
+    finished = []
+    with Workers(env, num_envs) as workers:
+        now = workers.start(streams(key, num_envs))
+        first, remembered, step = np.ones(num_envs, bool), memory(num_envs), 0
         while (played < quota).any():
-            remembered, actions, _ = act(remembered, first, now, tick)
-            first, tick = np.asarray(now.over), tick + 1
+            remembered, actions, _ = act(remembered, first, now, step)
+            first, step = np.asarray(now.over), step + 1
             now = workers.tick(np.asarray(actions))
             running.add(first, now)
             for at in np.flatnonzero(np.asarray(now.over) & (played < quota)):
-                found.append((running.episode_return[at], running.discounted[at], running.length[at]))
+                finished.append((running.episode_return[at], running.discounted[at], running.length[at]))
             played += np.asarray(now.over)
-    returns, discounted, lengths = (np.array(x) for x in zip(*found, strict=True))
+    returns, discounted, lengths = (np.array(x) for x in zip(*finished, strict=True))
     return Scores(returns, discounted, lengths, {})  # type: ignore[arg-type]

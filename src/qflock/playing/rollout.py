@@ -68,12 +68,12 @@ class Flow(NamedTuple):
     running: Running
 
 
-def start(env: Environment, memory: Memory, key: PRNGKeyArray, copies: int) -> Flow:
+def start(env: Environment, memory: Memory, key: PRNGKeyArray, num_envs: int) -> Flow:
     """Fresh copies, ``memory`` being the team's at the start of an episode."""
-    state, timestep = jax.vmap(env.reset)(jax.random.split(key, copies))
+    state, timestep = jax.vmap(env.reset)(jax.random.split(key, num_envs))
     nothing = jnp.zeros(team_reward(env.spec, timestep.reward).shape)
-    running = Running(nothing, nothing, jnp.ones(copies), jnp.zeros(copies, jnp.int32))
-    return Flow(state, timestep, jnp.ones(copies, bool), spread(memory, copies), running)
+    running = Running(nothing, nothing, jnp.ones(num_envs), jnp.zeros(num_envs, jnp.int32))
+    return Flow(state, timestep, jnp.ones(num_envs, bool), spread(memory, num_envs), running)
 
 
 def _count(env: Environment, over: Array, running: Running, after: TimeStep) -> tuple[Running, Tally]:
@@ -99,7 +99,7 @@ def _count(env: Environment, over: Array, running: Running, after: TimeStep) -> 
 
 
 def collect(
-    env: Environment, act: Behave, memory: Memory, flow: Flow, key: PRNGKeyArray, steps: int
+    env: Environment, act: Behave, memory: Memory, flow: Flow, key: PRNGKeyArray, num_steps: int
 ) -> tuple[Flow, Rows, Tally]:
     """Advance every copy by ``steps`` ticks.
 
@@ -114,15 +114,15 @@ def collect(
     Returns:
         The new flow, the T+1 rows and the tally of steps and finished episodes.
     """
-    copies = flow.first.shape[0]
-    fresh = spread(memory, copies)
+    num_envs = flow.first.shape[0]
+    fresh = spread(memory, num_envs)
 
-    def tick(flow: Flow, key: PRNGKeyArray) -> tuple[Flow, Any]:
+    def advance(flow: Flow, key: PRNGKeyArray) -> tuple[Flow, Any]:
         k_act, k_step, k_reset = jax.random.split(key, 3)
         before = where(flow.first, fresh, flow.memory)
         after, actions, extras = act(before, flow.timestep, k_act)
-        stepped = jax.vmap(env.step)(jax.random.split(k_step, copies), flow.state, actions)
-        restarted = jax.vmap(env.reset)(jax.random.split(k_reset, copies))
+        stepped = jax.vmap(env.step)(jax.random.split(k_step, num_envs), flow.state, actions)
+        restarted = jax.vmap(env.reset)(jax.random.split(k_reset, num_envs))
         over = flow.timestep.over
         state, timestep = where(over, restarted, stepped)
         running, tally = _count(env, over, flow.running, timestep)
@@ -133,7 +133,7 @@ def collect(
 
     memory_at_start = where(flow.first, fresh, flow.memory)
     flow, ((timesteps, actions, first, extras), tallies) = jax.lax.scan(
-        tick, flow, jax.random.split(key, steps)
+        advance, flow, jax.random.split(key, num_steps)
     )
     timesteps, first = jax.tree.map(
         lambda rows, last: jnp.concatenate([rows, last[None]]),
@@ -162,11 +162,11 @@ def episodes(env: Environment, before: Running, rows: Rows) -> Episodes:
         rows: what `collect` returned.
     """
 
-    def tick(running: Running, x: tuple[Array, TimeStep]) -> tuple[Running, Episodes]:
+    def advance(running: Running, x: tuple[Array, TimeStep]) -> tuple[Running, Episodes]:
         over, after = x
         running, _ = _count(env, over, running, after)
-        told = (running.episode_return, running.discounted, running.length)
-        return running, Episodes(after.over, *told, after.measures)
+        sums = (running.episode_return, running.discounted, running.length)
+        return running, Episodes(after.over, *sums, after.measures)
 
     later = jax.tree.map(lambda x: x[1:], rows.timestep)
-    return jax.lax.scan(tick, before, (rows.timestep.over[:-1], later))[1]
+    return jax.lax.scan(advance, before, (rows.timestep.over[:-1], later))[1]

@@ -132,15 +132,15 @@ class Circuit:
     def pairs(self) -> tuple[tuple[int, int], ...]:
         """Pairs of qubits that one entangling pattern joins, in order (control first)."""
         width = self.qubits // self.partitions
-        found: list[tuple[int, int]] = []
+        pairs: list[tuple[int, int]] = []
         for first in range(0, self.qubits, width):
             own = range(first, first + width)
             if self.entanglement == "all":
-                found += combinations(own, 2)
+                pairs += combinations(own, 2)
             elif self.entanglement == "ring":
-                found += [(q, q + 1) for q in own[:-1]]
-                found += [(own[-1], own[0])] if width > 2 else []
-        return tuple(found)
+                pairs += [(q, q + 1) for q in own[:-1]]
+                pairs += [(own[-1], own[0])] if width > 2 else []
+        return tuple(pairs)
 
     @cached_property
     def signs(self) -> np.ndarray:
@@ -189,13 +189,13 @@ def products(qubits: int, outputs: int) -> tuple[tuple[int, ...], ...]:
         UserError: there are fewer products than outputs.
     """
     every = (group for size in range(1, qubits + 1) for group in combinations(range(qubits), size))
-    found = tuple(islice(every, outputs))
-    if len(found) < outputs:
+    chosen = tuple(islice(every, outputs))
+    if len(chosen) < outputs:
         raise UserError(
-            f"{qubits} qubits have {len(found)} products of Z, fewer than {outputs} outputs; "
+            f"{qubits} qubits have {len(chosen)} products of Z, fewer than {outputs} outputs; "
             "take more qubits or a linear head"
         )
-    return found
+    return chosen
 
 
 def whole(qubits: int) -> tuple[tuple[int, ...], ...]:

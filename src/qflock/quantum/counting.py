@@ -37,9 +37,9 @@ def equations(jaxpr: Any, times: int = 1) -> Iterator[tuple[Any, int]]:
 
 def evaluations(jaxpr: Any) -> int:
     """How many circuit evaluations are in a traced program."""
-    found = 0
+    count = 0
     for equation, times in equations(jaxpr):
         name = equation.params.get("name", "") if equation.primitive.name == "name" else ""
         if name.startswith(MARK):
-            found += times * equation.outvars[0].aval.size // int(name.removeprefix(MARK))
-    return found
+            count += times * equation.outvars[0].aval.size // int(name.removeprefix(MARK))
+    return count

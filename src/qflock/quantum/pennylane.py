@@ -42,7 +42,7 @@ def qnode(
     join = {"cz": qml.CZ, "cnot": qml.CNOT}[circuit.entangler]
     wires = range(circuit.qubits)
     try:
-        made = qml.device(device, wires=circuit.qubits)
+        backend = qml.device(device, wires=circuit.qubits)
     except Exception as problem:
         raise UserError(f"PennyLane has no device {device!r} here: {str(problem).splitlines()[0]}") from None
 
@@ -73,15 +73,15 @@ def qnode(
                     join(wires=(a, b))
                 disturb(sorted({q for pair in circuit.pairs for q in pair}))
                 if circuit.encoding == "angle" and (circuit.reupload or layer == 1):
-                    slopes = parameters.weights[layer - 1] * inputs
-                    rotations(circuit.encoded, _squashed(circuit, slopes))
+                    scaled = parameters.weights[layer - 1] * inputs
+                    rotations(circuit.encoded, _squashed(circuit, scaled))
             rotations(circuit.rotations, parameters.angles[layer])
             disturb(wires)
         if every:
             return qml.probs(wires=wires)
         return [qml.expval(qml.prod(*(qml.Z(q) for q in group))) for group in circuit.measured]
 
-    node = qml.QNode(body, made, interface="jax")
+    node = qml.QNode(body, backend, interface="jax")
     return node if shots is None else qml.set_shots(node, shots)
 
 
@@ -121,8 +121,8 @@ def draw(circuit: Circuit, how: str = "text") -> Any:
 _cached = cache(qnode)
 
 
-def _squashed(circuit: Circuit, slopes: Any) -> Any:
-    return jnp.arctan(slopes) if circuit.squash == "arctan" else slopes
+def _squashed(circuit: Circuit, scaled: Any) -> Any:
+    return jnp.arctan(scaled) if circuit.squash == "arctan" else scaled
 
 
 def _pennylane() -> Any:

@@ -40,14 +40,14 @@ def after(second: Gates, first: Gates) -> Gates:
 
 def turn(axes: str, cosine: Float[Array, "*G K"], sine: Float[Array, "*G K"]) -> Gates:
     """One gate for rotations about K axes, given cosine and sine of half of each angle."""
-    found = None
+    product = None
     for k, axis in enumerate(axes):
         c, s = cosine[..., k], sine[..., k]
         nothing = jnp.zeros_like(s)
         gate = Gates(c, *(s if axis == name else nothing for name in "xyz"))
-        found = gate if found is None else after(gate, found)
-    assert found is not None
-    return found
+        product = gate if product is None else after(gate, product)
+    assert product is not None
+    return product
 
 
 def by_angle(axes: str, angles: Float[Array, "*G K"]) -> Gates:
@@ -55,8 +55,8 @@ def by_angle(axes: str, angles: Float[Array, "*G K"]) -> Gates:
     return turn(axes, jnp.cos(angles / 2), jnp.sin(angles / 2))
 
 
-def by_arctan(axes: str, slopes: Float[Array, "*G K"]) -> Gates:
-    """As `by_angle` of arctan(slopes), without trigonometric functions."""
-    whole = jax.lax.rsqrt(1 + slopes * slopes)  # the cosine of the angle
+def by_arctan(axes: str, tangents: Float[Array, "*G K"]) -> Gates:
+    """As `by_angle` of arctan(tangents), without trigonometric functions."""
+    whole = jax.lax.rsqrt(1 + tangents * tangents)  # the cosine of the angle
     cosine = jnp.sqrt((1 + whole) / 2)
-    return turn(axes, cosine, slopes * whole / (2 * cosine))
+    return turn(axes, cosine, tangents * whole / (2 * cosine))

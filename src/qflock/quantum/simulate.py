@@ -61,9 +61,9 @@ def prepared(
     later = jax.tree.map(lambda x: x[1:], trained)
     if circuit.encoding == "amplitude":
         return normalised(inputs), first, later
-    slopes = parameters.weights * inputs
+    tangents = parameters.weights * inputs
     turn = rotations.by_arctan if circuit.squash == "arctan" else rotations.by_angle
-    entered = turn(circuit.encoded, slopes)
+    entered = turn(circuit.encoded, tangents)
     if not circuit.reupload:
         rest = ((0, circuit.layers - 1), (0, 0))
         entered = Gates(*(jnp.pad(x, rest, constant_values=i == 0) for i, x in enumerate(entered)))

@@ -103,7 +103,7 @@ def build(
     episodes: int,
     exact: Callable[[Float[Array, "D"]], Float[Array, ""]] | None = None,
     powers: int = 1,
-    slopes: bool = False,
+    gradients: bool = False,
 ) -> Estimator:
     """The estimator of a name.
 
@@ -138,9 +138,9 @@ def build(
 
     def solved(theta: Array) -> tuple[Array, ...]:
         assert exact is not None
-        if slopes:
-            score, slope = jax.value_and_grad(exact)(theta)
-            return score, score, slope
+        if gradients:
+            score, gradient = jax.value_and_grad(exact)(theta)
+            return score, score, gradient
         score = exact(theta)
         return score, score
 

@@ -105,5 +105,5 @@ def step(
     state = random_walk.RWState(old, density(old))  # type: ignore[arg-type]
     ways = proposal.log_density
     between = None if ways is None else lambda start, end: ways(start.position, end.position)
-    state, told = _accept(k_accept, state, lambda p: density(p) - penalty, lambda *_: new, between)
-    return state.position, told.acceptance_rate  # type: ignore[return-value]
+    state, info = _accept(k_accept, state, lambda p: density(p) - penalty, lambda *_: new, between)
+    return state.position, info.acceptance_rate  # type: ignore[return-value]

@@ -85,15 +85,15 @@ def build(env: Environment, team: Agents, alike: bool = False) -> Scoring:
         assert isinstance(env, Exact)
         return env.exact_return(probabilities)
 
-    def sloped(
+    def with_gradient(
         probabilities: Float[Array, "*B A N U"],
     ) -> tuple[Float[Array, "*B"], Float[Array, "*B A N U"]]:
         total = lambda p: ((each := returns(p)).sum(), each)
-        slope, each = jax.grad(total, has_aux=True)(probabilities)
-        return each, slope
+        gradient, each = jax.grad(total, has_aux=True)(probabilities)
+        return each, gradient
 
-    solve, solve_sloped = jax.custom_vjp(_as_one_batch(returns)), _as_one_batch(sloped)
-    solve.defvjp(solve_sloped, lambda slope, change: (change[..., None, None, None] * slope,))
+    solve, solve_with_gradient = jax.custom_vjp(_as_one_batch(returns)), _as_one_batch(with_gradient)
+    solve.defvjp(solve_with_gradient, lambda gradient, change: (change[..., None, None, None] * gradient,))
 
     def exact(parameters: Parameters, mode: Mode) -> Float[Array, ""]:
         assert table is not None
@@ -112,7 +112,7 @@ def build(env: Environment, team: Agents, alike: bool = False) -> Scoring:
         fresh, k_play = jax.random.split(key)
         state, now = jax.vmap(env.reset)(jax.random.split(fresh, episodes))
 
-        def tick(carry: Any, key: PRNGKeyArray) -> tuple[Any, Any]:
+        def advance(carry: Any, key: PRNGKeyArray) -> tuple[Any, Any]:
             state, now, over = carry
             k_act, k_step = jax.random.split(key)
             logits = team.step(parameters, (), now.observation)[1]
@@ -122,7 +122,7 @@ def build(env: Environment, team: Agents, alike: bool = False) -> Scoring:
             return (state, after, over | after.over), (now.observation, now.legal, weight)
 
         keys = jax.random.split(k_play, spec.horizon)
-        _, (seen, legal, weight) = jax.lax.scan(tick, (state, now, now.over), keys)
+        _, (seen, legal, weight) = jax.lax.scan(advance, (state, now, now.over), keys)
         flat = lambda x: x.reshape(-1, *x.shape[3:])  # of steps, episodes and agents
         agents = jnp.tile(jnp.arange(spec.agents), spec.horizon * episodes)
         return Met(agents, flat(seen), flat(legal), flat(weight))

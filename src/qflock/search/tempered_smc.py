@@ -33,14 +33,14 @@ class Particles(NamedTuple):
     steps: Int[Array, ""]
 
 
-class Told(NamedTuple):
+class Info(NamedTuple):
     """Attributes:
     rate: mean acceptance probability of the moves.
     share: the share of beta reached.
     """
 
     rate: Float[Array, ""]
-    share: Float[Array, ""]
+    tempering: Float[Array, ""]
 
 
 class _Moved(NamedTuple):
@@ -65,7 +65,7 @@ def step(
     propose: Callable[[PRNGKeyArray, Float[Array, "D"], Float[Array, "K"], Int[Array, ""]], Array],
     moves: int,
     wanted: float,
-) -> tuple[Particles, Told]:
+) -> tuple[Particles, Info]:
     """Temper, resample, and move every particle; scales of the moves follow acceptance from step to step.
 
     Args:
@@ -81,21 +81,21 @@ def step(
         k_block, key = jax.random.split(key)
         block = jax.random.randint(k_block, (), 0, blocks)
         sigma = jnp.exp(log_sigma)
-        state, told = accept(key, state, density, lambda k, theta: propose(k, theta, sigma, block))
-        return state, _Moved(told.acceptance_rate, block)  # type: ignore[arg-type]
+        state, info = accept(key, state, density, lambda k, theta: propose(k, theta, sigma, block))
+        return state, _Moved(info.acceptance_rate, block)  # type: ignore[arg-type]
 
     kernel = adaptive_tempered.build_kernel(
         log_prior, log_likelihood, move, random_walk.init, resampling.systematic, wanted
     )
     shared = {"log_sigma": particles.log_sigma[None]}
-    smc, told = kernel(key, particles.smc, moves, shared)
-    moved = told.update_info
-    share = jnp.asarray(smc.tempering_param, jnp.float32)
-    smc = smc._replace(tempering_param=share)
+    smc, info = kernel(key, particles.smc, moves, shared)
+    moved = info.update_info
+    tempering = jnp.asarray(smc.tempering_param, jnp.float32)
+    smc = smc._replace(tempering_param=tempering)
     assert isinstance(moved, _Moved)
     counts = jax.nn.one_hot(moved.block, blocks)
     rates = (counts * moved.rate[..., None]).sum((0, 1)) / jnp.maximum(counts.sum((0, 1)), 1)
     tried = counts.sum((0, 1)) > 0
-    gain = 3.0 * (particles.steps + 1.0) ** -DECAY  # from the mean over many moves, hence the factor
-    log_sigma = particles.log_sigma + jnp.where(tried, gain * (rates - TARGET_RATE), 0.0)
-    return Particles(smc, log_sigma, particles.steps + 1), Told(moved.rate.mean(), share)
+    step_size = 3.0 * (particles.steps + 1.0) ** -DECAY  # from the mean over many moves, hence the factor
+    log_sigma = particles.log_sigma + jnp.where(tried, step_size * (rates - TARGET_RATE), 0.0)
+    return Particles(smc, log_sigma, particles.steps + 1), Info(moved.rate.mean(), tempering)

@@ -63,18 +63,18 @@ def chooser(
         choices = jnp.arange(1 << agents, dtype=jnp.int32)
         worth = sum(jnp.where((choices >> i) & 1, entropies[i], 0.0) for i in range(agents))
 
-        def count(found: Array, group: tuple[Array, Array]) -> tuple[Array, None]:
+        def count(hits: Array, group: tuple[Array, Array]) -> tuple[Array, None]:
             mask, is_clique = group
-            return found + (((choices & mask) == mask) & is_clique), None
+            return hits + (((choices & mask) == mask) & is_clique), None
 
         hit = jax.lax.scan(count, jnp.zeros(choices.shape, jnp.int32), (jnp.asarray(masks), whole))[0]
         best = jnp.argmin(weight * hit - worth)
         chosen = ((best >> jnp.arange(agents)) & 1).astype(bool)
-        share = lambda x: x.sum() / jnp.float32(max(len(groups), 1))
+        fraction = lambda x: x.sum() / jnp.float32(max(len(groups), 1))
         return chosen, {
             "explorers": chosen.mean(),
-            "clique_density": share(whole),
-            "independent_density": share(none),
+            "clique_density": fraction(whole),
+            "independent_density": fraction(none),
             "unavoidable_density": jnp.float32(least),
         }
 
@@ -112,12 +112,12 @@ def polynomial(
         UserError: networkx is not installed.
     """
     networkx = _library("networkx")
-    found = {(i,): -float(h) for i, h in enumerate(entropies)}
+    terms = {(i,): -float(h) for i, h in enumerate(entropies)}
     whole = networkx.from_numpy_array(np.asarray(alike, int))
     cliques = set()
     for biggest in networkx.find_cliques(whole):
         cliques |= set(itertools.combinations(sorted(biggest), size))
-    return found | dict.fromkeys(sorted(cliques), float(weight))
+    return terms | dict.fromkeys(sorted(cliques), float(weight))
 
 
 def solve_with_library(

@@ -81,10 +81,10 @@ class CircuitActor(eqx.Module):
     def __call__(self, observation: Float[Array, "O"]) -> Float[Array, "U"]:
         features = planes(observation) if self.encode is None else self.encode(observation)
         circuit = self.description
-        found = simulate.expectations(
+        expected = simulate.expectations(
             circuit, simulate.Parameters(self.angles, self.weights), features.reshape(circuit.inputs)
         )
-        return self.scale * (1 + found) / 2
+        return self.scale * (1 + expected) / 2
 
 
 class CircuitCritic(eqx.Module):
@@ -135,10 +135,10 @@ class CircuitCritic(eqx.Module):
         else:
             features = jax.vmap(lambda layer, x: layer(x))(self.encode, observations)
         circuit = self.description
-        found = simulate.expectations(
+        expected = simulate.expectations(
             circuit, simulate.Parameters(self.angles, self.weights), features.reshape(circuit.inputs)
         )
-        return self.scale * (1 + found[0]) / 2
+        return self.scale * (1 + expected[0]) / 2
 
 
 class DenseActor(eqx.Module):

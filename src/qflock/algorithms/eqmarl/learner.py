@@ -151,8 +151,8 @@ class Eqmarl:
         if config.td_gradient == "semi":
             target = jax.lax.stop_gradient(target)
         each = jnp.where(rows.valid, td_loss(value[:-1] - target, "huber"), 0.0).sum(0)
-        copies = mesh.total(jnp.float32(each.size))
-        return each.sum() / copies, (target - value[:-1], value[:-1])
+        count = mesh.total(jnp.float32(each.size))
+        return each.sum() / count, (target - value[:-1], value[:-1])
 
     def actor_loss(self, actor: Any, rows: Rows, advantage: Float[Array, "T B"]) -> tuple[Array, Array]:
         """Policy gradient and entropy, averaged over steps and agents; the normalised entropy too."""

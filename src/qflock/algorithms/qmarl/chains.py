@@ -47,7 +47,7 @@ def build(problem: Problem) -> Sampler:
     """The sampler ``metropolis``, with parallel tempering where there are several temperatures."""
     config, shape, estimator = problem.config, problem.shape, problem.estimator
     rungs, chains, count = config.temperatures, config.n_chains, len(problem.shape.names)
-    shares = tempering.ladder(rungs, config.temperature_ratio)
+    fractions = tempering.ladder(rungs, config.temperature_ratio)
     grid = lambda x: x.reshape(rungs, chains, *x.shape[1:])
     over_grid = lambda f, axes: jax.vmap(jax.vmap(f, axes[0]), axes[1])
 
@@ -65,7 +65,7 @@ def build(problem: Problem) -> Sampler:
 
     def betas(s: Chains) -> Float[Array, "R"]:
         start = jnp.where(s.stage == 0, config.beta_start, max(config.beta_start, config.beta_again))
-        return config.beta * tempering.anneal(start, config.warmup, s.step) * shares
+        return config.beta * tempering.anneal(start, config.warmup, s.step) * fractions
 
     def move(s: Chains, key: PRNGKeyArray) -> tuple[Chains, tuple[Array, Array, Array]]:
         """One step of every chain, then perhaps swaps; tells acceptance and swaps of cold chains."""
@@ -116,15 +116,15 @@ def build(problem: Problem) -> Sampler:
         low, high = USUAL_RATES
         unusual = (acceptance < low) | (acceptance > high)
         over = warm & (unusual | (since >= config.patience))
-        told = {
+        metrics = {
             "acceptance": acceptance,
             "sigma": jnp.exp(s.scales.log_sigma[0].mean()),
             "beta": beta,
             "stage": s.stage.astype(jnp.float32),
         }
         if rungs > 1:
-            told["swap_rate"] = jnp.nanmean(swaps)
-        return jax.lax.cond(over, lambda: renew(s, k_stage), lambda: s), told, over
+            metrics["swap_rate"] = jnp.nanmean(swaps)
+        return jax.lax.cond(over, lambda: renew(s, k_stage), lambda: s), metrics, over
 
     return Sampler(
         rungs * chains,

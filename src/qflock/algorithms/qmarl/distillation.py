@@ -210,7 +210,7 @@ def accept_paired(
         raise ValueError(f"returns of shapes {first.shape} and {second.shape}: give pairs, (E,) each")
     if len(first) < 2:
         raise ValueError("a confidence bound needs two episodes or more")
-    gains = first - second
-    gain = float(gains.mean())
-    bound = gain - float(stdtrit(len(gains) - 1, confidence) * gains.std(ddof=1) / len(gains) ** 0.5)
+    differences = first - second
+    gain = float(differences.mean())
+    bound = gain - float(stdtrit(len(differences) - 1, confidence) * differences.std(ddof=1) / len(differences) ** 0.5)
     return Verdict(bound > 0, gain, bound, "paired")

@@ -37,12 +37,12 @@ def read(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     if not os.path.isfile(path):
         raise UserError(f"no file {path}")
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        version = found["schema"]
+        content = json.loads(path.read_text(encoding="utf-8"))
+        version = content["schema"]
         if isinstance(version, int) and version > SCHEMA:
             raise UserError(f"{path} is of version {version}, this qflock reads {SCHEMA}; update qflock")
-        whole = version == SCHEMA and found["sha256"] == digest({**found, "sha256": None})
-        of, runs = dict(found["of"]), list(found["runs"])
+        whole = version == SCHEMA and content["sha256"] == digest({**content, "sha256": None})
+        of, runs = dict(content["of"]), list(content["runs"])
         complete = all(set(RUN) <= set(run) and _steps_are_whole(run["steps"]) for run in runs)
     except OSError as problem:
         raise UserError(f"cannot read {path}: {problem.strerror or problem}") from problem

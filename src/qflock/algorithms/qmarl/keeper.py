@@ -151,7 +151,7 @@ class Keeper(Hooks):
     def end(self, run: EndedRun, state: Any) -> dict[str, Any]:
         """Offer the run's policies to the memory, and write the history."""
         more: dict[str, Any] = {}
-        told: dict[str, Any] = {
+        record: dict[str, Any] = {
             "id": run.id,
             "parent": None,
             "started": run.created,
@@ -165,9 +165,9 @@ class Keeper(Hooks):
                 self._offer(jax.tree.map(lambda x, seed=seed: x[seed], state), seed)
             assert self.store.best is not None
             more = {"memory": str(self.store.folder), "memory_best": self.store.best.score}
-            told = self.store.runs[-1]
-        told = {**told, "steps": [_step(row) for row in self.rows]}  # also those before the run was stopped
-        history.write(run.path / history.NAME, {"run": run.name}, [told])
+            record = self.store.runs[-1]
+        record = {**record, "steps": [_step(row) for row in self.rows]}  # also those before the run was stopped
+        history.write(run.path / history.NAME, {"run": run.name}, [record])
         return more
 
     def _offer(self, state: Any, seed: int) -> None:

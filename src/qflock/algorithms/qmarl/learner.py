@@ -127,7 +127,7 @@ class Qmarl:
 
     def init(self, key: PRNGKeyArray) -> TrainState:
         k_theta, k_sampler, k_probes = jax.random.split(key, 3)
-        keys = jax.random.split(k_theta, self.sampler.copies)
+        keys = jax.random.split(k_theta, self.sampler.num_policies)
         theta = jax.vmap(lambda k: blocks.wrap(self.shape, self.shape.ravel(self.team.init(k))))(keys)
         seen = jax.vmap(self.env.reset)(jax.random.split(k_probes, PROBES))[1].observation[:, 0]
         return self.begin(theta, theta[0], seen, k_sampler, False)
@@ -154,8 +154,8 @@ class Qmarl:
         held_out, play = self.config.held_out, self.score.play
         of = lambda t: play(self.shape.unravel(t), key, held_out, "greedy").episode_return
         old, new = jax.vmap(of)(jnp.stack([s.best, top]))
-        gain = new - old
-        bound = gain.mean() - CONFIDENT * gain.std(ddof=1) / math.sqrt(self.config.held_out)
+        difference = new - old
+        bound = difference.mean() - CONFIDENT * difference.std(ddof=1) / math.sqrt(self.config.held_out)
         better = (bound > 0) | ~s.judged
         return s._replace(
             best=jnp.where(better, top, s.best),
@@ -270,13 +270,13 @@ def build(config: QmarlConfig, env: Environment) -> Learner:
             "change them by the environment's own settings, or leave n_gs out"
         )
     own = Qmarl(config, env)
-    copies, updates = own.sampler.copies, math.ceil(config.n_mcmc_steps / config.sweep)
+    num_policies, updates = own.sampler.num_policies, math.ceil(config.n_mcmc_steps / config.sweep)
     execution = lambda s: own.shape.unravel(s.best)
     functions = (own.init, execution, own.weights, own.start_from)
     search = keeper.Search(config, own.shape, own.score, bounds, own.distil, *functions)
     return Learner(
         policy=own.team.policy(own.alone, own.scores, ByChance()),
-        source=Own(own.update, copies * max(1, round(own.per_update / copies))),
+        source=Own(own.update, num_policies * max(1, round(own.per_update / num_policies))),
         init=own.init,
         learn=None,
         execution=execution,

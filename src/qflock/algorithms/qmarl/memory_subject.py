@@ -28,14 +28,14 @@ def describe(environment: str, policy: str, like: Parameters, settings: Mapping[
     return {**of, "digest": history.digest([of, sorted(shapes)])}
 
 
-def check(folder: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+def check(folder: Path, stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
     """Refuse a memory that is of something else than is wanted.
 
     Raises:
         UserError: it is.
     """
-    if found.get("digest") == wanted["digest"]:
+    if stored.get("digest") == wanted["digest"]:
         return
-    theirs, ours = (f"{of.get('policy')} on {of.get('environment')}" for of in (found, wanted))
+    theirs, ours = (f"{of.get('policy')} on {of.get('environment')}" for of in (stored, wanted))
     other = theirs if theirs != ours else f"{theirs} with other settings or sizes"
     raise UserError(f"{folder} is the memory of {other}, not of {ours}; choose another folder with --memory")

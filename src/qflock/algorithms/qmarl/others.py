@@ -42,7 +42,7 @@ def smc(problem: Problem) -> Sampler:
 
     def sweep(s: Cloud, key: PRNGKeyArray) -> tuple[Cloud, Metrics, Array]:
         target = objective(problem, s.key)
-        state, told = tempered_smc.step(
+        state, info = tempered_smc.step(
             key,
             s.state,
             problem.log_prior,
@@ -53,9 +53,9 @@ def smc(problem: Problem) -> Sampler:
         )
         theta: Any = state.smc.particles
         metrics = {
-            "acceptance": told.rate,
+            "acceptance": info.rate,
             "sigma": jnp.exp(state.log_sigma.mean()),
-            "beta": config.beta * told.share,
+            "beta": config.beta * info.tempering,
         }
         return Cloud(state, theta, score(theta, s.key), s.key), metrics, jnp.bool_(False)
 
@@ -84,34 +84,34 @@ def evolution(problem: Problem) -> Sampler:
         raise UserError(f"n_chains is {config.n_chains}; sampler evolution needs a population of at least 4")
     kind = {"cma_es": "CMA_ES", "sep_cma_es": "Sep_CMA_ES", "snes": "SNES"}[config.strategy]
 
-    def strategy() -> tuple[Any, Any]:
+    def make_strategy() -> tuple[Any, Any]:
         """Made where it is used: evosax computes its constants at once."""
-        made = getattr(algorithms, kind)(population_size=config.n_chains, solution=jnp.zeros(shape.size))
-        return made, made.default_params.replace(std_init=jnp.asarray(config.sigma_proposal))
+        strategy = getattr(algorithms, kind)(population_size=config.n_chains, solution=jnp.zeros(shape.size))
+        return strategy, strategy.default_params.replace(std_init=jnp.asarray(config.sigma_proposal))
 
     def score(theta: Float[Array, "C D"], key: PRNGKeyArray) -> Float[Array, "C"]:
         return jax.vmap(objective(problem, key))(theta)
 
     def start(theta: Float[Array, "C D"], key: PRNGKeyArray, again: bool) -> Cloud:
-        made, parameters = strategy()
+        strategy, parameters = make_strategy()
         k_state, k_stage = jax.random.split(key)
         scores = score(theta, k_stage)
-        state = made.init(k_state, theta[scores.argmax()], parameters)
+        state = strategy.init(k_state, theta[scores.argmax()], parameters)
         return Cloud(state, theta, scores, k_stage)
 
     def sweep(s: Cloud, key: PRNGKeyArray) -> tuple[Cloud, Metrics, Array]:
-        made, parameters = strategy()
+        strategy, parameters = make_strategy()
 
         def generation(s: Cloud, key: PRNGKeyArray) -> tuple[Cloud, None]:
             k_ask, k_tell = jax.random.split(key)
-            theta, state = made.ask(k_ask, s.state, parameters)
+            theta, state = strategy.ask(k_ask, s.state, parameters)
             scores = score(theta, s.key)
-            state, _ = made.tell(k_tell, theta, -scores, state, parameters)
+            state, _ = strategy.tell(k_tell, theta, -scores, state, parameters)
             return Cloud(state, theta, scores, s.key), None
 
         s, _ = jax.lax.scan(generation, s, jax.random.split(key, config.sweep))
-        told = {"acceptance": none(), "sigma": jnp.mean(s.theta.std(0)), "beta": none()}
-        return s, told, jnp.bool_(False)
+        info = {"acceptance": none(), "sigma": jnp.mean(s.theta.std(0)), "beta": none()}
+        return s, info, jnp.bool_(False)
 
     return Sampler(
         config.n_chains,

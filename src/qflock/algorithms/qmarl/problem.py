@@ -40,7 +40,7 @@ class Sampler(NamedTuple):
     now: ``S -> (theta (C, D), score (C,))`` of the reported chains, scores in [0, 1].
     """
 
-    copies: int
+    num_policies: int
     chains: int
     scorings: int
     start: Callable[[Float[Array, "N D"], PRNGKeyArray, bool], Any]
@@ -72,7 +72,7 @@ def pose(config: QmarlConfig, shape: blocks.Layout, scoring: Scoring) -> Problem
         config.episodes,
         None if solved is None else exact,
         max(1, round(config.beta)) if config.estimator == "same" else 1,
-        slopes=config.proposal == "langevin",
+        gradients=config.proposal == "langevin",
     )
     return Problem(shape, lambda theta: blocks.log_prior(shape, theta, config.prior_sigma), estimator, config)
 

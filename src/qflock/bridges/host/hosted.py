@@ -72,8 +72,8 @@ class Hosted:
         except UserError:
             raise
         except Exception as problem:
-            said = " ".join(str(problem).split())[:300]
-            raise UserError(f"{self.name} cannot be made: {type(problem).__name__}: {said}") from problem
+            text = " ".join(str(problem).split())[:300]
+            raise UserError(f"{self.name} cannot be made: {type(problem).__name__}: {text}") from problem
         self.spec = Spec(
             name=self.name,
             agents=one.agents,

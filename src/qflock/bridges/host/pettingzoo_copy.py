@@ -21,17 +21,17 @@ def module_of(target: str) -> ModuleType:
     problem: ImportError | None = None
     for name in (target, f"pettingzoo.{target}"):
         try:
-            found = importlib.import_module(name)
+            module = importlib.import_module(name)
         except ImportError as failed:
-            told = failed.name or ""
-            if problem is None or not f"pettingzoo.{target}".startswith(told):
+            missing = failed.name or ""
+            if problem is None or not f"pettingzoo.{target}".startswith(missing):
                 problem = failed
             continue
-        if not hasattr(found, "parallel_env"):
+        if not hasattr(module, "parallel_env"):
             raise UserError(
                 f"{name} is a module without parallel_env; name one such as mpe2.simple_spread_v3"
             )
-        return found
+        return module
     raise UserError(
         f"no PettingZoo environment {target!r} ({' '.join(str(problem).split())}); the name is a module "
         "with a parallel_env, such as pettingzoo:mpe2.simple_spread_v3; is its package installed?"

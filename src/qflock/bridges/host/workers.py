@@ -46,7 +46,7 @@ class HostEnvironment(Protocol):
 class Workers:
     """N copies of a host environment. Use it in a ``with``, or call `close`: no process may stay behind."""
 
-    def __init__(self, env: HostEnvironment, copies: int) -> None:
+    def __init__(self, env: HostEnvironment, num_envs: int) -> None:
         """Start the workers.
 
         Args:
@@ -56,14 +56,14 @@ class Workers:
         Raises:
             UserError: a copy cannot be made.
         """
-        count = min(copies, env.worker_count or os.cpu_count() or 1)
-        shares = [copies // count + (at < copies % count) for at in range(count)]
+        count = min(num_envs, env.worker_count or os.cpu_count() or 1)
+        counts = [num_envs // count + (at < num_envs % count) for at in range(count)]
         self._name = env.spec.name
-        self._cuts = np.cumsum(shares)[:-1]
+        self._cuts = np.cumsum(counts)[:-1]
         make = {"processes": _Process, "threads": _Thread, "serial": _Serial}[env.workers]
         self._workers: list[Any] = []
         try:
-            self._workers += [make(env.copy, share) for share in shares]
+            self._workers += [make(env.copy, own) for own in counts]
             for worker in self._workers:
                 self._answer(worker)
         except BaseException:
@@ -105,8 +105,8 @@ class Workers:
         if isinstance(answer, UserError):
             raise answer
         if isinstance(answer, Exception):
-            said = " ".join(str(answer).split())[:300]
-            raise UserError(f"{self._name} fails: {type(answer).__name__}: {said}") from answer
+            text = " ".join(str(answer).split())[:300]
+            raise UserError(f"{self._name} fails: {type(answer).__name__}: {text}") from answer
         return answer
 
     def _guarded(self, call: Callable[[], Any]) -> Any:

@@ -79,8 +79,8 @@ def _table(brush: ImageDraw.ImageDraw, panel: Panel, x: float, y: float, cell: f
     for column, name in enumerate(panel.names[:columns]):
         brush.text((left + (column + 0.5) * cell, y + HEAD * cell / 2), name, COLOURS[1], small, anchor="mm")
     for (row, column), paid in np.ndenumerate(panel.table):
-        share = (float(paid) - low) / (high - low) if high > low else 0.5
-        shade = tuple(round((1 - share) * p + share * q) for p, q in zip(LOW, HIGH, strict=True))
+        fraction = (float(paid) - low) / (high - low) if high > low else 0.5
+        shade = tuple(round((1 - fraction) * p + fraction * q) for p, q in zip(LOW, HIGH, strict=True))
         brush.rectangle(box(row, column), FADED if panel.pale else shade, LINE, thin)
         text, middle = f"{paid:g}", (left + (column + 0.5) * cell, top + (row + 0.5) * cell)
         large = _font(round(min(0.3, 1.4 / len(text)) * cell))

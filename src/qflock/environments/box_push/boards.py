@@ -65,7 +65,7 @@ def board(
 def line_up(
     key: PRNGKeyArray,
     grid_size: int,
-    share: float,
+    probability: float,
     agents: Int[Array, "A 2"],
     directions: Int[Array, "A"],
     boxes: Int[Array, "B 2"],
@@ -86,7 +86,7 @@ def line_up(
     for agent, take in enumerate(takes):
         place = boxes[-1] - way * jnp.where(agent == first, 1, 2)
         free = ~(jnp.concatenate([boxes, agents]) == place).all(-1).any() & (place >= 1).all()
-        moves = free & (place <= grid_size - 2).all() & jax.random.bernoulli(take, share)
+        moves = free & (place <= grid_size - 2).all() & jax.random.bernoulli(take, probability)
         agents = agents.at[agent].set(jnp.where(moves, place, agents[agent]))
         directions = directions.at[agent].set(jnp.where(moves, facing, directions[agent]))
     return agents, directions

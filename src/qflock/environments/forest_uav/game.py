@@ -96,13 +96,13 @@ class Environment:
         self.config = config
         agents, cells = config.n_agents, config.grid_size**2
         seen = (2 * config.obs_radius + 1) ** 2
-        told = 2 * (agents - 1) + 1 if config.comm_budget > 0 else 0
+        messages = 2 * (agents - 1) + 1 if config.comm_budget > 0 else 0
         self._needed = -(-PERCENT * cells // 100)  # visited cells that count as solved
         self.spec = Spec(
             name="forest_uav",
             agents=agents,
             actions=len(ACTIONS),
-            observation=seen * (2 if config.observe_coverage else 1) + 2 + told,
+            observation=seen * (2 if config.observe_coverage else 1) + 2 + messages,
             state=2 * cells + 2 * agents + 1,
             horizon=config.episode_len,
             discount=0.99,
@@ -226,8 +226,8 @@ def _messages(state: State, last: int) -> Float[Array, "A M"]:
     agents = len(state.agents)
     offset = (state.agents - state.agents[:, None]) / jnp.float32(last)  # (observer, other)
     others = np.array([[j for j in range(agents) if j != i] for i in range(agents)], int).reshape(agents, -1)
-    told = jnp.take_along_axis(offset, jnp.asarray(others)[:, :, None], 1).reshape(agents, -1)
-    return jnp.where(state.heard[:, None], jnp.concatenate([told, jnp.ones((agents, 1))], 1), 0.0)
+    offsets = jnp.take_along_axis(offset, jnp.asarray(others)[:, :, None], 1).reshape(agents, -1)
+    return jnp.where(state.heard[:, None], jnp.concatenate([offsets, jnp.ones((agents, 1))], 1), 0.0)
 
 
 def _distinct(key: PRNGKeyArray, count: int, among: int) -> Int[Array, "N"]:
@@ -242,10 +242,10 @@ def _distinct(key: PRNGKeyArray, count: int, among: int) -> Int[Array, "N"]:
     order = jnp.arange(count)
 
     def draw(taken: Array, place: Array) -> tuple[Array, Array]:
-        found = place + (taken - order <= place).sum()  # `taken` rises; so many taken ones come before
-        before = taken < found
-        later = jnp.concatenate([found[None], taken[:-1]])
-        return jnp.where(before, taken, jnp.maximum(later, found)), found
+        cell = place + (taken - order <= place).sum()  # `taken` rises; so many taken ones come before
+        before = taken < cell
+        later = jnp.concatenate([cell[None], taken[:-1]])
+        return jnp.where(before, taken, jnp.maximum(later, cell)), cell
 
     return jax.lax.scan(draw, jnp.full(count, 2 * among + count, jnp.int32), places)[1]
 

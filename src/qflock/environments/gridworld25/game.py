@@ -248,16 +248,16 @@ def _distinct(key: PRNGKeyArray, count: int, among: int) -> list[Int[Array, ""]]
 
 def _free(places: list[Int[Array, ""]]) -> list[Int[Array, ""]]:
     """The integers that stand at these places among those that no earlier one has taken."""
-    found: list[Array] = []
+    numbers: list[Array] = []
     taken: list[Array] = []  # rising
     for number in places:
         for earlier in taken:
             number = number + (number >= earlier)
-        found.append(number)
+        numbers.append(number)
         for k, earlier in enumerate(taken):  # put it where it belongs
             taken[k], number = jnp.minimum(earlier, number), jnp.maximum(earlier, number)
         taken.append(number)
-    return found
+    return numbers
 
 
 def _check_cells(name: str, given: Any, size: int) -> None:

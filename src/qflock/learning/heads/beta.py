@@ -33,8 +33,8 @@ def build(action: Box) -> Actions:
     def log_prob(
         outputs: Float[Array, "*X F"], legal: Array, chosen: Float[Array, "*X D"]
     ) -> Float[Array, "*X"]:
-        share = jnp.clip((box.unit(chosen) + 1) / 2, EDGE, 1 - EDGE)
-        each = jax.scipy.stats.beta.logpdf(share, *shapes(outputs))
+        place = jnp.clip((box.unit(chosen) + 1) / 2, EDGE, 1 - EDGE)
+        each = jax.scipy.stats.beta.logpdf(place, *shapes(outputs))
         return (each - box.log_width - jnp.log(2.0)).sum(-1)
 
     def entropy(outputs: Float[Array, "*X F"], legal: Array) -> Float[Array, "*X"]:

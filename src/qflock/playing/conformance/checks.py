@@ -24,17 +24,17 @@ def findings(env: Any) -> list[str]:
     spec = getattr(env, "spec", None)
     if not isinstance(spec, Spec):
         return [f"spec: {type(env).__name__} has no attribute spec that is a qflock.core.Spec"]
-    found = of_spec(spec) or _of_types(env)
-    if found:  # whatever comes next would only say the same in a harder way
-        return found
+    problems = of_spec(spec) or _of_types(env)
+    if problems:  # whatever comes next would only say the same in a harder way
+        return problems
     for stage in (_of_keys, _of_episodes, _of_extras):
-        found += stage(env)
-    return found
+        problems += stage(env)
+    return problems
 
 
 def of_spec(spec: Spec) -> list[str]:
     """Sizes, bounds, names and entity records."""
-    found = [
+    problems = [
         f"spec.{name} is {getattr(spec, name)!r}; it must be a whole number of at least {least}"
         for name, least in (("agents", 1), ("observation", 1), ("state", 0), ("horizon", 1))
         if not isinstance(getattr(spec, name), int) or getattr(spec, name) < least
@@ -43,21 +43,21 @@ def of_spec(spec: Spec) -> list[str]:
     what = "actions" if discrete else "action.size"
     size = spec.action.count if isinstance(spec.action, Choices) else spec.action.size
     if not isinstance(size, int) or size < 1:
-        found.insert(1, f"spec.{what} is {size!r}; it must be a whole number of at least 1")
+        problems.insert(1, f"spec.{what} is {size!r}; it must be a whole number of at least 1")
     low, high = spec.return_range
     if not low <= high:
-        found.append(f"spec.return_range is {spec.return_range}: the lowest return stands first")
+        problems.append(f"spec.return_range is {spec.return_range}: the lowest return stands first")
     if not 0 <= spec.discount <= 1:
-        found.append(f"spec.discount is {spec.discount}; it must lie in [0, 1]")
+        problems.append(f"spec.discount is {spec.discount}; it must lie in [0, 1]")
     if spec.action_names and len(spec.action_names) != size:
         of_what = "actions" if discrete else "numbers"
-        found.append(f"spec.action_names has {len(spec.action_names)} names for {size} {of_what}")
+        problems.append(f"spec.action_names has {len(spec.action_names)} names for {size} {of_what}")
     for name in ("observation", "state"):
         for group in getattr(spec, f"{name}_entities"):
             for start in (group.own, *group.others):
                 if not 0 <= start <= getattr(spec, name) - max(group.coordinates, (group.present or 0) + 1):
-                    found.append(f"spec.{name}_entities: the record at {start} leaves the {name}")
-    return found
+                    problems.append(f"spec.{name}_entities: the record at {start} leaves the {name}")
+    return problems
 
 
 def _first(spec: Spec) -> Actions:
@@ -70,36 +70,36 @@ def _of_types(env: Any) -> list[str]:
     key, spec = jax.random.key(0), env.spec
     actions = jax.eval_shape(lambda: _first(spec))
     before = dict(vars(env)) if hasattr(env, "__dict__") else {}
-    found: list[str] = []
+    problems: list[str] = []
 
     def noted(where: str, result: Any) -> Any:
         """What reset or step returned; Python's numbers in it are noted before they become arrays."""
         for path, leaf in jax.tree_util.tree_leaves_with_path(result):
             if not isinstance(leaf, (jax.Array, np.ndarray)):
                 place = episodes.readable(path)
-                found.append(f"{where}: {place} is a {type(leaf).__name__}; it must be an array")
+                problems.append(f"{where}: {place} is a {type(leaf).__name__}; it must be an array")
         return result
 
     try:
         state, first = jax.eval_shape(lambda *x: noted("reset", env.reset(*x)), key)
     except Exception as problem:
-        return [f"reset(key): {_told(problem)}"]
-    found += episodes.shapes(spec, first, "reset")
+        return [f"reset(key): {_described(problem)}"]
+    problems += episodes.shapes(spec, first, "reset")
     try:
         after, later = jax.eval_shape(lambda *x: noted("step", env.step(*x)), key, state, actions)
     except Exception as problem:
-        return [*found, f"step(key, state, actions): {_told(problem)}"]
-    found += episodes.shapes(spec, later, "step")
-    found += _unlike("State", state, after) + _unlike("TimeStep", first, later)
+        return [*problems, f"step(key, state, actions): {_described(problem)}"]
+    problems += episodes.shapes(spec, later, "step")
+    problems += _unlike("State", state, after) + _unlike("TimeStep", first, later)
     changed = [n for n, x in (vars(env) if before else {}).items() if n not in before or before[n] is not x]
-    found += [
+    problems += [
         f"reset or step sets self.{name}; a pure environment keeps what changes in its State"
         for name in changed
     ]
-    return found
+    return problems
 
 
-def _told(problem: Exception) -> str:
+def _described(problem: Exception) -> str:
     """An exception of the environment's code as one line; with advice where Python met a traced value."""
     words = " ".join(str(problem).split())
     if isinstance(problem, (jax.errors.TracerBoolConversionError, jax.errors.TracerArrayConversionError)):
@@ -119,17 +119,17 @@ def _unlike(name: str, first: Any, later: Any) -> list[str]:
     """Where reset and step show different structures, shapes or types."""
     if jax.tree.structure(first) != jax.tree.structure(later):
         return [f"{name}: reset and step return different structures"]
-    found = []
+    problems = []
     for (path, a), b in zip(jax.tree_util.tree_leaves_with_path(first), jax.tree.leaves(later), strict=True):
         if (a.shape, a.dtype) != (b.shape, b.dtype):
             place = f"{name}{jax.tree_util.keystr(path)}"
-            found.append(
+            problems.append(
                 f"{place}: reset gives {a.dtype}{list(a.shape)}, step gives {b.dtype}{list(b.shape)}"
             )
-    return found
+    return problems
 
 
-def walk(env: Environment, key: PRNGKeyArray, steps: int) -> tuple[Any, Any, Any, Any]:
+def walk(env: Environment, key: PRNGKeyArray, num_steps: int) -> tuple[Any, Any, Any, Any]:
     """Random actions in one copy, from a reset with ``key`` on, without another one.
 
     Returns:
@@ -138,14 +138,14 @@ def walk(env: Environment, key: PRNGKeyArray, steps: int) -> tuple[Any, Any, Any
 
     random = of(env.spec.action).random
 
-    def tick(carry: Any, key: PRNGKeyArray) -> Any:
+    def advance(carry: Any, key: PRNGKeyArray) -> Any:
         state, now = carry
         actions = random(jax.random.fold_in(key, 0), now.legal)
         after = env.step(key, state, actions)
         return after, (after, key, actions)
 
     first = env.reset(key)
-    _, (later, keys, actions) = jax.lax.scan(tick, first, jax.random.split(key, steps))
+    _, (later, keys, actions) = jax.lax.scan(advance, first, jax.random.split(key, num_steps))
     states, shown = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), first, later)
     return states, shown, keys, actions
 
@@ -153,27 +153,27 @@ def walk(env: Environment, key: PRNGKeyArray, steps: int) -> tuple[Any, Any, Any
 def _of_episodes(env: Environment) -> list[str]:
     """What random play shows: ends, legal actions, finite rewards, bounds; and that side by side, compiled
     and uncompiled steps are the same."""
-    steps = min(env.spec.horizon, LONGEST)
+    num_steps = min(env.spec.horizon, LONGEST)
     start = jax.random.split(jax.random.key(0), COPIES)
     try:
-        played = jax.jit(jax.vmap(lambda key: walk(env, key, steps)))(start)
+        played = jax.jit(jax.vmap(lambda key: walk(env, key, num_steps)))(start)
     except Exception as problem:
-        return [f"playing {COPIES} copies side by side (vmap): {_told(problem)}"]
-    found = episodes.episodes(env.spec, jax.device_get(played[1]))
+        return [f"playing {COPIES} copies side by side (vmap): {_described(problem)}"]
+    problems = episodes.episodes(env.spec, jax.device_get(played[1]))
     states, shown, keys, actions = jax.tree.map(lambda x: x[1], played)
     at = lambda tree, t: jax.tree.map(lambda x: x[t], tree)
     many = "one of many copies (vmap) differs from a single one"
     first = jax.jit(env.reset)(start[1])
-    found += _different(_raw(first), _raw(at((states, shown), 0)), f"reset: {many}")
+    problems += _different(_raw(first), _raw(at((states, shown), 0)), f"reset: {many}")
     step = jax.jit(env.step)
-    for t in range(min(steps, 3)):
+    for t in range(min(num_steps, 3)):
         one = step(keys[t], at(states, t), actions[t])
-        found += _different(_raw(one), _raw(at((states, shown), t + 1)), f"step {t + 1}: {many}")
-        if found or bool(one[1].over):
+        problems += _different(_raw(one), _raw(at((states, shown), t + 1)), f"step {t + 1}: {many}")
+        if problems or bool(one[1].over):
             break
     plain = env.step(keys[0], at(states, 0), actions[0])
     once = _raw(at((states, shown), 1))
-    return found + _different(_raw(plain), once, "step without jit differs from step with it")
+    return problems + _different(_raw(plain), once, "step without jit differs from step with it")
 
 
 def _of_keys(env: Environment) -> list[str]:
@@ -182,15 +182,15 @@ def _of_keys(env: Environment) -> list[str]:
     key = jax.random.key(1)
     state = jax.eval_shape(env.reset, key)[0]
     actions = _first(env.spec)
-    found = []
+    problems = []
     for name, function, arguments in (
         ("reset", env.reset, (key,)),
         ("step", env.step, (key, state, actions)),
     ):
         first, *others = (jax.make_jaxpr(lambda *x, f=function: f(*x))(*arguments) for _ in range(TRACES))
         if not all(str(other) == str(first) and _equal(other.consts, first.consts) for other in others):
-            found.append(f"{name}: the same key gives two different results; draw all chance from the key")
-    return found
+            problems.append(f"{name}: the same key gives two different results; draw all chance from the key")
+    return problems
 
 
 def _equal(one: list[Any], two: list[Any]) -> bool:
@@ -214,28 +214,28 @@ def _different(one: Any, two: Any, complaint: str) -> list[str]:
 
 def _of_extras(env: Any) -> list[str]:
     """Pictures and reference policies, where there are any."""
-    key, found, spec = jax.random.key(4), [], env.spec
+    key, problems, spec = jax.random.key(4), [], env.spec
     state, now = jax.jit(env.reset)(key)
     if isinstance(env, Drawable):
         try:
             picture = env.draw(jax.device_get(state), 300)
             if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
-                found.append(
+                problems.append(
                     f"draw: gives {picture.dtype}{list(picture.shape)}; wanted is uint8[height, width, 3]"
                 )
         except Exception as problem:
-            found.append(f"draw(state, size): {_told(problem)}")
+            problems.append(f"draw(state, size): {_described(problem)}")
     for name, policy in env.references().items() if isinstance(env, Referenced) else ():
         try:
             actions = np.asarray(jax.jit(policy)(key, state, now))
         except Exception as problem:
-            found.append(f"reference {name!r}: {_told(problem)}")
+            problems.append(f"reference {name!r}: {_described(problem)}")
             continue
         if not _legal(spec, actions, np.asarray(now.legal)):
-            found.append(
+            problems.append(
                 f"reference {name!r}: chooses {actions.tolist()}; that is no legal action for each agent"
             )
-    return found
+    return problems
 
 
 def _legal(spec: Spec, actions: np.ndarray, legal: np.ndarray) -> bool:

@@ -22,7 +22,7 @@ def readable(path: Any) -> str:
 
 def shapes(spec: Spec, shown: TimeStep, where: str) -> list[str]:
     """Shapes and types of one time step; its leaves need no more than ``shape`` and ``dtype``."""
-    agents, found = spec.agents, []
+    agents, problems = spec.agents, []
     wanted: dict[str, tuple[tuple[int, ...], str]] = {
         "observation": ((agents, spec.observation), ""),
         "state": ((spec.state,), ""),
@@ -35,22 +35,22 @@ def shapes(spec: Spec, shown: TimeStep, where: str) -> list[str]:
     for name, (shape, dtype) in wanted.items():
         leaf: Any = getattr(shown, name, None)
         if not hasattr(leaf, "shape"):
-            found.append(f"{where}: TimeStep.{name} is {type(leaf).__name__}; it must be an array")
+            problems.append(f"{where}: TimeStep.{name} is {type(leaf).__name__}; it must be an array")
             continue
         if tuple(leaf.shape) != shape:
-            found.append(
+            problems.append(
                 f"{where}: TimeStep.{name} has shape {list(leaf.shape)}; the Spec says {list(shape)}"
             )
         if dtype and str(leaf.dtype) != dtype:
-            found.append(f"{where}: TimeStep.{name} is {leaf.dtype}; it must be {dtype}")
+            problems.append(f"{where}: TimeStep.{name} is {leaf.dtype}; it must be {dtype}")
         if not dtype and str(leaf.dtype) in ("float64", "int64", "uint64", "complex64"):
-            found.append(f"{where}: TimeStep.{name} is {leaf.dtype}; use 32 bits or fewer")
+            problems.append(f"{where}: TimeStep.{name} is {leaf.dtype}; use 32 bits or fewer")
     for name, leaf in shown.measures.items():
         if tuple(leaf.shape) != () or str(leaf.dtype) != "float32":
-            found.append(
+            problems.append(
                 f"{where}: measure {name!r} is {leaf.dtype}{list(leaf.shape)}; it must be a float32 scalar"
             )
-    return found
+    return problems
 
 
 def episodes(spec: Spec, shown: TimeStep) -> list[str]:
@@ -64,7 +64,7 @@ def episodes(spec: Spec, shown: TimeStep) -> list[str]:
     over = shown.terminated | shown.truncated
     ended = np.cumsum(over, 1) - over > 0  # rows after the end
     lasting = ~over & ~ended
-    found: list[str] = []
+    problems: list[str] = []
 
     def claim(bad: Any, complaint: str) -> None:
         """Note a complaint with the first (copy, step, ...) where it holds."""
@@ -72,7 +72,7 @@ def episodes(spec: Spec, shown: TimeStep) -> list[str]:
             return
         copy, step, *agent = np.argwhere(bad)[0].tolist()
         who = f", agent {agent[0]}" if agent else ""
-        found.append(f"{complaint} (copy {copy}, step {step}{who})")
+        problems.append(f"{complaint} (copy {copy}, step {step}{who})")
 
     claim(over[:, :1], "reset: the episode is over before it begins")
     claim(shown.reward[:, :1] != 0, "reset: the reward is not 0")
@@ -110,10 +110,10 @@ def episodes(spec: Spec, shown: TimeStep) -> list[str]:
     low, high = spec.return_range
     slack = SLACK * (1 + np.abs(total))
     outside = (total < low - slack) | (total > high + slack)
-    if outside.any() and not found:
+    if outside.any() and not problems:
         copy = int(np.flatnonzero(outside)[0])
-        found.append(
+        problems.append(
             f"reward: an episode returned {total[copy]:g}; spec.return_range says {low:g} to {high:g} "
             f"(copy {copy})"
         )
-    return found
+    return problems

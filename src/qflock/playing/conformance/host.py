@@ -19,38 +19,38 @@ COPIES, LONGEST = 4, 500
 
 def findings(env: HostEnvironment) -> list[str]:
     """All that is wrong with a host environment; nothing where it is fine."""
-    found = checks.of_spec(env.spec)
-    if found:
-        return found
+    problems = checks.of_spec(env.spec)
+    if problems:
+        return problems
     example = env.reset(jax.random.key(0))[1]
     copy = env.copy()
     try:
         first = TimeStep(*copy.reset(0), measures={})  # type: ignore[arg-type]
-        found = episodes.shapes(env.spec, first, "reset")
-        found += [
+        problems = episodes.shapes(env.spec, first, "reset")
+        problems += [
             f"reset: {name} is {getattr(first, name).dtype}, the example says {getattr(example, name).dtype}"
             for name in ("observation", "state")
             if getattr(first, name).dtype != getattr(example, name).dtype
         ]
-        if found:
-            return found
+        if problems:
+            return problems
         steps = min(env.spec.horizon, LONGEST)
         shown = [_walk(copy, seed, steps) for seed in range(COPIES)]
-        found = episodes.episodes(env.spec, jax.tree.map(lambda *x: np.stack(x), *shown))
+        problems = episodes.episodes(env.spec, jax.tree.map(lambda *x: np.stack(x), *shown))
         again = _walk(copy, 0, steps)
         if any(
             not np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
             for a, b in zip(jax.tree.leaves(shown[0]), jax.tree.leaves(again), strict=True)
         ):
-            found.append("the same seed gives two different episodes")
+            problems.append("the same seed gives two different episodes")
     except UserError:
         raise
     except Exception as problem:
         words = " ".join(str(problem).split())[:200]
-        found.append(f"it fails with {type(problem).__name__}: {words}")
+        problems.append(f"it fails with {type(problem).__name__}: {words}")
     finally:
         copy.close()
-    return found
+    return problems
 
 
 def _walk(copy: HostCopy, seed: int, steps: int) -> TimeStep:
