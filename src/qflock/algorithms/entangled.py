@@ -109,6 +109,10 @@ def outcomes(pair: str, angles: Float[Array, "2"]) -> Float[Array, "2 2"]:
     """Chances of the outcomes (agent 0's, agent 1's) where each measures its half along its angle.
 
     Outcome m along an angle t is the direction (cos, sin)(t + m pi/2) in the plane of |0> and |1>.
+
+    Args:
+        pair: the state that the agents share.
+        angles: of both measurements, ``(2,)``, in radians.
     """
     turned = angles[:, None] + jnp.array([0.0, jnp.pi / 2])
     zero, one = jnp.cos(turned), jnp.sin(turned)  # <m|0> and <m|1> of each agent
@@ -161,6 +165,12 @@ class Entangled:
         """Measure, and act on what was measured. Outcomes are always drawn; ``greedy`` is about the rest.
 
         Agent 0 measures first, agent 1 then as its half was left; the other order gives the same chances.
+
+        Args:
+            key: of outcomes and actions.
+            out: of both agents' networks, ``(2, O)``.
+            legal: ``(2, U)``.
+            mode: "greedy" or "sample".
         """
         angles, logits = self.split(out)
         chances = outcomes(self.config.pair, angles)
@@ -172,7 +182,13 @@ class Entangled:
         return each(jax.random.split(k_act, AGENTS), measured, legal, mode)
 
     def joint_log_prob(self, out: Array, legal: Array, actions: Int[Array, "A"]) -> Float[Array, ""]:
-        """log P(a | o) of one joint action."""
+        """log P(a | o) of one joint action.
+
+        Args:
+            out: of both agents' networks, ``(2, O)``.
+            legal: ``(2, U)``.
+            actions: ``(2,)``.
+        """
         angles, logits = self.split(out)
         answers = jnp.exp(categorical.log_probabilities(logits, legal[:, None]))
         return jnp.log(joint(self.config.pair, angles, answers)[actions[0], actions[1]] + 1e-12)
@@ -180,12 +196,25 @@ class Entangled:
     def explore(
         self, s: TrainState, memory: Memory, now: TimeStep, key: PRNGKeyArray
     ) -> tuple[Memory, Actions, tuple[()]]:
+        """As `core.learner.Explore`.
+
+        Args:
+            s: the training state.
+            memory: the teams', leaves ``(B, ...)``.
+            now: time steps, leaves ``(B, ...)``.
+            key: of the actions drawn.
+        """
         memory, out = self.team.step(s.weights.agents, memory, now.observation)
         keys = jax.random.split(key, len(out))
         return memory, jax.vmap(self.draw, in_axes=(0, 0, 0, None))(keys, out, now.legal, "sample"), ()
 
     def judge(self, weights: Weights, rows: Rows) -> Batch:
-        """Advantages and targets of the team."""
+        """Advantages and targets of the team.
+
+        Args:
+            weights: agents' and critic's.
+            rows: T transitions of B environments.
+        """
         later, config = rows.after, self.config
         value = jax.lax.stop_gradient(self.critic.values(weights.critic, rows).mean((-2, -1)))
         reward = team_reward(self.spec, later.reward)
@@ -196,7 +225,13 @@ class Entangled:
         return Batch(rows, advantages.standardise(advantage, mask), advantage + value[:-1])
 
     def loss(self, weights: Weights, constants: tuple[()], batch: Batch) -> tuple[Float[Array, ""], Metrics]:
-        """Policy gradient on the joint action, the critic's squared error, and the entropy bonus."""
+        """Policy gradient on the joint action, the critic's squared error, and the entropy bonus.
+
+        Args:
+            weights: agents' and critic's.
+            constants: none.
+            batch: T transitions of B environments.
+        """
         rows, legal = batch.rows, batch.rows.timestep.legal[:-1]
         mask = rows.valid.astype(jnp.float32)
         value = self.critic.values(weights.critic, rows).mean((-2, -1))
@@ -213,6 +248,13 @@ class Entangled:
         return metrics["policy_loss"] + metrics["value_loss"] - bonus, metrics
 
     def learn(self, s: TrainState, rows: Rows, key: PRNGKeyArray) -> tuple[TrainState, Metrics]:
+        """As `core.learner.Learn`.
+
+        Args:
+            s: the training state.
+            rows: T transitions of B environments, leaves ``(T+1, B, ...)``.
+            key: not used.
+        """
         del key
         env_steps = s.env_steps + rows.valid.sum()
         batch = self.judge(s.weights, rows)
@@ -222,7 +264,15 @@ class Entangled:
     def act(
         self, parameters: Parameters, memory: Memory, seen: Seen, key: PRNGKeyArray, mode: Mode
     ) -> tuple[Memory, Actions]:
-        """Both agents measure: as `core.learner.Act`."""
+        """Both agents measure: as `core.learner.Act`.
+
+        Args:
+            parameters: what execution needs.
+            memory: leaves ``(2, ...)``.
+            seen: leaves ``(2, ...)``.
+            key: of outcomes and actions.
+            mode: "greedy" or "sample".
+        """
         memory, out = jax.vmap(self.team.one, in_axes=(None, 0, 0, 0))(
             parameters, jnp.arange(AGENTS), memory, seen.observation
         )
@@ -243,7 +293,17 @@ class Entangled:
         key: PRNGKeyArray,
         mode: Mode = "greedy",
     ) -> tuple[Memory, Actions]:
-        """What an agent does while nobody looks at the other one: its own chances are the same."""
+        """What an agent does while nobody looks at the other one: its own chances are the same.
+
+        Args:
+            parameters: what execution needs.
+            agent: its index, scalar.
+            memory: its own.
+            observation: its own, ``(O,)``.
+            legal: its mask of legal actions, ``(U,)``.
+            key: of its own randomness.
+            mode: "greedy", or "sample" to act as in training.
+        """
         memory, out = self.team.one(parameters, agent, memory, observation)
         chances, logits = self.marginal(out)
         k_measure, k_act = jax.random.split(key)
@@ -253,6 +313,14 @@ class Entangled:
     def scores(
         self, parameters: Parameters, agent: Int[Array, ""], memory: Memory, observation: Array
     ) -> Float[Array, "U"]:
+        """Log-probabilities of an agent's actions, whatever the other one does.
+
+        Args:
+            parameters: what execution needs.
+            agent: its index, scalar.
+            memory: its own.
+            observation: its own, ``(O,)``.
+        """
         chances, logits = self.marginal(self.team.one(parameters, agent, memory, observation)[1])
         return jnp.log(chances @ jax.nn.softmax(logits))
 

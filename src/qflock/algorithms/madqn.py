@@ -62,7 +62,15 @@ class Encoder(eqx.Module):
 
 
 def build(config: Config, env: Environment) -> Learner:
-    """A MADQN learner for an environment."""
+    """A MADQN learner for an environment.
+
+    Args:
+        config: its settings.
+        env: with discrete actions.
+
+    Raises:
+        UserError: as `_value.learner.build`.
+    """
     return learner.build(config, env, lambda env, core: _central(config, env, core.team))
 
 

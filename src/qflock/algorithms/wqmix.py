@@ -51,6 +51,12 @@ class Unrestricted(eqx.Module):
     network: MLP
 
     def __call__(self, values: Float[Array, "A"], state: Float[Array, "S"]) -> Float[Array, ""]:
+        """The team's value.
+
+        Args:
+            values: of the agents' actions, ``(A,)``.
+            state: ``(S,)``.
+        """
         return self.network(jnp.concatenate([values, state]))[0]
 
 
@@ -62,7 +68,15 @@ class Central(NamedTuple):
 
 
 def build(config: Config, env: Environment) -> Learner:
-    """A WQMIX learner for an environment."""
+    """A WQMIX learner for an environment.
+
+    Args:
+        config: its settings.
+        env: with discrete actions.
+
+    Raises:
+        UserError: as `_value.learner.build`.
+    """
     return learner.build(config, env, lambda env, core: _central(config, env, core))
 
 

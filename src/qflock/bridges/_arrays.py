@@ -10,13 +10,24 @@ from jaxtyping import Array
 
 
 def padded(views: Sequence[Any], size: int, dtype: Any) -> Array:
-    """Vectors of any lengths up to ``size``, stacked: ``(len(views), size)``."""
+    """Vectors of any lengths up to ``size``, stacked: ``(len(views), size)``.
+
+    Args:
+        views: arrays of any shapes, at most ``size`` numbers each.
+        size: length of a row.
+        dtype: of the result.
+    """
     flat = [jnp.ravel(jnp.asarray(view, dtype)) for view in views]
     return jnp.stack([jnp.pad(x, (0, size - x.shape[0])) for x in flat])
 
 
 def joined(views: Sequence[Any], dtype: Any) -> Array:
-    """All views behind each other, in one vector, without padding."""
+    """All views behind each other, in one vector, without padding.
+
+    Args:
+        views: arrays of any shapes.
+        dtype: of the result.
+    """
     return jnp.concatenate([jnp.ravel(jnp.asarray(view, dtype)) for view in views])
 
 

@@ -75,7 +75,12 @@ def _is_plain(hint: Any) -> bool:
 
 
 def config_class(name: str, options: Mapping[str, Option]) -> type:
-    """A frozen dataclass of these settings; the help stands beside each type."""
+    """A frozen dataclass of these settings; the help stands beside each type.
+
+    Args:
+        name: of the environment, for the docstring.
+        options: by the settings' names.
+    """
     fields = [
         (key, Annotated[option.type, Doc(option.help)], dataclasses.field(default=option.default))
         for key, option in options.items()
@@ -93,6 +98,10 @@ def values(config: Any) -> dict[str, Any]:
 
 def library(name: str, extra: str) -> Any:
     """Import the library that a bridge needs.
+
+    Args:
+        name: of the module.
+        extra: qflock's extra that installs it.
 
     Raises:
         UserError: it is not installed, or fails when imported; the message says what to install.

@@ -62,7 +62,15 @@ class AsPettingZoo(ParallelEnv):
         return self.action_spaces[agent]
 
     def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[dict, dict]:
-        """A fresh episode. Without a seed it follows from the one before; ``options`` are not used."""
+        """A fresh episode. Without a seed it follows from the one before; ``options`` are not used.
+
+        Args:
+            seed: a whole number.
+            options: not used.
+
+        Returns:
+            Observations and infos by agent.
+        """
         if seed is not None:
             self._key = jax.random.key(seed)
         elif self._key is None:

@@ -80,7 +80,13 @@ class Bridged:
         return state, self._timestep(views, state, jnp.zeros(self.spec.agents), no, no, measures)
 
     def step(self, key: PRNGKeyArray, state: State, actions: Int[Array, "A"]) -> tuple[State, TimeStep]:
-        """One joint action; a padded action counts as the agent's last own one."""
+        """One joint action; a padded action counts as the agent's last own one.
+
+        Args:
+            key: of the environment's chance in this step.
+            state: before the step, unbatched.
+            actions: of all agents, ``(A,)``, or ``(A, size)`` of a Box.
+        """
         own = jnp.minimum(actions, jnp.array(self._actions) - 1)
         chosen = {name: own[i] for i, name in enumerate(self._names)}
         views, inner, rewards, dones, _ = self.inner.step_env(key, state.inner, chosen)

@@ -71,7 +71,13 @@ class Bridged:
         return State(inner, jnp.int32(0)), self._timestep(inner, shown, jnp.bool_(False), jnp.bool_(False))
 
     def step(self, key: PRNGKeyArray, state: State, actions: Int[Array, "A"]) -> tuple[State, TimeStep]:
-        """One joint action. ``key`` is not used: the state has its own."""
+        """One joint action. ``key`` is not used: the state has its own.
+
+        Args:
+            key: of the environment's chance in this step.
+            state: before the step, unbatched.
+            actions: of all agents, ``(A,)``, or ``(A, size)`` of a Box.
+        """
         del key
         inner, shown = self.inner.step(state.inner, actions)
         count = state.step + 1

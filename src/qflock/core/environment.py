@@ -19,7 +19,13 @@ class ReferencePolicy(Protocol):
     """A policy to compare with. It may see the state; it is pure."""
 
     def __call__(self, key: PRNGKeyArray, state: State, now: TimeStep, /) -> Actions:
-        """The agents' actions ``(A,)``, or ``(A, size)`` of a Box, at one unbatched time step."""
+        """The agents' actions ``(A,)``, or ``(A, size)`` of a Box, at one unbatched time step.
+
+        Args:
+            key: of the policy's own chance.
+            state: the environment's, unbatched.
+            now: what it shows, leaves ``(A, ...)``.
+        """
         ...
 
 
@@ -38,7 +44,13 @@ class Environment(Protocol):
         ...
 
     def step(self, key: PRNGKeyArray, state: State, actions: Actions) -> tuple[State, TimeStep]:
-        """One joint action. Called with an episode that is not over."""
+        """One joint action. Called with an episode that is not over.
+
+        Args:
+            key: of the environment's chance in this step.
+            state: before the step, unbatched.
+            actions: of all agents, ``(A,)``, or ``(A, size)`` of a Box.
+        """
         ...
 
 
@@ -47,7 +59,12 @@ class Drawable(Protocol):
     """An environment that can be watched. ``draw`` runs on the host, on one (unbatched) state."""
 
     def draw(self, state: State, size: int = 500) -> np.ndarray:
-        """An RGB picture, ``(height, width, 3)`` uint8, about ``size`` pixels wide."""
+        """An RGB picture, ``(height, width, 3)`` uint8, about ``size`` pixels wide.
+
+        Args:
+            state: one unbatched state.
+            size: about how many pixels wide.
+        """
         ...
 
 
@@ -76,7 +93,12 @@ class Exact(Protocol):
     def exact_return(
         self, probabilities: Float[Array, "*B A N U"], discount: float | Float[Array, ""] = 1.0
     ) -> Float[Array, "*B"]:
-        """The expected team return of an episode; undiscounted by default."""
+        """The expected team return of an episode; undiscounted by default.
+
+        Args:
+            probabilities: policies as tables, ``(..., A, N, U)``.
+            discount: of rewards, in [0, 1].
+        """
         ...
 
     def exact_visits(self, probabilities: Float[Array, "*B A N U"]) -> Float[Array, "*B A N"]:

@@ -49,7 +49,12 @@ class Hooks:
         return ()
 
     def end(self, run: EndedRun, state: Any) -> dict[str, Any]:
-        """More for the summary, after the last update."""
+        """More for the summary, after the last update.
+
+        Args:
+            run: the run's folder.
+            state: learner states of all seeds, leaves ``(seeds, ...)``.
+        """
         return {}
 
     def keep(self) -> Any:

@@ -66,7 +66,15 @@ class Alone(Protocol):
 class Scores(Protocol):
     """The numbers behind the team's choices: action values or log-probabilities."""
 
-    def __call__(self, parameters: Parameters, memory: Memory, seen: Seen, /) -> Float[Array, "A U"]: ...
+    def __call__(self, parameters: Parameters, memory: Memory, seen: Seen, /) -> Float[Array, "A U"]:
+        """The numbers at one unbatched time step.
+
+        Args:
+            parameters: what execution needs.
+            memory: the team's.
+            seen: leaves ``(A, ...)``.
+        """
+        ...
 
 
 class Policy(NamedTuple):
@@ -112,7 +120,12 @@ class Update(Protocol):
     """An update of a learner that plays whole episodes of its own choosing."""
 
     def __call__(self, state: Any, key: PRNGKeyArray, /) -> tuple[Any, Metrics, Any]:
-        """The training state, metrics, and the `playing.rollout.Tally` of what was played."""
+        """The training state, metrics, and the `playing.rollout.Tally` of what was played.
+
+        Args:
+            state: the training state.
+            key: of everything that is drawn in the update.
+        """
         ...
 
 
@@ -178,7 +191,15 @@ class Init(Protocol):
 class Learn(Protocol):
     """Learn from rows, leaves ``(T+1, B, ...)``."""
 
-    def __call__(self, state: Any, rows: Rows, key: PRNGKeyArray, /) -> tuple[Any, Metrics]: ...
+    def __call__(self, state: Any, rows: Rows, key: PRNGKeyArray, /) -> tuple[Any, Metrics]:
+        """The training state after an update, and metrics by name, scalars.
+
+        Args:
+            state: the training state.
+            rows: T transitions, leaves ``(T+1, B, ...)``.
+            key: of the update's own randomness.
+        """
+        ...
 
 
 class Part(Protocol):
@@ -190,7 +211,14 @@ class Part(Protocol):
 class StartFrom(Protocol):
     """The training state with these weights (as ``weights`` gives them) put in place."""
 
-    def __call__(self, state: Any, weights: Parameters, /) -> Any: ...
+    def __call__(self, state: Any, weights: Parameters, /) -> Any:
+        """The training state; what follows the weights, optimisers and targets, begins anew.
+
+        Args:
+            state: the training state.
+            weights: as `Learner.weights` gives them.
+        """
+        ...
 
 
 class Credit(Protocol):
@@ -198,7 +226,15 @@ class Credit(Protocol):
 
     def __call__(
         self, weights: Parameters, values: Float[Array, "A"], state: Float[Array, "S"], /
-    ) -> Float[Array, "A"]: ...
+    ) -> Float[Array, "A"]:
+        """The credit of each agent at one unbatched time step.
+
+        Args:
+            weights: as `Learner.weights` gives them.
+            values: the agents' chosen action values, ``(A,)``.
+            state: the environment's, ``(S,)``.
+        """
+        ...
 
 
 class RunHooks(Protocol):

@@ -45,6 +45,13 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def find_spec(
         self, fullname: str, path: object = None, target: object = None
     ) -> importlib.machinery.ModuleSpec | None:
+        """The spec of a module that moved; None for any other.
+
+        Args:
+            fullname: the old name.
+            path: not used.
+            target: not used.
+        """
         package, _, old = fullname.partition(".")
         if package != "qflock" or old not in MOVED:
             return None

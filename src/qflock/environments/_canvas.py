@@ -65,7 +65,12 @@ class Canvas:
         self._picture.paste(stamp, (round(x), round(y)), stamp)
 
     def caption(self, left: str, right: str = "") -> None:
-        """Write the caption line."""
+        """Write the caption line.
+
+        Args:
+            left: at the left edge.
+            right: at the right edge.
+        """
         from PIL import ImageDraw
 
         width, height = self._picture.size
@@ -81,7 +86,14 @@ class Canvas:
 
 
 def disc(draw: ImageDraw.ImageDraw, width: int, colour: str, label: str = "") -> None:
-    """A round piece with a pale rim and a label."""
+    """A round piece with a pale rim and a label.
+
+    Args:
+        draw: Pillow's, on a square, transparent picture.
+        width: of the picture, in pixels.
+        colour: a name or hex code.
+        label: text in the middle.
+    """
     _round(draw, width, 0.5, 0.535, 0.45, (60, 50, 30, 40))
     _round(draw, width, 0.5, 0.5, 0.45, "#ffffff")
     _round(draw, width, 0.5, 0.5, 0.41, colour)
@@ -89,7 +101,12 @@ def disc(draw: ImageDraw.ImageDraw, width: int, colour: str, label: str = "") ->
 
 
 def apple(draw: ImageDraw.ImageDraw, width: int) -> None:
-    """A red apple with a stem and a leaf."""
+    """A red apple with a stem and a leaf.
+
+    Args:
+        draw: Pillow's, on a square, transparent picture.
+        width: of the picture, in pixels.
+    """
     for x, y, across, down, fill in (
         (0.5, 0.60, 0.36, 0.31, (60, 50, 30, 30)),
         (0.39, 0.58, 0.23, 0.29, "#d8433b"),

@@ -65,13 +65,24 @@ class Environment:
         return state, _timestep(state, jnp.float32(0))
 
     def step(self, key: PRNGKeyArray, state: State, actions: Int[Array, "2"]) -> tuple[State, TimeStep]:
-        """Pay both agents 1 or 0, and end. An unknown action counts as 1."""
+        """Pay both agents 1 or 0, and end. An unknown action counts as 1.
+
+        Args:
+            key: of the environment's chance in this step.
+            state: before the step, unbatched.
+            actions: of all agents, ``(A,)``, or ``(A, size)`` of a Box.
+        """
         del key
         after = State(state.questions, (actions != 0).astype(jnp.int32), jnp.bool_(True))
         return after, _timestep(after, jnp.asarray(WINS)[(*after.questions, *after.answers)])
 
     def draw(self, state: State, size: int = 500) -> np.ndarray:
-        """What these two questions pay for each pair of answers, and the pair given: uint8 RGB."""
+        """What these two questions pay for each pair of answers, and the pair given: uint8 RGB.
+
+        Args:
+            state: one unbatched state, on the host.
+            size: about how many pixels wide.
+        """
         first, second = np.asarray(state.questions).tolist()
         answers = np.asarray(state.answers).tolist()
         over = bool(state.over)
@@ -108,7 +119,12 @@ class Environment:
     def exact_return(
         self, probabilities: Float[Array, "*B 2 2 2"], discount: float | Float[Array, ""] = 1.0
     ) -> Float[Array, "*B"]:
-        """The share of games that independent agents win, at most 0.75; see `qflock.core.Exact`."""
+        """The share of games that independent agents win, at most 0.75; see `qflock.core.Exact`.
+
+        Args:
+            probabilities: policies as tables, ``(..., A, N, U)``.
+            discount: of rewards, in [0, 1].
+        """
         del discount  # the one step is not discounted
         own, other = probabilities[..., 0, :, :], probabilities[..., 1, :, :]
         return self.exact_joint_return(own[..., :, None, :, None] * other[..., None, :, None, :])

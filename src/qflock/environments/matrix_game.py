@@ -94,7 +94,13 @@ class Environment:
         return state, self._timestep(state, jnp.float32(0))
 
     def step(self, key: PRNGKeyArray, state: State, actions: Int[Array, "A"]) -> tuple[State, TimeStep]:
-        """Pay the chosen cell to every agent, and end. An unknown action counts as the nearest known one."""
+        """Pay the chosen cell to every agent, and end. An unknown action counts as the nearest known one.
+
+        Args:
+            key: of the environment's chance in this step.
+            state: before the step, unbatched.
+            actions: of all agents, ``(A,)``, or ``(A, size)`` of a Box.
+        """
         del key, state
         chosen = jnp.clip(actions, 0, np.array(self.table.shape) - 1).astype(jnp.int32)
         after = State(chosen, jnp.bool_(True))
@@ -102,7 +108,12 @@ class Environment:
 
     def draw(self, state: State, size: int = 500) -> np.ndarray:
         """The table with the chosen cell, (height, width, 3) uint8 RGB; of more than two agents, the part
-        of the table that the others' choices leave."""
+        of the table that the others' choices leave.
+
+        Args:
+            state: one unbatched state, on the host.
+            size: about how many pixels wide.
+        """
         actions, over = np.asarray(state.actions).tolist(), bool(state.over)
         table = self.table[(slice(None), slice(None), *actions[2:])]
         chosen = (actions[0], actions[1]) if over else None

@@ -60,7 +60,13 @@ class Environment:
         return state, _timestep(state, jnp.float32(0))
 
     def step(self, key: PRNGKeyArray, state: State, actions: Int[Array, "2"]) -> tuple[State, TimeStep]:
-        """First agent 0's choice of a table, then a cell of it, paid to both; unknown actions mean B."""
+        """First agent 0's choice of a table, then a cell of it, paid to both; unknown actions mean B.
+
+        Args:
+            key: of the environment's chance in this step.
+            state: before the step, unbatched.
+            actions: of all agents, ``(A,)``, or ``(A, size)`` of a Box.
+        """
         del key
         chosen = (actions != 0).astype(jnp.int32)
         starts = state.place == START
@@ -70,7 +76,12 @@ class Environment:
         return after, _timestep(after, jnp.where(starts, 0.0, paid))
 
     def draw(self, state: State, size: int = 500) -> np.ndarray:
-        """Both tables, the one not played pale, and the chosen cell: (height, width, 3) uint8 RGB."""
+        """Both tables, the one not played pale, and the chosen cell: (height, width, 3) uint8 RGB.
+
+        Args:
+            state: one unbatched state, on the host.
+            size: about how many pixels wide.
+        """
         place, actions, over = int(state.place), np.asarray(state.actions).tolist(), bool(state.over)
         panels = [
             picture.Panel(

@@ -150,7 +150,12 @@ class CsvLog:
 
 
 def prefix_digest(path: Path, size: int) -> str:
-    """SHA-256 of the first ``size`` bytes of a file; empty where it has fewer or cannot be read."""
+    """SHA-256 of the first ``size`` bytes of a file; empty where it has fewer or cannot be read.
+
+    Args:
+        path: the file.
+        size: in bytes.
+    """
     try:
         with path.open("rb") as file:
             data, total = file.read(min(size, PIECE)), hashlib.sha256()

@@ -32,7 +32,12 @@ class CannotWrite(UserError):
 
 
 def cannot_write(path: Path, problem: OSError) -> CannotWrite:
-    """The one-line error for a failed write, with what to do where that is known."""
+    """The one-line error for a failed write, with what to do where that is known.
+
+    Args:
+        path: what was written.
+        problem: what the system answered.
+    """
     advice = ADVICE.get(problem.errno or 0, "look at the disk, or choose another folder with --run-dir")
     return CannotWrite(f"cannot write {path}: {problem.strerror or problem}; {advice}")
 
@@ -67,6 +72,10 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def write_text(path: Path, text: str) -> None:
     """Replace a text file (UTF-8) whole.
+
+    Args:
+        path: the file, in a folder that exists.
+        text: all that it will hold.
 
     Raises:
         CannotWrite: see ``replacing``.

@@ -25,13 +25,28 @@ class Sample(Protocol):
 
     def __call__(
         self, key: PRNGKeyArray, outputs: Float[Array, "*X F"], legal: Bool[Array, "*X U"], /
-    ) -> steps.Actions: ...
+    ) -> steps.Actions:
+        """One action for each leading index.
+
+        Args:
+            key: of the draw.
+            outputs: of the network, ``(..., F)``.
+            legal: mask of legal actions, ``(..., U)``; U = 0 for a Box.
+        """
+        ...
 
 
 class Likeliest(Protocol):
     """The policy's likeliest action."""
 
-    def __call__(self, outputs: Float[Array, "*X F"], legal: Bool[Array, "*X U"], /) -> steps.Actions: ...
+    def __call__(self, outputs: Float[Array, "*X F"], legal: Bool[Array, "*X U"], /) -> steps.Actions:
+        """One action for each leading index.
+
+        Args:
+            outputs: of the network, ``(..., F)``.
+            legal: mask of legal actions, ``(..., U)``; U = 0 for a Box.
+        """
+        ...
 
 
 class LogProb(Protocol):
@@ -39,21 +54,41 @@ class LogProb(Protocol):
 
     def __call__(
         self, outputs: Float[Array, "*X F"], legal: Bool[Array, "*X U"], action: steps.Actions, /
-    ) -> Float[Array, "*X"]: ...
+    ) -> Float[Array, "*X"]:
+        """One number for each leading index, in nats.
+
+        Args:
+            outputs: of the network, ``(..., F)``.
+            legal: mask of legal actions, ``(..., U)``; U = 0 for a Box.
+            action: ``(...)``, or ``(..., size)`` of a Box.
+        """
+        ...
 
 
 class Entropy(Protocol):
     """Entropy of the policy, in nats."""
 
-    def __call__(
-        self, outputs: Float[Array, "*X F"], legal: Bool[Array, "*X U"], /
-    ) -> Float[Array, "*X"]: ...
+    def __call__(self, outputs: Float[Array, "*X F"], legal: Bool[Array, "*X U"], /) -> Float[Array, "*X"]:
+        """One number for each leading index.
+
+        Args:
+            outputs: of the network, ``(..., F)``.
+            legal: mask of legal actions, ``(..., U)``; U = 0 for a Box.
+        """
+        ...
 
 
 class RandomAction(Protocol):
     """A uniform action: a legal choice, or a point of the Box. ``legal`` is ``(..., U)``, U = 0 for a Box."""
 
-    def __call__(self, key: PRNGKeyArray, legal: Bool[Array, "*X U"], /) -> steps.Actions: ...
+    def __call__(self, key: PRNGKeyArray, legal: Bool[Array, "*X U"], /) -> steps.Actions:
+        """One action for each leading index.
+
+        Args:
+            key: of the draw.
+            legal: mask of legal actions, ``(..., U)``; U = 0 for a Box.
+        """
+        ...
 
 
 class Encode(Protocol):

@@ -36,7 +36,12 @@ def gae(
 
 
 def standardise(x: Float[Array, "*X"], mask: Array) -> Float[Array, "*X"]:
-    """Mean 0 and deviation 1 over the entries of mask 1."""
+    """Mean 0 and deviation 1 over the entries of mask 1.
+
+    Args:
+        x: numbers.
+        mask: 0 or 1, of the same shape.
+    """
     mean = masked_mean(x, mask)
     variance = masked_mean(jnp.square(x - mean), mask)
     return (x - mean) / jnp.sqrt(variance + 1e-8)
@@ -55,7 +60,13 @@ class Scale(NamedTuple):
         return cls(jnp.float32(0), jnp.float32(0), jnp.float32(0))
 
     def update(self, x: Float[Array, "*X"], mask: Array, keep: float = 0.99) -> Scale:
-        """Blend a batch in; ``keep`` is the share of the old moments."""
+        """Blend a batch in; ``keep`` is the share of the old moments.
+
+        Args:
+            x: returns.
+            mask: 0 or 1, of the same shape.
+            keep: weight of the old moments, in [0, 1].
+        """
         blend = lambda old, new: keep * old + (1 - keep) * new
         return Scale(
             blend(self.mean, masked_mean(x, mask)),

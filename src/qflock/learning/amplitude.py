@@ -61,6 +61,11 @@ def amplify(
 
     Clamped amplitudes get the gradient of log p instead of none, and so do those that all but vanish,
     whose own gradient grows without bound. Amplitudes that were below the clamp before stay as they are.
+
+    Args:
+        logs: log-probabilities, ``(..., U)``.
+        legal: mask of legal actions, ``(..., U)``.
+        eta: how far amplitudes move away from their mean, at least 0.
     """
     half = jnp.where(legal, 0.5 * logs, 0.0)  # log amplitudes
     count = jnp.maximum(legal.sum(-1, keepdims=True), 1)
@@ -81,6 +86,11 @@ def entropy_floor(logs: Float[Array, "*X U"], legal: Bool[Array, "*X U"], least:
     The entropy rises along the segment from p to uniform, so bisection finds the smallest weight w. Its
     gradient is that of the equation H((1 - w) p + w u) = h, not the bisection's. A batch that is nowhere
     below the floor, the usual one, costs its entropies alone.
+
+    Args:
+        logs: log-probabilities, ``(..., U)``.
+        legal: mask of legal actions, ``(..., U)``.
+        least: normalised entropy, in [0, 1).
     """
     floored = (normalised_entropy(logs, legal) < least) & (most_entropy(legal) > 0)
     raised = jax.lax.cond(floored.any(), lambda x: _raise(x, legal, floored, least), lambda x: x, logs)
@@ -131,7 +141,13 @@ def _raise(
 def published_floor(
     logs: Float[Array, "*X U"], legal: Bool[Array, "*X U"], least: float | Array
 ) -> Amplified:
-    """The published floor: the weight of the uniform policy is (h - H) / h. It does not meet h in general."""
+    """The published floor: the weight of the uniform policy is (h - H) / h. It does not meet h in general.
+
+    Args:
+        logs: log-probabilities, ``(..., U)``.
+        legal: mask of legal actions, ``(..., U)``.
+        least: normalised entropy, in [0, 1).
+    """
     low = normalised_entropy(logs, legal)
     floored = low < least
     weight = jnp.where(floored, (least - low) / jnp.maximum(least, 1e-12), 0.0)[..., None]

@@ -17,19 +17,35 @@ NEVER = -1e30
 
 
 def log_probabilities(logits: Float[Array, "*X U"], legal: Bool[Array, "*X U"]) -> Float[Array, "*X U"]:
-    """Normalised over legal actions; `NEVER` for the others."""
+    """Normalised over legal actions; `NEVER` for the others.
+
+    Args:
+        logits: ``(..., U)``.
+        legal: mask of legal actions, ``(..., U)``.
+    """
     return jnp.where(legal, jax.nn.log_softmax(jnp.where(legal, logits, NEVER)), NEVER)
 
 
 def log_prob(
     logits: Float[Array, "*X U"], legal: Bool[Array, "*X U"], action: Int[Array, "*X"]
 ) -> Float[Array, "*X"]:
-    """Log-probability of one action."""
+    """Log-probability of one action.
+
+    Args:
+        logits: ``(..., U)``.
+        legal: mask of legal actions, ``(..., U)``.
+        action: numbers of actions, ``(...)``.
+    """
     return jnp.take_along_axis(log_probabilities(logits, legal), action[..., None], -1)[..., 0]
 
 
 def entropy(logits: Float[Array, "*X U"], legal: Bool[Array, "*X U"]) -> Float[Array, "*X"]:
-    """Shannon entropy in nats."""
+    """Shannon entropy in nats.
+
+    Args:
+        logits: ``(..., U)``.
+        legal: mask of legal actions, ``(..., U)``.
+    """
     logs = log_probabilities(logits, legal)
     return -jnp.where(legal, jnp.exp(logs) * logs, 0.0).sum(-1)
 
@@ -40,7 +56,12 @@ def most_entropy(legal: Bool[Array, "*X U"]) -> Float[Array, "*X"]:
 
 
 def normalised_entropy(logits: Float[Array, "*X U"], legal: Bool[Array, "*X U"]) -> Float[Array, "*X"]:
-    """Entropy as a share of the most there can be, in [0, 1]; 1 where one action is legal."""
+    """Entropy as a share of the most there can be, in [0, 1]; 1 where one action is legal.
+
+    Args:
+        logits: ``(..., U)``.
+        legal: mask of legal actions, ``(..., U)``.
+    """
     most = most_entropy(legal)
     alone = most == 0
     fraction = jnp.clip(entropy(logits, legal) / jnp.where(alone, 1.0, most), 0.0, 1.0)
@@ -48,25 +69,49 @@ def normalised_entropy(logits: Float[Array, "*X U"], legal: Bool[Array, "*X U"])
 
 
 def sample(key: PRNGKeyArray, logits: Float[Array, "*X U"], legal: Bool[Array, "*X U"]) -> Int[Array, "*X"]:
-    """A legal action drawn from the policy."""
+    """A legal action drawn from the policy.
+
+    Args:
+        key: of the draw.
+        logits: ``(..., U)``.
+        legal: mask of legal actions, ``(..., U)``.
+    """
     return jax.random.categorical(key, log_probabilities(logits, legal)).astype(jnp.int32)
 
 
 def mode(logits: Float[Array, "*X U"], legal: Bool[Array, "*X U"]) -> Int[Array, "*X"]:
-    """The likeliest legal action; the first of equals."""
+    """The likeliest legal action; the first of equals.
+
+    Args:
+        logits: ``(..., U)``.
+        legal: mask of legal actions, ``(..., U)``.
+    """
     return jnp.where(legal, logits, -jnp.inf).argmax(-1)
 
 
 def choose(
     key: PRNGKeyArray, logits: Float[Array, "*X U"], legal: Bool[Array, "*X U"], by: Mode
 ) -> Int[Array, "*X"]:
-    """The likeliest legal action ("greedy"), or one drawn from the policy ("sample")."""
+    """The likeliest legal action ("greedy"), or one drawn from the policy ("sample").
+
+    Args:
+        key: of the draw.
+        logits: ``(..., U)``.
+        legal: mask of legal actions, ``(..., U)``.
+        by: "greedy" or "sample".
+    """
     return mode(logits, legal) if by == "greedy" else sample(key, logits, legal)
 
 
 def kl(
     first: Float[Array, "*X U"], second: Float[Array, "*X U"], legal: Bool[Array, "*X U"]
 ) -> Float[Array, "*X"]:
-    """KL(first || second) of two policies over the same legal actions, in nats."""
+    """KL(first || second) of two policies over the same legal actions, in nats.
+
+    Args:
+        first: logits ``(..., U)``.
+        second: logits ``(..., U)``.
+        legal: mask of legal actions, ``(..., U)``.
+    """
     p, q = log_probabilities(first, legal), log_probabilities(second, legal)
     return jnp.where(legal, jnp.exp(p) * (p - q), 0.0).sum(-1)

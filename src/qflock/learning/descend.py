@@ -40,7 +40,17 @@ class Step(Protocol):
 
     def __call__(
         self, weights: Any, state: Any, constants: Any, batch: Any, env_steps: Int[Array, ""], /
-    ) -> tuple[Any, Any, Metrics]: ...
+    ) -> tuple[Any, Any, Metrics]:
+        """One step on one batch.
+
+        Args:
+            weights: what is trained.
+            state: the optimiser's.
+            constants: see `Loss`.
+            batch: see `Loss`.
+            env_steps: environment steps so far, on which the step size depends; scalar.
+        """
+        ...
 
 
 class Descent(NamedTuple):
@@ -84,6 +94,12 @@ def masked_mean(x: Float[Array, "*X"], mask: Array, axis: Any = None) -> Float[A
 
 def epochs(key: jax.Array, num_envs: int, epochs: int, minibatches: int) -> Int[Array, "G N"]:
     """Which copies each gradient step learns from: every one once in an epoch, in a new order each time.
+
+    Args:
+        key: of the orders.
+        num_envs: how many environments the rows are of.
+        epochs: passes over all rows.
+        minibatches: gradient steps of a pass; they divide ``num_envs``.
 
     Returns:
         Indices, ``(epochs * minibatches, copies // minibatches)``.

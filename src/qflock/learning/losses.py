@@ -10,7 +10,12 @@ from jaxtyping import Array, Bool, Float
 
 
 def td_loss(error: Float[Array, "*X"], kind: Literal["mse", "huber"]) -> Float[Array, "*X"]:
-    """Of temporal-difference errors: their squares, or Huber's loss with delta 1 (Mnih et al. 2015)."""
+    """Of temporal-difference errors: their squares, or Huber's loss with delta 1 (Mnih et al. 2015).
+
+    Args:
+        error: of any shape, in the unit of returns.
+        kind: "mse" or "huber".
+    """
     return optax.losses.huber_loss(error) if kind == "huber" else jnp.square(error)
 
 
@@ -30,7 +35,12 @@ def clipped_surrogate(
 
 
 def is_clipped(log_ratio: Float[Array, "*X"], clip: float) -> Bool[Array, "*X"]:
-    """Whether a ratio lies outside the range that PPO trusts."""
+    """Whether a ratio lies outside the range that PPO trusts.
+
+    Args:
+        log_ratio: log-probability of the action now, less that when it was taken.
+        clip: how far the ratio may lie from 1.
+    """
     ratio = jnp.exp(log_ratio)
     return jnp.clip(ratio, 1 - clip, 1 + clip) != ratio
 

@@ -38,7 +38,16 @@ class Step(Protocol):
 
     def __call__(
         self, gradient: Any, state: Any, weights: Any, env_steps: Int[Array, ""], /
-    ) -> tuple[Any, Any]: ...
+    ) -> tuple[Any, Any]:
+        """One step.
+
+        Args:
+            gradient: shaped as the weights.
+            state: the optimiser's.
+            weights: what is trained.
+            env_steps: environment steps so far, scalar.
+        """
+        ...
 
 
 class Split(Protocol):
@@ -65,6 +74,10 @@ def build(settings: Settings, kind: Literal["adam", "radam"] = "adam") -> Optimi
 
     The step size is computed outside Optax's state, so that it follows environment steps, and a resumed run
     with a new length keeps its place.
+
+    Args:
+        settings: step sizes, decay and clipping.
+        kind: "adam" or "radam".
     """
     transform = optax.chain(
         optax.clip_by_global_norm(settings.max_grad_norm),

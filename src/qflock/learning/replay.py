@@ -26,7 +26,12 @@ class Replay(NamedTuple):
 
 
 def make(example: Any, capacity: int) -> Replay:
-    """An empty ring for items like ``example`` (arrays or shape structs)."""
+    """An empty ring for items like ``example`` (arrays or shape structs).
+
+    Args:
+        example: one item, leaves ``(...)``.
+        capacity: items that the ring holds.
+    """
     data = jax.tree.map(lambda x: jnp.zeros((capacity, *x.shape), x.dtype), example)
     return Replay(data, jnp.int32(0), jnp.int32(0))
 
@@ -36,6 +41,13 @@ def add(replay: Replay, items: Any) -> Replay:
 
     The capacity must be a multiple of n and n the same every time: the block is then one slice
     that XLA updates in place.
+
+    Args:
+        replay: the ring.
+        items: leaves ``(n, ...)``.
+
+    Raises:
+        ValueError: n does not divide the capacity.
     """
     capacity, n = (jax.tree.leaves(x)[0].shape[0] for x in (replay.data, items))
     if capacity % n:
@@ -46,6 +58,12 @@ def add(replay: Replay, items: Any) -> Replay:
 
 
 def sample(replay: Replay, key: PRNGKeyArray, n: int) -> Any:
-    """``n`` items drawn uniformly with replacement from those held; leaves ``(n, ...)``."""
+    """``n`` items drawn uniformly with replacement from those held; leaves ``(n, ...)``.
+
+    Args:
+        replay: the ring.
+        key: of the draw.
+        n: how many items.
+    """
     places = jax.random.randint(key, (n,), 0, jnp.maximum(replay.filled, 1))
     return mesh.over_copies(jax.tree.map(lambda data: data[places], replay.data))

@@ -13,7 +13,12 @@ from qflock.learning import actions as actions_of
 
 
 def kept(timestep: TimeStep, state: bool) -> TimeStep:
-    """What is kept of time steps: no measures, and the state only where something sees it."""
+    """What is kept of time steps: no measures, and the state only where something sees it.
+
+    Args:
+        timestep: leaves ``(...)``.
+        state: whether the state is kept.
+    """
     seen = timestep.state if state else timestep.state[..., :0]
     return timestep._replace(state=seen, measures={})
 

@@ -25,13 +25,28 @@ class Init(Protocol):
 class Read(Protocol):
     """The weights that targets are made from."""
 
-    def __call__(self, state: Any, online: Any, /) -> Any: ...
+    def __call__(self, state: Any, online: Any, /) -> Any:
+        """Weights of the shape of the online ones.
+
+        Args:
+            state: the target's.
+            online: the weights being trained.
+        """
+        ...
 
 
 class Move(Protocol):
     """The target's state after an update."""
 
-    def __call__(self, state: Any, online: Any, env_steps: Int[Array, ""], /) -> Any: ...
+    def __call__(self, state: Any, online: Any, env_steps: Int[Array, ""], /) -> Any:
+        """Called once after every update.
+
+        Args:
+            state: the target's.
+            online: the weights being trained.
+            env_steps: environment steps so far, scalar.
+        """
+        ...
 
 
 class Target(NamedTuple):
@@ -72,5 +87,10 @@ def periodic(interval: int, tau: float) -> Target:
 
 
 def build(interval: int, tau: float) -> Target:
-    """`periodic`, or `none` for an interval of 0."""
+    """`periodic`, or `none` for an interval of 0.
+
+    Args:
+        interval: environment steps between two moves; 0 for none.
+        tau: see `periodic`.
+    """
     return periodic(interval, tau) if interval else none

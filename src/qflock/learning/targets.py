@@ -18,7 +18,14 @@ def one_step(
     terminated: Bool[Array, "T *X"],
     discount: float,
 ) -> Float[Array, "T *X"]:
-    """r + gamma (1 - terminated) Q'(next)."""
+    """r + gamma (1 - terminated) Q'(next).
+
+    Args:
+        reward: of the step from row t to row t+1, ``(T, ...)``.
+        bootstrap: value of row t+1, ``(T, ...)``.
+        terminated: whether row t+1 is terminal.
+        discount: gamma.
+    """
     return reward + discount * jnp.where(terminated, 0.0, bootstrap)
 
 
@@ -56,6 +63,14 @@ def lambda_returns(
 
     l_t is lambda, but 0 at a termination, a truncation and the end of the stretch (TD(lambda), Sutton
     1988; Q(lambda) of Peng and Williams 1996 when B is a maximum).
+
+    Args:
+        reward: of the step from row t to row t+1, ``(T, ...)``.
+        bootstrap: value of row t+1, ``(T, ...)``.
+        terminated: whether row t+1 is terminal.
+        over: whether row t+1 is the last of its episode.
+        discount: gamma.
+        lambda_: in [0, 1].
     """
 
     def back(later: Array, x: tuple[Array, ...]) -> tuple[Array, Array]:

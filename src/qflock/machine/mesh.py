@@ -72,14 +72,28 @@ class Loss(Protocol):
     `total` makes of a sum over the batch."""
 
     def __call__(self, weights: Any, constants: Any, batch: Any, /) -> tuple[jax.Array, Any]:
-        """The cost, and metrics."""
+        """The cost, and metrics.
+
+        Args:
+            weights: what is trained.
+            constants: what is not, the same on each device.
+            batch: leaves with the axis along which devices share it.
+        """
         ...
 
 
 class Gradient(Protocol):
     """The gradient of a `Loss` by its weights, and its metrics."""
 
-    def __call__(self, weights: Any, constants: Any, batch: Any, /) -> tuple[Any, Any]: ...
+    def __call__(self, weights: Any, constants: Any, batch: Any, /) -> tuple[Any, Any]:
+        """The gradient, shaped as the weights, and the metrics.
+
+        Args:
+            weights: what is trained.
+            constants: what is not, the same on each device.
+            batch: leaves with the axis along which devices share it.
+        """
+        ...
 
 
 def gradient(loss: Loss, axes: Any = 0) -> Gradient:

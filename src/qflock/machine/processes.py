@@ -64,6 +64,10 @@ def agreed(any_of: bool, first_says: bool) -> tuple[bool, bool]:
 
     What clocks and signals say may differ between processes; what follows from it must not, for all of them
     have to enter the same programs.
+
+    Args:
+        any_of: a fact that holds for all where it holds for one.
+        first_says: a fact of which the first process decides.
     """
     if not several():
         return any_of, first_says

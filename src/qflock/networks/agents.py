@@ -37,7 +37,14 @@ class Acted(NamedTuple):
 class MakeNetwork(Protocol):
     """Makes an agent's network."""
 
-    def __call__(self, features: int, key: PRNGKeyArray, /) -> Any: ...
+    def __call__(self, features: int, key: PRNGKeyArray, /) -> Any:
+        """One network, an Equinox module.
+
+        Args:
+            features: length of its input.
+            key: of its first weights.
+        """
+        ...
 
 
 class Init(Protocol):
@@ -56,7 +63,16 @@ class One(Protocol):
         memory: Memory,
         observation: Shaped[Array, "O"],
         /,
-    ) -> tuple[Memory, Float[Array, "F"]]: ...
+    ) -> tuple[Memory, Float[Array, "F"]]:
+        """One unbatched time step.
+
+        Args:
+            parameters: of all agents.
+            agent: its index, scalar.
+            memory: its own.
+            observation: its own, ``(O,)``.
+        """
+        ...
 
 
 class Step(Protocol):
@@ -64,19 +80,41 @@ class Step(Protocol):
 
     def __call__(
         self, parameters: Parameters, memory: Memory, observation: Shaped[Array, "B A O"], /
-    ) -> tuple[Memory, Float[Array, "B A F"]]: ...
+    ) -> tuple[Memory, Float[Array, "B A F"]]:
+        """One time step of B teams.
+
+        Args:
+            parameters: of all agents.
+            memory: leaves ``(B, A, ...)``.
+            observation: ``(B, A, O)``.
+        """
+        ...
 
 
 class NoteActions(Protocol):
     """The memory of agents that are told the actions chosen for them."""
 
-    def __call__(self, memory: Memory, actions: Actions, /) -> Memory: ...
+    def __call__(self, memory: Memory, actions: Actions, /) -> Memory:
+        """The memory with the actions in it; unchanged where agents are not told.
+
+        Args:
+            memory: leaves ``(..., ...)``, as the actions have axes.
+            actions: as the policy gave them.
+        """
+        ...
 
 
 class Unroll(Protocol):
     """Outputs along rows, memories renewed where episodes begin."""
 
-    def __call__(self, parameters: Parameters, rows: Rows, /) -> Float[Array, "T+1 B A F"]: ...
+    def __call__(self, parameters: Parameters, rows: Rows, /) -> Float[Array, "T+1 B A F"]:
+        """Outputs at every row.
+
+        Args:
+            parameters: of all agents.
+            rows: T transitions of B teams.
+        """
+        ...
 
 
 class Agents(NamedTuple):
@@ -209,5 +247,7 @@ def build(
 
         return mesh.whole(jax.lax.scan(advance, rows.memory, (observation, first, taken))[1])
 
-    portable = Portable(spec.agents, stage=stage, identity=with_ids, last_action=last_action, networks=network_of)
+    portable = Portable(
+        spec.agents, stage=stage, identity=with_ids, last_action=last_action, networks=network_of
+    )
     return Agents(init, memory, one, step, acted, unroll, portable)

@@ -53,6 +53,12 @@ def make(
 def build_own(name: str, sizes: tuple[int, ...], key: PRNGKeyArray, settings: dict[str, Any]) -> Any:
     """Build a user's module from its file, with the settings that its ``__init__`` names.
 
+    Args:
+        name: file and class, ``my.py:Net``.
+        sizes: what the class takes first: inputs and outputs, or agents and state.
+        key: of its first weights.
+        settings: by name; those that ``__init__`` does not name are left out.
+
     Raises:
         UserError: the class cannot be built from these sizes.
     """

@@ -182,7 +182,13 @@ class Circuit(eqx.Module):
 
 
 def fixed_rows(inputs: int, outputs: int, seed: int) -> np.ndarray:
-    """A random matrix ``(outputs, inputs)`` whose rows, or columns where they are fewer, are orthonormal."""
+    """A random matrix ``(outputs, inputs)`` whose rows, or columns where they are fewer, are orthonormal.
+
+    Args:
+        inputs: columns.
+        outputs: rows.
+        seed: of the matrix.
+    """
     drawn = np.random.default_rng([seed, 1]).normal(size=(max(inputs, outputs), min(inputs, outputs)))
     matrix = np.linalg.qr(drawn)[0].astype(np.float32)
     return matrix.T if inputs >= outputs else matrix

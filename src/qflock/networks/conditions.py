@@ -20,6 +20,11 @@ def under(policy: Policy, parameters: Parameters, conditions: Conditions) -> tup
 
     Every action draws new errors and measurements from its key; ``scores`` use one key for ever.
 
+    Args:
+        policy: of agents that act by themselves.
+        parameters: what its execution needs.
+        conditions: shots, noise and device.
+
     Raises:
         UserError: no network of the policy is a circuit, or its agents do not act by themselves.
     """

@@ -30,7 +30,12 @@ class Stage(NamedTuple):
 
 
 def scaled(size: int, scale: float) -> Stage:
-    """The raw numbers divided by a typical largest value."""
+    """The raw numbers divided by a typical largest value.
+
+    Args:
+        size: length of the raw vector.
+        scale: what its numbers are divided by.
+    """
     return Stage(lambda x: x.astype(jnp.float32) / scale, size)
 
 
@@ -146,12 +151,22 @@ def _stage(
 
 
 def of_observation(spec: Spec, kind: str = "relative") -> Stage:
-    """The stage for an agent's observation. ``kind`` "raw" leaves entities and codes as they are."""
+    """The stage for an agent's observation. ``kind`` "raw" leaves entities and codes as they are.
+
+    Args:
+        spec: of the environment.
+        kind: "relative", or "raw".
+    """
     return _stage(
         spec.observation, spec.observation_entities, spec.observation_codes, spec.observation_scale, kind
     )
 
 
 def of_state(spec: Spec, kind: str = "relative") -> Stage:
-    """The stage for the global state, which mixers and centralised critics see."""
+    """The stage for the global state, which mixers and centralised critics see.
+
+    Args:
+        spec: of the environment.
+        kind: "relative", or "raw".
+    """
     return _stage(spec.state, spec.state_entities, spec.state_codes, spec.state_scale, kind)

@@ -26,6 +26,12 @@ class Independent(eqx.Module):
     """No mixing: every agent keeps its own value, so its error is its own (IQL)."""
 
     def __call__(self, values: Float[Array, "A"], state: Float[Array, "S"]) -> Float[Array, "A"]:
+        """The agents' values, unchanged.
+
+        Args:
+            values: of the agents' actions, ``(A,)``.
+            state: ``(S,)``.
+        """
         return values
 
 
@@ -33,6 +39,12 @@ class Sum(eqx.Module):
     """Q_tot = sum of the agents' values (VDN, Sunehag et al. 2018)."""
 
     def __call__(self, values: Float[Array, "A"], state: Float[Array, "S"]) -> Float[Array, ""]:
+        """The team's value.
+
+        Args:
+            values: of the agents' actions, ``(A,)``.
+            state: ``(S,)``.
+        """
         return values.sum()
 
 
@@ -62,12 +74,23 @@ class Monotone(eqx.Module):
     def weights(
         self, agents: int, state: Float[Array, "S"]
     ) -> tuple[Float[Array, "A E"], Float[Array, "E"], Float[Array, "E"], Float[Array, ""]]:
-        """First weights and bias, second weights and bias, as the state makes them."""
+        """First weights and bias, second weights and bias, as the state makes them.
+
+        Args:
+            agents: how many, A.
+            state: ``(S,)``.
+        """
         parts = jnp.split(self.first(state), [self.hyper, 2 * self.hyper, 2 * self.hyper + self.embed])
         w1 = jnp.abs(self.w1(jax.nn.relu(parts[0]))).reshape(agents, self.embed)
         return w1, parts[2], jnp.abs(self.w2(jax.nn.relu(parts[1]))), self.bias(jax.nn.relu(parts[3]))[0]
 
     def __call__(self, values: Float[Array, "A"], state: Float[Array, "S"]) -> Float[Array, ""]:
+        """The team's value.
+
+        Args:
+            values: of the agents' actions, ``(A,)``.
+            state: ``(S,)``.
+        """
         w1, b1, w2, b2 = self.weights(values.shape[0], state)
         return jax.nn.elu(values @ w1 + b1) @ w2 + b2
 
@@ -110,6 +133,14 @@ class Dueling(eqx.Module):
         best: Float[Array, "A"],
         actions: Int[Array, "A"],
     ) -> Float[Array, ""]:
+        """The team's value.
+
+        Args:
+            values: of the agents' actions, ``(A,)``.
+            state: ``(S,)``.
+            best: each agent's highest value, ``(A,)``.
+            actions: numbers of the actions, ``(A,)``.
+        """
         taken = jax.nn.one_hot(actions, self.actions).reshape(-1)
         *hidden, last = self.deduction
         deduction = jax.nn.softplus(last(through(hidden, (), jnp.concatenate([state, taken]))))
@@ -160,6 +191,14 @@ class Attention(eqx.Module):
         observation: Float[Array, "A O"],
         active: Bool[Array, "A"],
     ) -> Float[Array, ""]:
+        """The team's value.
+
+        Args:
+            values: of the agents' actions, ``(A,)``.
+            state: ``(S,)``.
+            observation: after the input stage, ``(A, O)``.
+            active: ``(A,)``.
+        """
         query = self.query(state).reshape(self.heads, -1)
         keys = jax.vmap(self.key)(observation).reshape(values.shape[0], self.heads, -1)
         score = jnp.einsum("he,ahe->ha", query, keys) / query.shape[1] ** 0.5

@@ -16,7 +16,12 @@ from jaxtyping import Array, Float
 
 
 def layer_norm(norm: eqx.nn.LayerNorm, x: Float[Array, "H"]) -> Float[Array, "H"]:
-    """What ``norm(x)`` is, for a norm with weight and bias."""
+    """What ``norm(x)`` is, for a norm with weight and bias.
+
+    Args:
+        norm: Equinox's, with weight and bias.
+        x: ``(H,)``.
+    """
     return _normed(x, norm.weight, norm.bias, norm.eps)
 
 

@@ -54,5 +54,11 @@ class GRU(eqx.Module):
     def __call__(
         self, memory: Float[Array, "H"], x: Float[Array, "I"]
     ) -> tuple[Float[Array, "H"], Float[Array, "U"]]:
+        """The hidden state after a step, and outputs.
+
+        Args:
+            memory: the hidden state, ``(H,)``.
+            x: features, ``(I,)``.
+        """
         memory = self.cell(through(self.hidden, self.norms, x), memory)
         return memory, headed(self.head, self.value, memory)

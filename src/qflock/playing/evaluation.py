@@ -22,7 +22,16 @@ class Choose(Protocol):
 
     def __call__(
         self, memory: Memory, state: State, now: TimeStep, key: PRNGKeyArray, /
-    ) -> tuple[Memory, Actions]: ...
+    ) -> tuple[Memory, Actions]:
+        """One unbatched time step.
+
+        Args:
+            memory: the team's.
+            state: the environment's.
+            now: leaves ``(A, ...)``.
+            key: of the policy's own chance.
+        """
+        ...
 
 
 class Scores(NamedTuple):
@@ -38,7 +47,13 @@ class Scores(NamedTuple):
 
 
 def of_policy(policy: Policy, parameters: Parameters, mode: Mode = "greedy") -> Choose:
-    """A learnt policy, which sees of a time step what execution may see."""
+    """A learnt policy, which sees of a time step what execution may see.
+
+    Args:
+        policy: a learner's.
+        parameters: what execution needs.
+        mode: "greedy" or "sample".
+    """
 
     def choose(memory: Memory, state: State, now: TimeStep, key: PRNGKeyArray) -> tuple[Memory, Actions]:
         return policy.act(parameters, memory, now.seen, key, mode)

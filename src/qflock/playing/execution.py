@@ -22,7 +22,15 @@ class Decentralised(NamedTuple):
     def __call__(
         self, parameters: Parameters, memory: Memory, seen: Seen, key: PRNGKeyArray, mode: Mode
     ) -> tuple[Memory, Actions]:
-        """As `core.learner.Act`; memory leaves ``(A, ...)``."""
+        """As `core.learner.Act`; memory leaves ``(A, ...)``.
+
+        Args:
+            parameters: what execution needs.
+            memory: leaves ``(A, ...)``.
+            seen: leaves ``(A, ...)``.
+            key: split among the agents.
+            mode: "greedy" or "sample".
+        """
         agents = seen.observation.shape[0]
 
         def act(agent: Array, memory: Memory, observation: Array, legal: Array, key: Array) -> Any:
@@ -37,7 +45,16 @@ class OneScores(Protocol):
 
     def __call__(
         self, parameters: Parameters, agent: Int[Array, ""], memory: Memory, observation: Array, /
-    ) -> Float[Array, "U"]: ...
+    ) -> Float[Array, "U"]:
+        """The numbers at one unbatched time step.
+
+        Args:
+            parameters: what execution needs.
+            agent: its index, scalar.
+            memory: its own.
+            observation: its own, ``(O,)``.
+        """
+        ...
 
 
 class EachScores(NamedTuple):
@@ -46,7 +63,13 @@ class EachScores(NamedTuple):
     one: OneScores
 
     def __call__(self, parameters: Parameters, memory: Memory, seen: Seen) -> Float[Array, "A U"]:
-        """As `core.learner.Scores`."""
+        """As `core.learner.Scores`.
+
+        Args:
+            parameters: what execution needs.
+            memory: leaves ``(A, ...)``.
+            seen: leaves ``(A, ...)``.
+        """
         agents = jnp.arange(seen.observation.shape[0])
         return jax.vmap(self.one, in_axes=(None, 0, 0, 0))(parameters, agents, memory, seen.observation)
 

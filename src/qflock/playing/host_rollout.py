@@ -48,7 +48,12 @@ PLAYED_TOGETHER = 32
 
 
 def streams(key: PRNGKeyArray, num_envs: int) -> np.ndarray:
-    """Seeds of the copies' sequences of episodes, ``(copies,)``."""
+    """Seeds of the copies' sequences of episodes, ``(copies,)``.
+
+    Args:
+        key: of all of them.
+        num_envs: how many seeds.
+    """
     return np.asarray(jax.random.bits(key, (num_envs,), np.uint32))
 
 
@@ -65,7 +70,12 @@ class Running:
         self.length = np.zeros(shape, np.int32)
 
     def add(self, over: np.ndarray, after: TimeStep) -> None:
-        """Add a tick; ``over`` marks copies that restarted in it."""
+        """Add a tick; ``over`` marks copies that restarted in it.
+
+        Args:
+            over: which environments restarted, as the arrays are shaped.
+            after: the time steps that came of it.
+        """
         reward = np.asarray(team_reward(self._spec, after.reward))
         anew, discount = like(over, reward), like(self._discount, reward)
         self.episode_return = np.where(anew, 0, self.episode_return + reward)

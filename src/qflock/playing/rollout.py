@@ -17,9 +17,15 @@ from qflock.machine import mesh
 class Behave(Protocol):
     """The behaviour policy for a batch: `core.learner.Explore` with its training state."""
 
-    def __call__(
-        self, memory: Memory, now: TimeStep, key: PRNGKeyArray, /
-    ) -> tuple[Memory, Actions, Any]: ...
+    def __call__(self, memory: Memory, now: TimeStep, key: PRNGKeyArray, /) -> tuple[Memory, Actions, Any]:
+        """Memory, actions, and what the learner wants kept; see `core.learner.Explore`.
+
+        Args:
+            memory: the teams', leaves ``(B, ...)``.
+            now: leaves ``(B, ...)``.
+            key: of the actions drawn.
+        """
+        ...
 
 
 class Running(NamedTuple):
@@ -69,7 +75,14 @@ class Flow(NamedTuple):
 
 
 def start(env: Environment, memory: Memory, key: PRNGKeyArray, num_envs: int) -> Flow:
-    """Fresh copies, ``memory`` being the team's at the start of an episode."""
+    """Fresh copies, ``memory`` being the team's at the start of an episode.
+
+    Args:
+        env: the environment.
+        memory: the team's, unbatched.
+        key: of the resets.
+        num_envs: how many environments, B.
+    """
     state, timestep = jax.vmap(env.reset)(jax.random.split(key, num_envs))
     nothing = jnp.zeros(team_reward(env.spec, timestep.reward).shape)
     running = Running(nothing, nothing, jnp.ones(num_envs), jnp.zeros(num_envs, jnp.int32))
@@ -148,7 +161,15 @@ def collect(
 
 
 def of_copies(rows: Rows, which: Int[Array, "N"]) -> Rows:
-    """The rows of some copies, whole in time."""
+    """The rows of some copies, whole in time.
+
+    Args:
+        rows: leaves ``(T+1, B, ...)``.
+        which: indices of environments, ``(N,)``.
+
+    Returns:
+        Rows of N environments.
+    """
     pick = lambda tree: jax.tree.map(lambda x: x[:, which], tree)
     memory = jax.tree.map(lambda x: x[which], rows.memory)
     return mesh.whole(pick(rows._replace(memory=()))._replace(memory=memory))

@@ -185,6 +185,10 @@ def basis(qubits: int) -> np.ndarray:
 def products(qubits: int, outputs: int) -> tuple[tuple[int, ...], ...]:
     """Read-out of any number of outputs: each qubit's Z, then products of two, of three, and so on.
 
+    Args:
+        qubits: how many qubits, n.
+        outputs: how many outputs.
+
     Raises:
         UserError: there are fewer products than outputs.
     """

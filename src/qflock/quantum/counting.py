@@ -24,6 +24,10 @@ def equations(jaxpr: Any, times: int = 1) -> Iterator[tuple[Any, int]]:
     """Every equation of a traced program, inner ones too, and how often it runs.
 
     Loops of known length count as often as they go round, others once. All branches of a condition are there.
+
+    Args:
+        jaxpr: of `jax.make_jaxpr`.
+        times: how often the program itself runs.
     """
     for equation in jaxpr.eqns:
         yield equation, times

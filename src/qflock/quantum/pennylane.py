@@ -95,6 +95,14 @@ def expectations(
 ) -> Float[Array, "K"]:
     """As `simulate.expectations`, by the QNode: exact values have gradients too.
 
+    Args:
+        circuit: its description.
+        parameters: angles and weights.
+        inputs: features of one example, of shape ``circuit.inputs``.
+        device: the name of a device of PennyLane's.
+        shots: measurements of each evaluation; exact values for None.
+        noise: of gates and measurements.
+
     Raises:
         UserError: as `qnode`.
     """
@@ -103,6 +111,10 @@ def expectations(
 
 def draw(circuit: Circuit, how: str = "text") -> Any:
     """The circuit's drawing: a string, or a Matplotlib figure for ``how="mpl"``.
+
+    Args:
+        circuit: its description.
+        how: "text" or "mpl".
 
     Raises:
         UserError: PennyLane is not installed, or another sort of drawing.

@@ -28,7 +28,12 @@ class Gates(NamedTuple):
 
 
 def after(second: Gates, first: Gates) -> Gates:
-    """The gates that act as ``first``, then ``second`` (the quaternions' product)."""
+    """The gates that act as ``first``, then ``second`` (the quaternions' product).
+
+    Args:
+        second: of any shape.
+        first: of the same shape, or one that broadcasts.
+    """
     a, b = second, first
     return Gates(
         a.w * b.w - a.x * b.x - a.y * b.y - a.z * b.z,
@@ -39,7 +44,13 @@ def after(second: Gates, first: Gates) -> Gates:
 
 
 def turn(axes: str, cosine: Float[Array, "*G K"], sine: Float[Array, "*G K"]) -> Gates:
-    """One gate for rotations about K axes, given cosine and sine of half of each angle."""
+    """One gate for rotations about K axes, given cosine and sine of half of each angle.
+
+    Args:
+        axes: one letter for each axis, of "xyz"; the first acts first.
+        cosine: ``(..., K)``.
+        sine: ``(..., K)``.
+    """
     product = None
     for k, axis in enumerate(axes):
         c, s = cosine[..., k], sine[..., k]
@@ -51,12 +62,22 @@ def turn(axes: str, cosine: Float[Array, "*G K"], sine: Float[Array, "*G K"]) ->
 
 
 def by_angle(axes: str, angles: Float[Array, "*G K"]) -> Gates:
-    """One gate for rotations by ``angles`` about K axes, the first acting first."""
+    """One gate for rotations by ``angles`` about K axes, the first acting first.
+
+    Args:
+        axes: one letter for each axis, of "xyz".
+        angles: ``(..., K)``, in radians.
+    """
     return turn(axes, jnp.cos(angles / 2), jnp.sin(angles / 2))
 
 
 def by_arctan(axes: str, tangents: Float[Array, "*G K"]) -> Gates:
-    """As `by_angle` of arctan(tangents), without trigonometric functions."""
+    """As `by_angle` of arctan(tangents), without trigonometric functions.
+
+    Args:
+        axes: one letter for each axis, of "xyz".
+        tangents: of the angles, ``(..., K)``.
+    """
     whole = jax.lax.rsqrt(1 + tangents * tangents)  # the cosine of the angle
     cosine = jnp.sqrt((1 + whole) / 2)
     return turn(axes, cosine, tangents * whole / (2 * cosine))

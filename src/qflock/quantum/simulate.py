@@ -31,7 +31,12 @@ class Parameters(NamedTuple):
 
 
 def init(circuit: Circuit, key: PRNGKeyArray) -> Parameters:
-    """Angles uniform in (0, pi) and weights of 1, the published start."""
+    """Angles uniform in (0, pi) and weights of 1, the published start.
+
+    Args:
+        circuit: its description.
+        key: of the first angles.
+    """
     angles = jax.random.uniform(key, circuit.angles, maxval=jnp.pi)
     return Parameters(angles, jnp.ones(circuit.weights))
 
@@ -48,14 +53,26 @@ def expectations(circuit: Circuit, parameters: Parameters, inputs: Float[Array, 
 def probabilities(
     circuit: Circuit, parameters: Parameters, inputs: Float[Array, "*I"]
 ) -> Float[Array, "2^n"]:
-    """The probability of each basis state when all qubits are measured."""
+    """The probability of each basis state when all qubits are measured.
+
+    Args:
+        circuit: its description.
+        parameters: angles and weights.
+        inputs: features of one example, of shape ``circuit.inputs``.
+    """
     return marked(statevector.run(circuit, *prepared(circuit, parameters, inputs), "chances"))
 
 
 def prepared(
     circuit: Circuit, parameters: Parameters, inputs: Float[Array, "*I"]
 ) -> tuple[Float[Array, "2^n"], Gates, Gates]:
-    """The start (real amplitudes), gates before the first pattern, ``(n,)``, and after each, ``(L, n)``."""
+    """The start (real amplitudes), gates before the first pattern, ``(n,)``, and after each, ``(L, n)``.
+
+    Args:
+        circuit: its description.
+        parameters: angles and weights.
+        inputs: features of one example, of shape ``circuit.inputs``.
+    """
     trained = rotations.by_angle(circuit.rotations, parameters.angles)
     first = jax.tree.map(lambda x: x[0], trained)
     later = jax.tree.map(lambda x: x[1:], trained)

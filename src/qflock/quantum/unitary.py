@@ -26,7 +26,13 @@ def fits(circuit: Circuit) -> bool:
 
 
 def columns(circuit: Circuit, parameters: Parameters, count: int) -> Float[Array, "2 N count"]:
-    """The first columns of U, real and imaginary parts: what the circuit makes of basis states."""
+    """The first columns of U, real and imaginary parts: what the circuit makes of basis states.
+
+    Args:
+        circuit: its description.
+        parameters: angles and weights.
+        count: how many columns, at most 2^n.
+    """
     size = 2**circuit.qubits
     trained = rotations.by_angle(circuit.rotations, parameters.angles)
     turns = jax.vmap(_whole)(trained)  # (L + 1, 2 N, 2 N)

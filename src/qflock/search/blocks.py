@@ -81,19 +81,36 @@ def layout(init: Callable[[PRNGKeyArray], Parameters], split: Split = "leaf") ->
 
 
 def log_prior(shape: Layout, theta: Float[Array, "D"], sigma: float) -> Float[Array, ""]:
-    """Log-density of the prior up to a constant: uniform angles, the others Gaussian around 0."""
+    """Log-density of the prior up to a constant: uniform angles, the others Gaussian around 0.
+
+    Args:
+        shape: of the parameters.
+        theta: parameters as a vector, ``(D,)``.
+        sigma: deviation of coordinates that are no angles.
+    """
     return -0.5 * jnp.where(shape.circle, 0.0, jnp.square(theta / sigma)).sum()
 
 
 def draw_prior(shape: Layout, key: PRNGKeyArray, sigma: float) -> Float[Array, "D"]:
-    """Parameters drawn from the prior."""
+    """Parameters drawn from the prior.
+
+    Args:
+        shape: of the parameters.
+        key: of the draw.
+        sigma: deviation of coordinates that are no angles.
+    """
     k_angle, k_normal = jax.random.split(key)
     angles = jax.random.uniform(k_angle, (shape.size,), minval=-jnp.pi, maxval=jnp.pi)
     return jnp.where(shape.circle, angles, sigma * jax.random.normal(k_normal, (shape.size,)))
 
 
 def wrap(shape: Layout, theta: Float[Array, "D"]) -> Float[Array, "D"]:
-    """The same parameters with every angle in [-pi, pi)."""
+    """The same parameters with every angle in [-pi, pi).
+
+    Args:
+        shape: of the parameters.
+        theta: parameters as a vector, ``(D,)``.
+    """
     turned = jnp.mod(theta + jnp.pi, 2 * jnp.pi) - jnp.pi
     return jnp.where(shape.circle, turned, theta)
 

@@ -21,11 +21,22 @@ class Window(NamedTuple):
 
     @staticmethod
     def start(length: int, chains: int, watched: int) -> Window:
-        """An empty ring."""
+        """An empty ring.
+
+        Args:
+            length: draws, W.
+            chains: how many, C.
+            watched: probabilities watched in each, P.
+        """
         return Window(jnp.zeros((length, chains, watched + 1)), jnp.int32(0))
 
     def add(self, score: Float[Array, "C"], watched: Float[Array, "C P"]) -> Window:
-        """One more draw of every chain."""
+        """One more draw of every chain.
+
+        Args:
+            score: J of each chain, ``(C,)``.
+            watched: ``(C, P)``.
+        """
         row = jnp.concatenate([score[:, None], watched], 1)
         return Window(self.draws.at[self.count % len(self.draws)].set(row), self.count + 1)
 

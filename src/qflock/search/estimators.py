@@ -40,7 +40,15 @@ LEAST = 1e-6
 class Begin(Protocol):
     """A position at theta; ``stage`` is the key of all scenarios of a stage."""
 
-    def __call__(self, theta: Float[Array, "D"], key: PRNGKeyArray, stage: PRNGKeyArray, /) -> Position: ...
+    def __call__(self, theta: Float[Array, "D"], key: PRNGKeyArray, stage: PRNGKeyArray, /) -> Position:
+        """The position, with its value and score.
+
+        Args:
+            theta: ``(D,)``.
+            key: of fresh scenarios.
+            stage: key of the stage's scenarios.
+        """
+        ...
 
 
 class Weigh(Protocol):
@@ -54,7 +62,17 @@ class Weigh(Protocol):
         stage: PRNGKeyArray,
         beta: Float[Array, ""],
         /,
-    ) -> tuple[Position, Position, Float[Array, ""]]: ...
+    ) -> tuple[Position, Position, Float[Array, ""]]:
+        """Old and new position, and the penalty on the log acceptance.
+
+        Args:
+            old: where the chain stands.
+            theta: ``(D,)``.
+            key: of fresh scenarios.
+            stage: key of the stage's scenarios.
+            beta: inverse temperature, scalar.
+        """
+        ...
 
 
 class Value(Protocol):
@@ -63,7 +81,13 @@ class Value(Protocol):
     def __call__(
         self, theta: Float[Array, "D"], key: PRNGKeyArray, stage: PRNGKeyArray, /
     ) -> tuple[Array, ...]:
-        """Value, score and, where proposals follow it, slope."""
+        """Value, score and, where proposals follow it, slope.
+
+        Args:
+            theta: ``(D,)``.
+            key: of fresh scenarios.
+            stage: key of the stage's scenarios.
+        """
         ...
 
 

@@ -63,7 +63,13 @@ class Scales(NamedTuple):
 
     @staticmethod
     def start(sigma: float, blocks: int, *axes: int) -> Scales:
-        """All blocks at one scale."""
+        """All blocks at one scale.
+
+        Args:
+            sigma: the scale.
+            blocks: how many, K.
+            *axes: leading axes of the scales, for rungs that differ.
+        """
         return Scales(jnp.full((*axes, blocks), jnp.log(sigma)), jnp.zeros(blocks))
 
     def adapt(self, rate: Float[Array, "*R"], block: Int[Array, ""], on: Array) -> Scales:

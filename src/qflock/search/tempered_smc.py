@@ -51,7 +51,13 @@ class _Moved(NamedTuple):
 
 
 def start(theta: Float[Array, "C D"], sigma: float, blocks: int) -> Particles:
-    """Particles with equal weights, at inverse temperature 0."""
+    """Particles with equal weights, at inverse temperature 0.
+
+    Args:
+        theta: C particles, ``(C, D)``.
+        sigma: first scale of every block.
+        blocks: how many, K.
+    """
     weights = jnp.full(len(theta), 1 / len(theta))
     smc = TemperedSMCState(theta, weights, jnp.zeros(()))
     return Particles(smc, jnp.full(blocks, jnp.log(sigma)), jnp.int32(0))

@@ -8,12 +8,23 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 
 def ladder(rungs: int, ratio: float) -> Float[Array, "R"]:
-    """Inverse temperatures in a geometric ladder, the coldest first, as shares of it: 1, 1/ratio ..."""
+    """Inverse temperatures in a geometric ladder, the coldest first, as shares of it: 1, 1/ratio ...
+
+    Args:
+        rungs: how many, R.
+        ratio: between neighbours, at least 1.
+    """
     return ratio ** -jnp.arange(rungs, dtype=jnp.float32)
 
 
 def anneal(start: float | Float[Array, ""], warmup: int, step: Int[Array, ""]) -> Float[Array, ""]:
-    """The share of beta at a step of a stage: from ``start`` to 1 geometrically over the warm-up."""
+    """The share of beta at a step of a stage: from ``start`` to 1 geometrically over the warm-up.
+
+    Args:
+        start: fraction of beta before the first step, in (0, 1].
+        warmup: steps.
+        step: steps done in the stage, scalar.
+    """
     along = jnp.clip((step + 1) / max(warmup, 1), 0.0, 1.0)
     return jnp.asarray(start, jnp.float32) ** (1 - along)
 

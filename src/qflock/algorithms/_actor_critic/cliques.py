@@ -29,7 +29,12 @@ RAMSEY = {2: 2, 3: 6, 4: 18, 5: 46}
 
 
 def graph(entropies: Float[Array, "A"], threshold: float) -> Bool[Array, "A A"]:
-    """Edges between agents whose entropies differ by less than ``threshold``."""
+    """Edges between agents whose entropies differ by less than ``threshold``.
+
+    Args:
+        entropies: one for each agent, ``(A,)``, in [0, 1].
+        threshold: in the unit of the entropies.
+    """
     near = jnp.abs(entropies[:, None] - entropies) < threshold
     return near & ~jnp.eye(len(entropies), dtype=bool)
 
@@ -43,6 +48,12 @@ def chooser(
     ``explorers``, the share of agents chosen; ``clique_density`` and ``independent_density``, the shares of
     all groups of ``size`` agents that are all alike or all unlike; ``unavoidable_density``, the least
     that their sum can be in any graph.
+
+    Args:
+        agents: how many, A.
+        threshold: in the unit of the entropies.
+        size: agents of a clique, k.
+        weight: lambda, what a clique that is chosen whole costs.
 
     Raises:
         UserError: more than `MOST_AGENTS` agents.
@@ -86,6 +97,10 @@ def unavoidable(agents: int, size: int) -> int:
 
     Exact for 2 and 3 (Goodman 1959). Above, every group of R(k, k) agents holds one, and is counted
     once for each group around it; 0 where R(k, k) is not known.
+
+    Args:
+        agents: how many, A.
+        size: agents of a clique, k.
     """
     if size == 2:
         return comb(agents, 2)
@@ -107,6 +122,12 @@ def polynomial(
     entropies: Sequence[float], alike: np.ndarray, size: int, weight: float
 ) -> dict[tuple[int, ...], float]:
     """The binary polynomial as coefficients of products of agents; cliques are found by networkx.
+
+    Args:
+        entropies: one for each agent, ``(A,)``, in [0, 1].
+        alike: the graph, ``(A, A)``.
+        size: agents of a clique, k.
+        weight: lambda, what a clique that is chosen whole costs.
 
     Raises:
         UserError: networkx is not installed.

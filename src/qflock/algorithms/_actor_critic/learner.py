@@ -131,6 +131,14 @@ class ActorCritic:
     def explore(
         self, s: TrainState, memory: Memory, now: TimeStep, key: PRNGKeyArray
     ) -> tuple[Memory, Actions, Float[Array, "B A"]]:
+        """As `core.learner.Explore`; keeps the log-probabilities of the actions.
+
+        Args:
+            s: the training state.
+            memory: the teams', leaves ``(B, ...)``.
+            now: time steps, leaves ``(B, ...)``.
+            key: of the actions drawn.
+        """
         memory, outputs = self.team.step(s.weights.agents, memory, now.observation)
         logits = self.operators.decide(outputs, now.legal).logits
         actions = categorical.sample(key, logits, now.legal)
@@ -139,7 +147,13 @@ class ActorCritic:
     def actor_loss(
         self, agents: Parameters, constants: tuple[Weights, Float[Array, "A"]], batch: Batch
     ) -> tuple[Float[Array, ""], Metrics]:
-        """Policy gradient or PPO's surrogate, the entropy bonus, and what the rotation draws towards."""
+        """Policy gradient or PPO's surrogate, the entropy bonus, and what the rotation draws towards.
+
+        Args:
+            agents: what is trained.
+            constants: all weights, and the entropy weight of each agent, ``(A,)``.
+            batch: T transitions of B environments.
+        """
         (weights, alpha), config = constants, self.config
         rows, legal = batch.rows, batch.rows.timestep.legal[:-1]
         logits, floored = self.operators.decide(self.team.unroll(agents, rows)[:-1], legal)
@@ -170,7 +184,13 @@ class ActorCritic:
     def critic_loss(
         self, trained: tuple[Parameters, Parameters], constants: tuple[()], batch: Batch
     ) -> tuple[Float[Array, ""], Metrics]:
-        """Of the critic and, for the rotation, of the action-value critic."""
+        """Of the critic and, for the rotation, of the action-value critic.
+
+        Args:
+            trained: weights of the critic and of the action-value critic.
+            constants: none.
+            batch: T transitions of B environments.
+        """
         value = self.critic.values(trained[0], batch.rows)[:-1, ..., 0]
         error = losses.value_loss(value, batch.target, batch.old_value, self.config.value_clip)
         cost = of_values = masked_mean(error, batch.mask)
@@ -181,7 +201,12 @@ class ActorCritic:
         return cost, {"value_loss": of_values}
 
     def judge(self, s: TrainState, rows: Rows) -> tuple[Batch, Scale]:
-        """Advantages and what the critic should learn, in units of the new scale."""
+        """Advantages and what the critic should learn, in units of the new scale.
+
+        Args:
+            s: the training state.
+            rows: T transitions of B environments, leaves ``(T+1, B, ...)``.
+        """
         config, later = self.config, rows.after
         value = self.critic.values(s.weights.critic, rows)[..., 0]
         value = s.scale.restore(value) if config.normalise_values else value
@@ -201,6 +226,13 @@ class ActorCritic:
         return Batch(rows, mask, advantage, target, old_value), scale
 
     def learn(self, s: TrainState, rows: Rows, key: PRNGKeyArray) -> tuple[TrainState, Metrics]:
+        """As `core.learner.Learn`.
+
+        Args:
+            s: the training state.
+            rows: T transitions of B environments, leaves ``(T+1, B, ...)``.
+            key: of this update's randomness.
+        """
         config = self.config
         rows = rows._replace(timestep=stretches.kept(rows.timestep, config.critic != "observation"))
         batch, scale = self.judge(s, rows)
@@ -257,7 +289,12 @@ class ActorCritic:
 
 
 def of_copies(batch: Batch, which: Int[Array, "N"]) -> Batch:
-    """Part of a batch: some copies, whole in time."""
+    """Part of a batch: some copies, whole in time.
+
+    Args:
+        batch: of B environments.
+        which: indices of environments, ``(N,)``.
+    """
     rest = jax.tree.map(lambda x: x[:, which], batch._replace(rows=()))
     return rest._replace(rows=rollout.of_copies(batch.rows, which))
 

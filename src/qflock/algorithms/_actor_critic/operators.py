@@ -35,7 +35,12 @@ class Operators:
         return ByChance({name: getattr(self._config, name) for name in names})
 
     def decide(self, outputs: Float[Array, "*X U"], legal: Bool[Array, "*X U"]) -> amplitude.Amplified:
-        """The policy that agents act with: its log-probabilities, and where the entropy floor acted."""
+        """The policy that agents act with: its log-probabilities, and where the entropy floor acted.
+
+        Args:
+            outputs: of the agents' networks, ``(..., U)``.
+            legal: mask of legal actions, ``(..., U)``.
+        """
         config = self._config
         if config.operator == "mean":
             return amplitude.apply(
@@ -62,7 +67,13 @@ class Operators:
         return jax.lax.stop_gradient(amplitude.entropy_floor(target, legal, config.min_entropy))
 
     def contraction(self, agents: Parameters, critic: Parameters, rows: Rows) -> Metrics:
-        """Ratios of distances between policies before and after the operator, at all rows' observations."""
+        """Ratios of distances between policies before and after the operator, at all rows' observations.
+
+        Args:
+            agents: their weights.
+            critic: weights of the action-value critic.
+            rows: T transitions of B environments.
+        """
         legal = rows.timestep.legal[:-1]
         before = categorical.log_probabilities(self._team.unroll(agents, rows)[:-1], legal)
         after = self.turned(critic, before, legal, rows) if self.rotates else self.decide(before, legal)

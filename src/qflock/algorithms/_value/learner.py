@@ -43,21 +43,44 @@ class AuxiliaryLoss(Protocol):
 
     def __call__(
         self, weights: Any, agents: Parameters, rows: Rows, target: Float[Array, "T N"], /
-    ) -> Float[Array, "T N"]: ...
+    ) -> Float[Array, "T N"]:
+        """One number for each transition.
+
+        Args:
+            weights: its own.
+            agents: the agents' weights.
+            rows: T transitions of N sequences.
+            target: the agents' targets, ``(T, N)``.
+        """
+        ...
 
 
 class AuxiliaryTargets(Protocol):
     """The targets of all, from the values that choose, target weights and rows."""
 
-    def __call__(
-        self, q: Float[Array, "T+1 N A U"], weights: Weights, rows: Rows, /
-    ) -> Float[Array, "T N"]: ...
+    def __call__(self, q: Float[Array, "T+1 N A U"], weights: Weights, rows: Rows, /) -> Float[Array, "T N"]:
+        """One target for each transition.
+
+        Args:
+            q: the online values, which choose the next actions, ``(T+1, N, A, U)``.
+            weights: the target's.
+            rows: T transitions of N sequences.
+        """
+        ...
 
 
 class Weighting(Protocol):
     """Weights of the agents' and the mixer's squared errors."""
 
-    def __call__(self, online: Weights, predicted: Predicted, rows: Rows, /) -> Float[Array, "T N"]: ...
+    def __call__(self, online: Weights, predicted: Predicted, rows: Rows, /) -> Float[Array, "T N"]:
+        """One weight for each transition.
+
+        Args:
+            online: the weights being trained.
+            predicted: values and targets.
+            rows: T transitions of N sequences.
+        """
+        ...
 
 
 class Auxiliary(NamedTuple):
@@ -84,7 +107,14 @@ class Auxiliary(NamedTuple):
 class MakeAuxiliary(Protocol):
     """Makes it from the environment and the shared parts."""
 
-    def __call__(self, env: Environment, core: QLearning, /) -> Auxiliary: ...
+    def __call__(self, env: Environment, core: QLearning, /) -> Auxiliary:
+        """What is trained besides.
+
+        Args:
+            env: the environment.
+            core: agents, mixer and targets.
+        """
+        ...
 
 
 class TrainState(NamedTuple):
@@ -139,10 +169,24 @@ class ValueLearner:
     def explore(
         self, s: TrainState, memory: Memory, now: TimeStep, key: PRNGKeyArray
     ) -> tuple[Memory, Actions, Any]:
+        """As `core.learner.Explore`.
+
+        Args:
+            s: the training state.
+            memory: the teams', leaves ``(B, ...)``.
+            now: time steps, leaves ``(B, ...)``.
+            key: of the actions drawn.
+        """
         return self.core.explore(s.online.agents, self.core.epsilon(s.env_steps), memory, now, key)
 
     def targets(self, q: Float[Array, "T+1 N A U"], weights: Weights, rows: Rows) -> Float[Array, "T N *X"]:
-        """Targets of N stretches; the online values ``q`` choose the next actions."""
+        """Targets of N stretches; the online values ``q`` choose the next actions.
+
+        Args:
+            q: the online values, ``(T+1, N, A, U)``.
+            weights: the target's.
+            rows: T transitions of N sequences.
+        """
         if self.auxiliary and self.auxiliary.targets:
             return self.auxiliary.targets(q, weights, rows)
         follows = self.config.target_update_interval
@@ -150,7 +194,13 @@ class ValueLearner:
         return self.core.targets(q if self.config.double_q else values, values, weights.mixer, rows)
 
     def loss(self, online: Weights, following: Any, batch: Rows) -> tuple[Float[Array, ""], Metrics]:
-        """Of sampled stretches, leaves (N, T+1, ...)."""
+        """Of sampled stretches, leaves (N, T+1, ...).
+
+        Args:
+            online: the weights being trained.
+            following: the target's state; see `learning.target`.
+            batch: N sequences, leaves ``(N, T+1, ...)``.
+        """
         config, rows = self.config, stretches.rows(batch)
         q = self.core.team.unroll(online.agents, rows)
         constants = jax.lax.stop_gradient((q, self.target.read(following, online)))
@@ -175,6 +225,13 @@ class ValueLearner:
         return cost + self.auxiliary.weight * other, metrics | {f"{self.auxiliary.name}_loss": other}
 
     def learn(self, s: TrainState, rows: Rows, key: PRNGKeyArray) -> tuple[TrainState, Metrics]:
+        """As `core.learner.Learn`; nothing is learnt before replay is filled enough.
+
+        Args:
+            s: the training state.
+            rows: T transitions of B environments, leaves ``(T+1, B, ...)``.
+            key: of this update's randomness.
+        """
         config = self.config
         ring = replay.add(s.replay, stretches.cut(rows, config.row_length, self.example, self.keeps_state))
         env_steps = s.env_steps + rows.valid.sum()
@@ -194,6 +251,12 @@ class ValueLearner:
         return TrainState(online, following, opt, ring, env_steps), metrics
 
     def start_from(self, s: TrainState, weights: Weights) -> TrainState:
+        """As `core.learner.StartFrom`; replay stays.
+
+        Args:
+            s: the training state.
+            weights: to go on from.
+        """
         following = self.target.init(weights)
         if self.config.target_update_interval:
             following = following._replace(due=s.target.due)

@@ -59,9 +59,24 @@ class ReplayFree:
     def explore(
         self, s: TrainState, memory: Memory, now: TimeStep, key: PRNGKeyArray
     ) -> tuple[Memory, Actions, Any]:
+        """As `core.learner.Explore`.
+
+        Args:
+            s: the training state.
+            memory: the teams', leaves ``(B, ...)``.
+            now: time steps, leaves ``(B, ...)``.
+            key: of the actions drawn.
+        """
         return self.core.explore(s.weights.agents, self.core.epsilon(s.env_steps), memory, now, key)
 
     def loss(self, weights: Weights, constants: tuple[()], batch: Batch) -> tuple[Float[Array, ""], Metrics]:
+        """Of T transitions of N environments.
+
+        Args:
+            weights: what is trained.
+            constants: none.
+            batch: rows and targets.
+        """
         rows = batch.rows
         q = self.core.team.unroll(weights.agents, rows)[:-1]
         total = self.core.mixed(weights.mixer, choose(q, rows.actions, rows.before))
@@ -71,6 +86,13 @@ class ReplayFree:
         return cost, {"loss": cost, "td_error": mean(jnp.abs(error)), "q_value": mean(total)}
 
     def learn(self, s: TrainState, rows: Rows, key: PRNGKeyArray) -> tuple[TrainState, Metrics]:
+        """As `core.learner.Learn`.
+
+        Args:
+            s: the training state.
+            rows: T transitions of B environments, leaves ``(T+1, B, ...)``.
+            key: of this update's randomness.
+        """
         config, core = self.config, self.core
         rows = rows._replace(timestep=stretches.kept(rows.timestep, core.mixes_state))
         env_steps = s.env_steps + rows.valid.sum()

@@ -108,7 +108,12 @@ class QLearning:
         return Weights(self.team.init(k_agents), mixer)
 
     def mixed(self, mixer: Any, choice: Choice) -> Float[Array, "T N *X"]:
-        """The team's value ``(T, N)`` of what agents chose, or each agent's ``(T, N, A)`` without a mixer."""
+        """The team's value ``(T, N)`` of what agents chose, or each agent's ``(T, N, A)`` without a mixer.
+
+        Args:
+            mixer: its weights.
+            choice: leaves ``(T, N, ...)``.
+        """
         times, rows = choice.values.shape[:2]
         choice = choice._replace(
             values=jnp.where(choice.active, choice.values, 0.0),
@@ -154,7 +159,12 @@ class QLearning:
         return targets.lambda_returns(reward, bootstrap, terminated, over, config.gamma, config.td_lambda)
 
     def mask(self, rows: Rows, ndim: int) -> Float[Array, "T N *X"]:
-        """1 for transitions that teach, of the team (``ndim`` 2) or of each agent (3)."""
+        """1 for transitions that teach, of the team (``ndim`` 2) or of each agent (3).
+
+        Args:
+            rows: T transitions of N sequences.
+            ndim: 2 or 3.
+        """
         valid = rows.valid if ndim == 2 else rows.valid[..., None] & rows.timestep.active[:-1]
         return valid.astype(jnp.float32)
 
@@ -171,7 +181,15 @@ class QLearning:
         now: TimeStep,
         key: PRNGKeyArray,
     ) -> tuple[Memory, Actions, Any]:
-        """As `core.learner.Explore`, from the agents' weights."""
+        """As `core.learner.Explore`, from the agents' weights.
+
+        Args:
+            agents: their weights.
+            epsilon: probability of a uniform action, scalar.
+            memory: the teams', leaves ``(B, ...)``.
+            now: leaves ``(B, ...)``.
+            key: of the actions drawn.
+        """
         memory, values = self.team.step(agents, memory, now.observation)
         actions = exploration.epsilon_greedy(key, values, now.legal, epsilon)
         return self.team.acted(memory, actions), actions, ()
@@ -203,7 +221,13 @@ class QLearning:
     def credit(
         self, weights: Weights, values: Float[Array, "A"], state: Float[Array, "S"]
     ) -> Float[Array, "A"]:
-        """As `core.learner.Credit`."""
+        """As `core.learner.Credit`.
+
+        Args:
+            weights: agents' and mixer's.
+            values: the agents' chosen action values, ``(A,)``.
+            state: the environment's, ``(S,)``.
+        """
         return jax.grad(lambda q: weights.mixer(q, self._state_stage.apply(state)))(values)
 
     @property

@@ -210,6 +210,11 @@ def start_of(bell: Bell) -> describe.Start:
 def encoding_of(choice: Literal["auto", "planes", "linear"], observation: int, qubits: int) -> Encoding:
     """How observations enter circuits; "auto" reads planes where there are four boards of 3 x 3.
 
+    Args:
+        choice: the setting.
+        observation: its size.
+        qubits: of each agent.
+
     Raises:
         UserError: planes are asked for, and the observation or the circuit has not their sizes.
     """

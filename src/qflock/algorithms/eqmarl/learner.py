@@ -127,23 +127,46 @@ class Eqmarl:
         return observation.astype(jnp.float32) / self.spec.observation_scale
 
     def logits(self, actor: Any, observation: Array) -> Float[Array, "*X A U"]:
-        """Of all agents: one actor serves them."""
+        """Of all agents: one actor serves them.
+
+        Args:
+            actor: its weights.
+            observation: ``(..., A, O)``.
+        """
         flat = self.features(observation).reshape(-1, self.spec.observation)
         return jax.vmap(actor)(flat).reshape(*observation.shape[:-1], self.spec.actions)
 
     def values(self, critic: Any, observation: Array) -> Float[Array, "*X"]:
-        """Of the joint observation."""
+        """Of the joint observation.
+
+        Args:
+            critic: its weights.
+            observation: ``(..., A, O)``.
+        """
         flat = self.features(observation).reshape(-1, self.spec.agents, self.spec.observation)
         return jax.vmap(critic)(flat).reshape(observation.shape[:-2])
 
     def explore(
         self, s: TrainState, memory: Memory, now: TimeStep, key: PRNGKeyArray
     ) -> tuple[Memory, Actions, Any]:
+        """As `core.learner.Explore`.
+
+        Args:
+            s: the training state.
+            memory: the teams', leaves ``(B, ...)``.
+            now: time steps, leaves ``(B, ...)``.
+            key: of the actions drawn.
+        """
         logits = self.logits(s.weights.actor, now.observation)
         return memory, categorical.sample(key, logits, now.legal), ()
 
     def critic_loss(self, critic: Any, rows: Rows) -> tuple[Float[Array, ""], tuple[Array, Array]]:
-        """Huber loss of one-step errors, summed over a copy's steps; the errors and values too."""
+        """Huber loss of one-step errors, summed over a copy's steps; the errors and values too.
+
+        Args:
+            critic: its weights.
+            rows: T transitions of B environments.
+        """
         later, config = rows.after, self.config
         value = self.values(critic, rows.timestep.observation)
         ended = later.terminated | later.truncated if config.end == "terminal" else later.terminated
@@ -155,7 +178,13 @@ class Eqmarl:
         return each.sum() / count, (target - value[:-1], value[:-1])
 
     def actor_loss(self, actor: Any, rows: Rows, advantage: Float[Array, "T B"]) -> tuple[Array, Array]:
-        """Policy gradient and entropy, averaged over steps and agents; the normalised entropy too."""
+        """Policy gradient and entropy, averaged over steps and agents; the normalised entropy too.
+
+        Args:
+            actor: its weights.
+            rows: T transitions of B environments.
+            advantage: ``(T, B)``.
+        """
         legal, config = rows.timestep.legal[:-1], self.config
         logits = self.logits(actor, rows.timestep.observation[:-1])
         acted = (rows.valid[..., None] & rows.timestep.active[:-1]).astype(jnp.float32)
@@ -169,7 +198,13 @@ class Eqmarl:
         return cost, masked_mean(categorical.normalised_entropy(logits, legal), acted)
 
     def loss(self, weights: Weights, constants: tuple[()], rows: Rows) -> tuple[Float[Array, ""], Metrics]:
-        """Of both; the critic's errors are the actor's advantages."""
+        """Of both; the critic's errors are the actor's advantages.
+
+        Args:
+            weights: of both.
+            constants: none.
+            rows: T transitions of B environments.
+        """
         value_loss, (error, value) = self.critic_loss(weights.critic, rows)
         policy_loss, entropy = self.actor_loss(weights.actor, rows, jax.lax.stop_gradient(error))
         metrics = {"policy_loss": policy_loss, "value_loss": value_loss, "entropy": entropy}
@@ -178,6 +213,13 @@ class Eqmarl:
         return policy_loss + value_loss, metrics
 
     def learn(self, s: TrainState, rows: Rows, key: PRNGKeyArray) -> tuple[TrainState, Metrics]:
+        """As `core.learner.Learn`.
+
+        Args:
+            s: the training state.
+            rows: T transitions of B environments, leaves ``(T+1, B, ...)``.
+            key: not used.
+        """
         del key
         weights, state, metrics = self.descent.step(s.weights, s.optimiser, (), rows, jnp.int32(0))
         return TrainState(weights, state), metrics
@@ -192,11 +234,30 @@ class Eqmarl:
         key: PRNGKeyArray,
         mode: Mode = "greedy",
     ) -> tuple[Memory, Actions]:
+        """As `core.learner.Alone`.
+
+        Args:
+            parameters: the actor's.
+            agent: its index; not used.
+            memory: none.
+            observation: its own, ``(O,)``.
+            legal: its mask of legal actions, ``(U,)``.
+            key: of its own randomness.
+            mode: "greedy", or "sample" to act as in training.
+        """
         return memory, categorical.choose(key, parameters(self.features(observation)), legal, mode)
 
     def scores(
         self, parameters: Parameters, agent: Int[Array, ""], memory: Memory, observation: Array
     ) -> Float[Array, "U"]:
+        """Log-probabilities of an agent's actions.
+
+        Args:
+            parameters: the actor's.
+            agent: its index; not used.
+            memory: none.
+            observation: its own, ``(O,)``.
+        """
         return jax.nn.log_softmax(parameters(self.features(observation)))
 
 

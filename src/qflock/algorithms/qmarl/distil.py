@@ -30,6 +30,13 @@ def build(
 
     Bounds are lower confidence bounds of the teachers' returns, or exact returns. None where nothing can be
     distilled: networks that remember, or ``distil_steps`` of 0.
+
+    Args:
+        config: the learner's settings.
+        env: the environment.
+        team: the network as agents have it.
+        shape: of its parameters.
+        score: what policies earn.
     """
     if not config.distil_steps or team.memory() != ():
         return None

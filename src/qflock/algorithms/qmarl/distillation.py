@@ -99,7 +99,14 @@ def divergence(
     weights: Float[Array, "K"],
     rows: Float[Array, "N"] | None = None,
 ) -> Float[Array, ""]:
-    """sum_k weights_k KL(teacher k || student), in nats, averaged over rows; all log-probabilities."""
+    """sum_k weights_k KL(teacher k || student), in nats, averaged over rows; all log-probabilities.
+
+    Args:
+        student: ``(N, U)``.
+        teachers: ``(K, N, U)``.
+        weights: of the teachers, ``(K,)``.
+        rows: how much each counts, ``(N,)``; None for all alike.
+    """
     each = (jnp.exp(teachers) * (teachers - student)).sum(-1)  # (teacher, row)
     rows = jnp.ones(student.shape[0]) if rows is None else rows
     return (weights @ each) @ (rows / rows.sum())
@@ -181,7 +188,12 @@ def distil(
 
 
 def accept_exact(candidate: float, incumbent: float) -> Verdict:
-    """Accept a candidate whose exact return is above the incumbent's. One that is no number is refused."""
+    """Accept a candidate whose exact return is above the incumbent's. One that is no number is refused.
+
+    Args:
+        candidate: its return.
+        incumbent: its return.
+    """
     gain = float(candidate) - float(incumbent)
     better = bool(np.isfinite(candidate)) and not float(candidate) <= float(incumbent)
     return Verdict(better, gain, gain, "exact")
@@ -212,5 +224,7 @@ def accept_paired(
         raise ValueError("a confidence bound needs two episodes or more")
     differences = first - second
     gain = float(differences.mean())
-    bound = gain - float(stdtrit(len(differences) - 1, confidence) * differences.std(ddof=1) / len(differences) ** 0.5)
+    bound = gain - float(
+        stdtrit(len(differences) - 1, confidence) * differences.std(ddof=1) / len(differences) ** 0.5
+    )
     return Verdict(bound > 0, gain, bound, "paired")

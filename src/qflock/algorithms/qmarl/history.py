@@ -56,6 +56,11 @@ def read(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
 def write(path: Path, of: Mapping[str, Any], runs: list[dict[str, Any]]) -> None:
     """Replace the history whole.
 
+    Args:
+        path: the file.
+        of: what the history is of; JSON can hold it.
+        runs: one entry for each run, oldest first.
+
     Raises:
         CannotWrite: the disk is full ...; the old file is whole.
     """

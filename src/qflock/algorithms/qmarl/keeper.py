@@ -44,7 +44,17 @@ class Bounds(Protocol):
         key: PRNGKeyArray,
         episodes: int,
         /,
-    ) -> Float[Array, "K"]: ...
+    ) -> Float[Array, "K"]:
+        """One bound for each policy, in the unit of returns.
+
+        Args:
+            score: what policies earn.
+            shape: of the parameters.
+            theta: K policies, ``(K, D)``.
+            key: of the scenarios.
+            episodes: of each policy, where returns are not exact.
+        """
+        ...
 
 
 class Search(NamedTuple):
@@ -72,6 +82,10 @@ class Search(NamedTuple):
 @contextlib.contextmanager
 def hooks(search: Search, run: RunFacts) -> Iterator[Hooks]:
     """What is done in a run, while the block is open; holds the memory that the settings name.
+
+    Args:
+        search: what the learner gives.
+        run: what it is told of the run.
 
     Raises:
         UserError: several processes train the run; a memory that another process holds, or of something else.
@@ -149,7 +163,12 @@ class Keeper(Hooks):
         self.rows = [dict(row) for row in kept or ()]
 
     def end(self, run: EndedRun, state: Any) -> dict[str, Any]:
-        """Offer the run's policies to the memory, and write the history."""
+        """Offer the run's policies to the memory, and write the history.
+
+        Args:
+            run: the run's folder.
+            state: learner states of all seeds, leaves ``(seeds, ...)``.
+        """
         more: dict[str, Any] = {}
         record: dict[str, Any] = {
             "id": run.id,
@@ -166,7 +185,10 @@ class Keeper(Hooks):
             assert self.store.best is not None
             more = {"memory": str(self.store.folder), "memory_best": self.store.best.score}
             record = self.store.runs[-1]
-        record = {**record, "steps": [_step(row) for row in self.rows]}  # also those before the run was stopped
+        record = {
+            **record,
+            "steps": [_step(row) for row in self.rows],
+        }  # also those before the run was stopped
         history.write(run.path / history.NAME, {"run": run.name}, [record])
         return more
 

@@ -74,7 +74,12 @@ class Pieces(NamedTuple):
 
 
 def pieces(config: QmarlConfig, env: Environment) -> Pieces:
-    """What a learner of these settings is made of."""
+    """What a learner of these settings is made of.
+
+    Args:
+        config: the learner's settings.
+        env: with discrete actions.
+    """
     spec = env.spec
 
     def make_network(features: int, key: PRNGKeyArray) -> Any:
@@ -98,7 +103,15 @@ def pieces(config: QmarlConfig, env: Environment) -> Pieces:
 def bounds(
     score: scoring.Scoring, shape: blocks.Layout, theta: Float[Array, "K D"], key: PRNGKeyArray, episodes: int
 ) -> Float[Array, "K"]:
-    """What policies surely earn: exact greedy returns, or lower bounds on common fresh scenarios."""
+    """What policies surely earn: exact greedy returns, or lower bounds on common fresh scenarios.
+
+    Args:
+        score: what policies earn.
+        shape: of the parameters.
+        theta: K policies, ``(K, D)``.
+        key: of the scenarios.
+        episodes: of each policy, where returns are not exact.
+    """
     if score.exact is not None:
         solve = score.exact
         return jax.vmap(lambda t: solve(shape.unravel(t), "greedy"))(theta)
@@ -133,6 +146,15 @@ class Qmarl:
         return self.begin(theta, theta[0], seen, k_sampler, False)
 
     def begin(self, theta: Array, best: Array, probes: Array, key: PRNGKeyArray, again: bool) -> TrainState:
+        """The training state where a search begins.
+
+        Args:
+            theta: policies of all chains, ``(num_policies, D)``.
+            best: ``(D,)``.
+            probes: observations that are watched, ``(P, O)``.
+            key: of what is drawn.
+            again: whether a search goes on from weights.
+        """
         return TrainState(
             self.sampler.start(theta, key, again),
             best,
@@ -144,7 +166,14 @@ class Qmarl:
         )
 
     def judge(self, s: TrainState, theta: Array, top: Array, key: PRNGKeyArray) -> TrainState:
-        """Let the chains' policies challenge the best, on scenarios that no chain was scored on."""
+        """Let the chains' policies challenge the best, on scenarios that no chain was scored on.
+
+        Args:
+            s: the training state.
+            theta: policies of the chains, ``(C, D)``.
+            top: the most promising one, ``(D,)``.
+            key: of what is drawn.
+        """
         if self.score.exact is not None:
             theta = jnp.concatenate([s.best[None], theta])  # the best too: a run may start from one
             exact = self.score.exact
@@ -164,6 +193,12 @@ class Qmarl:
         )
 
     def update(self, s: TrainState, key: PRNGKeyArray) -> tuple[TrainState, Metrics, Tally]:
+        """As `core.learner.Update`: a sweep of the sampler.
+
+        Args:
+            s: the training state.
+            key: of what is drawn.
+        """
         k_sweep, k_judge, k_play, k_distil = jax.random.split(key, 4)
         state, metrics, renewed = self.sampler.sweep(s.sampler, k_sweep)
         s = s._replace(sampler=state, scorings=s.scorings + self.sampler.scorings)
@@ -206,7 +241,14 @@ class Qmarl:
         return s, metrics, tally
 
     def between_stages(self, s: TrainState, theta: Array, scores: Array, key: PRNGKeyArray) -> TrainState:
-        """Let the best and the best chains teach a student, which then challenges the best."""
+        """Let the best and the best chains teach a student, which then challenges the best.
+
+        Args:
+            s: the training state.
+            theta: policies of the chains, ``(C, D)``.
+            scores: of the chains, ``(C,)``, in [0, 1].
+            key: of what is drawn.
+        """
         assert self.distil is not None
         k_bounds, k_distil, k_judge = jax.random.split(key, 3)
         first = jax.lax.top_k(scores, min(len(theta), qmarl_distil.TEACHERS - 1))[1]
@@ -235,12 +277,31 @@ class Qmarl:
         key: PRNGKeyArray,
         mode: Mode = "greedy",
     ) -> tuple[Memory, Actions]:
+        """As `core.learner.Alone`.
+
+        Args:
+            parameters: what execution needs.
+            agent: its index, scalar.
+            memory: its own.
+            observation: its own, ``(O,)``.
+            legal: its mask of legal actions, ``(U,)``.
+            key: of its own randomness.
+            mode: "greedy", or "sample" to act as in training.
+        """
         memory, logits = self.team.one(parameters, agent, memory, observation)
         return memory, categorical.choose(key, logits, legal, mode)
 
     def scores(
         self, parameters: Parameters, agent: Int[Array, ""], memory: Memory, observation: Array
     ) -> Float[Array, "U"]:
+        """Log-probabilities of an agent's actions.
+
+        Args:
+            parameters: what execution needs.
+            agent: its index, scalar.
+            memory: its own.
+            observation: its own, ``(O,)``.
+        """
         logits = self.team.one(parameters, agent, memory, observation)[1]
         return categorical.log_probabilities(logits, jnp.ones(self.spec.actions, bool))
 
@@ -248,6 +309,12 @@ class Qmarl:
         return Weights(self.shape.unravel(s.best), self.shape.unravel(self.sampler.theta(s.sampler)))
 
     def start_from(self, s: TrainState, w: Weights) -> TrainState:
+        """As `core.learner.StartFrom`.
+
+        Args:
+            s: the training state.
+            w: to go on from.
+        """
         theta = self.shape.ravel(w.chains)
         key = jax.random.fold_in(jax.random.key(0), s.scorings)
         return self.begin(theta, self.shape.ravel(w.best), s.probes, key, True)

@@ -79,6 +79,13 @@ def opened(
 ) -> Iterator[Memory]:
     """Hold a memory as its only writer; makes the folder where there is none. Arguments: as `default_folder`.
 
+    Args:
+        folder: the memory's.
+        environment: its name.
+        policy: a short name of the sort of policy.
+        like: the policy's parameters, or their shapes.
+        settings: what else tells memories apart.
+
     Raises:
         UserError: another process holds it, or it is the memory of another policy or environment, or was
             written by a newer qflock.

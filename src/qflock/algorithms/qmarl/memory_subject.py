@@ -31,6 +31,11 @@ def describe(environment: str, policy: str, like: Parameters, settings: Mapping[
 def check(folder: Path, stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
     """Refuse a memory that is of something else than is wanted.
 
+    Args:
+        folder: the memory's.
+        stored: its description, see `describe`.
+        wanted: the description of what is to use it.
+
     Raises:
         UserError: it is.
     """

@@ -52,6 +52,11 @@ class Sampler(NamedTuple):
 def pose(config: QmarlConfig, shape: blocks.Layout, scoring: Scoring) -> Problem:
     """The problem of sampling the parameters of one kind of network on one environment.
 
+    Args:
+        config: the learner's settings.
+        shape: of the parameters.
+        scoring: what policies earn.
+
     Raises:
         UserError: the estimator does not suit the environment.
     """
@@ -78,7 +83,12 @@ def pose(config: QmarlConfig, shape: blocks.Layout, scoring: Scoring) -> Problem
 
 
 def objective(problem: Problem, stage: PRNGKeyArray) -> Callable[[Float[Array, "D"]], Float[Array, ""]]:
-    """J as the ``exact`` and ``fixed`` estimators give it, without noise."""
+    """J as the ``exact`` and ``fixed`` estimators give it, without noise.
+
+    Args:
+        problem: the problem.
+        stage: key of the stage's scenarios.
+    """
     return lambda theta: problem.estimator.start(theta, stage, stage).score
 
 

@@ -44,7 +44,14 @@ class Made(HostCopy, Protocol):
 class Maker(Protocol):
     """Makes a copy of what a name without its prefix means."""
 
-    def __call__(self, target: str, settings: dict[str, Any], /) -> Made: ...
+    def __call__(self, target: str, settings: dict[str, Any], /) -> Made:
+        """The copy; it fails with any error where it cannot be made.
+
+        Args:
+            target: the name without its prefix.
+            settings: of the environment, by name.
+        """
+        ...
 
 
 class Hosted:
@@ -106,6 +113,11 @@ class Hosted:
     def step(self, key: PRNGKeyArray, state: Any, actions: Any) -> tuple[Any, TimeStep]:
         """Refuse, in words: what is written for pure environments gets here with a host environment.
 
+        Args:
+            key: not used.
+            state: not used.
+            actions: not used.
+
         Raises:
             UserError: always; only copies can be stepped.
         """
@@ -113,7 +125,13 @@ class Hosted:
 
 
 def class_of(name: str, maker: Maker, options: dict[str, Option]) -> type:
-    """The environment class of one name; ``maker(target, settings)`` makes a copy."""
+    """The environment class of one name; ``maker(target, settings)`` makes a copy.
+
+    Args:
+        name: with its prefix, as in ``pettingzoo:target``.
+        maker: ``maker(target, settings)`` makes a copy.
+        options: the environment's own settings, by name.
+    """
     body = {
         "__doc__": f"{name}, stepped on the host.",
         "Config": _options.config_class(name, {**options, **WORKERS}),

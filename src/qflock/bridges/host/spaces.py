@@ -51,6 +51,10 @@ class View:
 def action_count(owner: str, space: Any) -> tuple[int, int]:
     """How many actions there are, and the number of the first.
 
+    Args:
+        owner: who acts, for the error.
+        space: Gymnasium's.
+
     Raises:
         UserError: its actions are no single choice among a few.
     """

@@ -72,7 +72,12 @@ class Group:
 
 
 def serve(requests: Any, answers: Any) -> None:
-    """Answer requests until there are no more: first ``(make, count)``, then ``(method, argument)``."""
+    """Answer requests until there are no more: first ``(make, count)``, then ``(method, argument)``.
+
+    Args:
+        requests: a binary stream of pickles.
+        answers: a binary stream to write pickles to.
+    """
     group: Group | None = None
     while True:
         try:

@@ -29,7 +29,12 @@ def is_name(payoff: str) -> bool:
 
 
 def named(name: str, penalty: float) -> np.ndarray:
-    """A table of `NAMED`, float32."""
+    """A table of `NAMED`, float32.
+
+    Args:
+        name: of `NAMED`.
+        penalty: what the table leaves open, in the unit of rewards.
+    """
     fill = lambda row: [penalty if cell is None else cell for cell in row]
     return np.array([fill(row) for row in NAMED[name]], np.float32)
 

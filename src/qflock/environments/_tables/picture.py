@@ -38,7 +38,14 @@ class Panel(NamedTuple):
 
 
 def draw(panels: Sequence[Panel], size: int, left: str, right: str) -> np.ndarray:
-    """Tables of one shape side by side, about ``size`` pixels wide: (height, width, 3) uint8 RGB."""
+    """Tables of one shape side by side, about ``size`` pixels wide: (height, width, 3) uint8 RGB.
+
+    Args:
+        panels: at least one.
+        size: in pixels.
+        left: caption at the left edge.
+        right: caption at the right edge.
+    """
     from PIL import Image, ImageDraw
 
     rows, columns = panels[0].table.shape

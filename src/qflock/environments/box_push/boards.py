@@ -75,6 +75,15 @@ def line_up(
 
     The line stands behind the box, along an axis on which its goal is off; who is in front is drawn. Each
     of the two takes its place with probability ``share``, if nothing stands there.
+
+    Args:
+        key: of chance.
+        grid_size: cells along a side, walls included.
+        probability: that an agent takes its place, in [0, 1].
+        agents: cells ``(x, y)``, ``(A, 2)``.
+        directions: ``(A,)``, 0 to 3.
+        boxes: cells, ``(B, 2)``.
+        goals: cells, ``(B, 2)``, in the order of the boxes.
     """
     axis, front, *takes = jax.random.split(key, 4)
     off = goals[-1] - boxes[-1]

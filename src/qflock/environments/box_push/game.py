@@ -172,7 +172,13 @@ class Environment:
         return self._start(*(jnp.asarray(x, jnp.int32) for x in given))
 
     def step(self, key: PRNGKeyArray, state: State, actions: Int[Array, "A"]) -> tuple[State, TimeStep]:
-        """One joint action; an unknown action id means staying. ``key`` is not used: nothing is random."""
+        """One joint action; an unknown action id means staying. ``key`` is not used: nothing is random.
+
+        Args:
+            key: of the environment's chance in this step.
+            state: before the step, unbatched.
+            actions: of all agents, ``(A,)``, or ``(A, size)`` of a Box.
+        """
         del key
         agents, directions, boxes = rules.move(self.config.grid_size, self._heavy, *state[:4], actions)
         on_goal = (boxes[:, None] == state.goals).all(-1).any(1)
@@ -186,6 +192,10 @@ class Environment:
         """A picture, about ``size`` pixels wide, with a caption line: (height, width, 3) uint8 RGB.
 
         Tinted cells are those that agents see; a lit goal is open; a box with a green edge is home.
+
+        Args:
+            state: one unbatched state, on the host.
+            size: about how many pixels wide.
         """
         return picture.draw(state, self.config.grid_size, self._heavy, size)
 

@@ -26,7 +26,13 @@ class Room(Canvas):
     def fill(
         self, cell: tuple[int, int], colour: tuple[int, ...], line: tuple[int, ...] | None = None
     ) -> None:
-        """Colour a cell ``(x, y)``, with the lines around it if ``line`` is given."""
+        """Colour a cell ``(x, y)``, with the lines around it if ``line`` is given.
+
+        Args:
+            cell: ``(x, y)``.
+            colour: RGB, 0 to 255.
+            line: RGB of the lines; none for None.
+        """
         from PIL import ImageDraw
 
         left, top = (self._margin + self._cell * at for at in cell)
@@ -37,7 +43,14 @@ class Room(Canvas):
 
 
 def draw(state: Any, grid_size: int, heavy: np.ndarray, size: int) -> np.ndarray:
-    """One state of BoxPush as (height, width, 3) uint8 RGB."""
+    """One state of BoxPush as (height, width, 3) uint8 RGB.
+
+    Args:
+        state: one unbatched state.
+        grid_size: cells along a side, walls included.
+        heavy: which boxes are heavy, ``(B,)``.
+        size: about how many pixels wide.
+    """
     agents, boxes, goals = (np.asarray(x).tolist() for x in (state.agents, state.boxes, state.goals))
     directions, home = np.asarray(state.directions).tolist(), np.asarray(state.home).tolist()
     canvas = Room(grid_size, grid_size, size)
@@ -60,14 +73,26 @@ def draw(state: Any, grid_size: int, heavy: np.ndarray, size: int) -> np.ndarray
 
 
 def target(draw: ImageDraw.ImageDraw, width: int) -> None:
-    """An open goal: rings on the floor."""
+    """An open goal: rings on the floor.
+
+    Args:
+        draw: Pillow's, on a square, transparent picture.
+        width: of the picture, in pixels.
+    """
     for radius, fill in ((0.40, OPEN), (0.33, "#eef6ee"), (0.20, OPEN), (0.12, "#eef6ee")):
         box = [(0.5 - radius) * width] * 2 + [(0.5 + radius) * width] * 2
         draw.ellipse(box, fill)
 
 
 def crate(draw: ImageDraw.ImageDraw, width: int, heavy: bool, home: bool) -> None:
-    """A wooden crate, or an iron one, with a green frame where it is home."""
+    """A wooden crate, or an iron one, with a green frame where it is home.
+
+    Args:
+        draw: Pillow's, on a square, transparent picture.
+        width: of the picture, in pixels.
+        heavy: whether it is iron.
+        home: whether it stands on its goal.
+    """
     body, edge = (IRON, RIVET) if heavy else (WOOD, PLANK)
     square = lambda inset: [inset * width] * 2 + [(1 - inset) * width] * 2
     draw.rounded_rectangle(
@@ -90,7 +115,15 @@ def crate(draw: ImageDraw.ImageDraw, width: int, heavy: bool, home: bool) -> Non
 
 
 def player(draw: ImageDraw.ImageDraw, width: int, colour: str, label: str, direction: int) -> None:
-    """A round piece with a label and a nose where it faces."""
+    """A round piece with a label and a nose where it faces.
+
+    Args:
+        draw: Pillow's, on a square, transparent picture.
+        width: of the picture, in pixels.
+        colour: a name or hex code.
+        label: text in the middle.
+        direction: 0 to 3: right, down, left, up.
+    """
     x, y = STEPS[direction]
     middle = np.array([0.5, 0.5])
     tip, side = np.array([x, y]), np.array([-y, x])

@@ -22,6 +22,10 @@ def greedy(grid_size: int, heavy: np.ndarray) -> ReferencePolicy:
 
     Agent k has the k-th light box that is not home; when all are, agents 0 and 1 push the heavy ones
     in line. Other boxes and idle agents count as walls, and everything moves on by replanning.
+
+    Args:
+        grid_size: cells along a side, walls included.
+        heavy: which boxes are heavy, ``(B,)``.
     """
     wall = jnp.ones((grid_size, grid_size), bool).at[1:-1, 1:-1].set(False)
     rounds = 2 * grid_size  # longer ways than these boards need

@@ -63,6 +63,16 @@ def view(
     has 3, up. Agents hide goals under them. With ``occlusion``, walls hide what is behind them as
     in MiniGrid; the only walls are those around the board, so what is hidden is what lies outside.
     Without it, all outside is wall.
+
+    Args:
+        grid_size: cells along a side, walls included.
+        heavy: which boxes are heavy, ``(B,)``.
+        occlusion: whether walls hide what is behind them.
+        agents: cells ``(x, y)``, ``(A, 2)``.
+        directions: ``(A,)``, 0 to 3.
+        boxes: cells, ``(B, 2)``.
+        home: which boxes stand on a goal, ``(B,)``.
+        goals: cells, ``(B, 2)``.
     """
     cell = np.arange(VIEW * VIEW)
     front, side = VIEW - 1 - cell // VIEW, cell % VIEW - MIDDLE
@@ -107,7 +117,17 @@ def plane(
     home: Bool[Array, "B"],
     goals: Int[Array, "B 2"],
 ) -> UInt8[Array, "P"]:
-    """All cells inside the walls by row, column and channel; directions as they are."""
+    """All cells inside the walls by row, column and channel; directions as they are.
+
+    Args:
+        grid_size: cells along a side, walls included.
+        heavy: which boxes are heavy, ``(B,)``.
+        agents: cells ``(x, y)``, ``(A, 2)``.
+        directions: ``(A,)``, 0 to 3.
+        boxes: cells, ``(B, 2)``.
+        home: which boxes stand on a goal, ``(B,)``.
+        goals: cells, ``(B, 2)``.
+    """
     inner = grid_size - 2
     places = lambda pieces: ((pieces[:, 1] - 1) * inner + pieces[:, 0] - 1)[None]
     players = _packed(AGENT) + (jnp.arange(len(agents)) << 4) + (directions << 8)

@@ -123,7 +123,13 @@ def value(
 def visits(
     own: Float[Array, "81 18 4 *B"], other: Float[Array, "81 18 4 *B"], steps: int
 ) -> Float[Array, "81 18 *B"]:
-    """How often an episode is expected to be in each state before a step; they sum to ``steps``."""
+    """How often an episode is expected to be in each state before a step; they sum to ``steps``.
+
+    Args:
+        own: chances of the agent's actions in each state (pair of cells, coin).
+        other: the other agent's, in the same states.
+        steps: of an episode.
+    """
     total = lambda bonus: value(own, other, steps, bonus=bonus).sum()
     return jax.grad(total)(jnp.zeros((PAIRS, COINS, *own.shape[3:])))
 

@@ -131,7 +131,13 @@ class Environment:
         return self._start(jnp.asarray(agents, jnp.int8), jnp.asarray(coin, jnp.int8), jnp.int32(owner))
 
     def step(self, key: PRNGKeyArray, state: State, actions: Int[Array, "2"]) -> tuple[State, TimeStep]:
-        """One joint action; an unknown action id means staying. ``key`` decides where a coin jumps."""
+        """One joint action; an unknown action id means staying. ``key`` decides where a coin jumps.
+
+        Args:
+            key: of the environment's chance in this step.
+            state: before the step, unbatched.
+            actions: of all agents, ``(A,)``, or ``(A, size)`` of a Box.
+        """
         chosen = actions[:, None] == jnp.arange(len(ACTIONS))
         moved = state.agents + (chosen[:, :, None] * exact.MOVES).sum(1, dtype=jnp.int8)
         agents = jnp.clip(moved, 0, SIDE - 1)
@@ -154,6 +160,10 @@ class Environment:
         """A picture, about ``size`` pixels wide, with a caption line: (height, width, 3) uint8 RGB.
 
         A coin has its owner's colour.
+
+        Args:
+            state: one unbatched state, on the host.
+            size: about how many pixels wide.
         """
         return picture.draw(state, size)
 
@@ -180,7 +190,12 @@ class Environment:
     def exact_return(
         self, probabilities: Float[Array, "*B 2 N 4"], discount: float | Float[Array, ""] = 1.0
     ) -> Float[Array, "*B"]:
-        """The expected team return, over starts, coins and actions; see `qflock.core.Exact`."""
+        """The expected team return, over starts, coins and actions; see `qflock.core.Exact`.
+
+        Args:
+            probabilities: policies as tables, ``(..., A, N, U)``.
+            discount: of rewards, in [0, 1].
+        """
         return exact.value(*self._chances(probabilities), self.config.max_steps, discount)
 
     def exact_visits(self, probabilities: Float[Array, "*B 2 N 4"]) -> Float[Array, "*B 2 N"]:

@@ -16,7 +16,12 @@ GOLD, RIM, SHADE = "#f4cf62", "#c9962b", (60, 50, 30, 45)
 
 
 def draw(state: Any, size: int) -> np.ndarray:
-    """One state of CoinGame-2 as (height, width, 3) uint8 RGB; y grows upwards."""
+    """One state of CoinGame-2 as (height, width, 3) uint8 RGB; y grows upwards.
+
+    Args:
+        state: one unbatched state, on the host.
+        size: about how many pixels wide.
+    """
     canvas = Canvas(SIDE, SIDE, size)
     pieces = [(state.coin, coin, COLOURS[int(state.owner)], "")]
     pieces += [(cell, disc, COLOURS[i], str(i)) for i, cell in enumerate(np.asarray(state.agents))]
@@ -29,7 +34,14 @@ def draw(state: Any, size: int) -> np.ndarray:
 
 
 def coin(draw: ImageDraw.ImageDraw, width: int, colour: str, label: str = "") -> None:
-    """A golden coin, smaller than a piece, with a colour in the middle."""
+    """A golden coin, smaller than a piece, with a colour in the middle.
+
+    Args:
+        draw: Pillow's, on a square, transparent picture.
+        width: of the picture, in pixels.
+        colour: a name or hex code.
+        label: text in the middle.
+    """
     del label
     _round(draw, width, 0.5, 0.53, 0.31, SHADE)
     for radius, fill in ((0.31, RIM), (0.28, GOLD), (0.19, RIM), (0.17, colour)):

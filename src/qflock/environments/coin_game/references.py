@@ -30,6 +30,11 @@ def own_coin(key: PRNGKeyArray, state: State, timestep: TimeStep) -> Int[Array, 
     """Walk to the own coin; where it is the other's, keep off it, waiting at a wall.
 
     Uses each agent's own observation only, and not where the other agent is.
+
+    Args:
+        key: of chance; this policy uses none.
+        state: the environment's, unbatched.
+        timestep: what it shows now, leaves ``(A, ...)``.
     """
     del key, state
     planes = timestep.observation.reshape(AGENTS, -1, CELLS)

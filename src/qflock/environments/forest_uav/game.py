@@ -137,7 +137,13 @@ class Environment:
         return self._start(key, jnp.asarray(agents, jnp.int32), jnp.asarray(vegetation, jnp.float32))
 
     def step(self, key: PRNGKeyArray, state: State, actions: Int[Array, "A"]) -> tuple[State, TimeStep]:
-        """One joint action; an unknown action id means staying. ``key`` decides who hears the others."""
+        """One joint action; an unknown action id means staying. ``key`` decides who hears the others.
+
+        Args:
+            key: of the environment's chance in this step.
+            state: before the step, unbatched.
+            actions: of all agents, ``(A,)``, or ``(A, size)`` of a Box.
+        """
         chosen = actions[:, None] == jnp.arange(len(MOVES))
         moved = state.agents + (chosen[:, :, None] * MOVES).sum(1)
         agents = jnp.clip(moved, 0, self.config.grid_size - 1)
@@ -162,6 +168,10 @@ class Environment:
 
         Darker green is denser vegetation; covered cells are golden; lines lead to a UAV that hears
         the others.
+
+        Args:
+            state: one unbatched state, on the host.
+            size: about how many pixels wide.
         """
         return picture.draw(state, size)
 

@@ -28,7 +28,13 @@ class ForestCanvas(Canvas):
             )
 
     def lines(self, start: Any, ends: Any, colour: str) -> None:
-        """Thin lines from the middle of a cell ``(row, column)`` to those of others."""
+        """Thin lines from the middle of a cell ``(row, column)`` to those of others.
+
+        Args:
+            start: a cell ``(row, column)``.
+            ends: cells ``(row, column)``.
+            colour: a name or hex code.
+        """
         from PIL import ImageDraw
 
         draw = ImageDraw.Draw(self._picture)
@@ -38,7 +44,12 @@ class ForestCanvas(Canvas):
 
 
 def draw(state: Any, size: int) -> np.ndarray:
-    """One state of ForestUAV as (height, width, 3) uint8 RGB."""
+    """One state of ForestUAV as (height, width, 3) uint8 RGB.
+
+    Args:
+        state: one unbatched state, on the host.
+        size: about how many pixels wide.
+    """
     vegetation, visited = np.asarray(state.vegetation), np.asarray(state.visited)
     cells = np.asarray(state.agents).tolist()
     canvas = ForestCanvas(visited.shape[1], visited.shape[0], size)

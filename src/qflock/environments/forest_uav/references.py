@@ -22,6 +22,11 @@ def lawn_mower(key: PRNGKeyArray, state: State, timestep: TimeStep) -> Int[Array
 
     It walks to the nearer of the first and the last cell of its strip that nobody has visited, along
     the row last; in mid-sweep that is the next cell of the snake. It stays when its strip is done.
+
+    Args:
+        key: of chance; this policy uses none.
+        state: the environment's, unbatched.
+        timestep: what it shows now, leaves ``(A, ...)``.
     """
     del key, timestep
     size, agents = state.visited.shape[0], state.agents.shape[0]

@@ -134,7 +134,13 @@ class Environment:
         return self._start(jnp.asarray(agents, jnp.int8), jnp.asarray(foods, jnp.int8))
 
     def step(self, key: PRNGKeyArray, state: State, actions: Int[Array, "4"]) -> tuple[State, TimeStep]:
-        """One joint action; an unknown action id means staying. ``key`` is not used: nothing is random."""
+        """One joint action; an unknown action id means staying. ``key`` is not used: nothing is random.
+
+        Args:
+            key: of the environment's chance in this step.
+            state: before the step, unbatched.
+            actions: of all agents, ``(A,)``, or ``(A, size)`` of a Box.
+        """
         del key
         agents, targets = state.agents, self._targets(state, actions)
         if self.config.collisions:
@@ -154,7 +160,12 @@ class Environment:
         return after, _timestep(after, reward, left == 0, truncated)
 
     def draw(self, state: State, size: int = 500) -> np.ndarray:
-        """A picture, about ``size`` pixels wide, with a caption line: (height, width, 3) uint8 RGB."""
+        """A picture, about ``size`` pixels wide, with a caption line: (height, width, 3) uint8 RGB.
+
+        Args:
+            state: one unbatched state, on the host.
+            size: about how many pixels wide.
+        """
         canvas = Canvas(self.config.grid_size, self.config.grid_size, size)
         agents, foods = np.asarray(state.agents).tolist(), np.asarray(state.foods)
         left = foods[np.asarray(state.remaining)].tolist()

@@ -48,6 +48,11 @@ def oracle(key: PRNGKeyArray, state: State, timestep: TimeStep) -> Int[Array, "4
 
     Plans anew at every step, over all ways to share the foods out and every agent's order of its
     share. With ``collisions=False`` no policy does better: an upper bound.
+
+    Args:
+        key: of chance; this policy uses none.
+        state: the environment's, unbatched.
+        timestep: what it shows now, leaves ``(A, ...)``.
     """
     del key, timestep
     agents, foods = state.agents.astype(jnp.int32), state.foods.astype(jnp.int32)
@@ -71,6 +76,11 @@ def greedy_neighbour(key: PRNGKeyArray, state: State, timestep: TimeStep) -> Int
 
     Where the neighbour is nearer to every one, the nearest after all. Ties go to the first slot.
     Uses each agent's own observation only.
+
+    Args:
+        key: of chance; this policy uses none.
+        state: the environment's, unbatched.
+        timestep: what it shows now, leaves ``(A, ...)``.
     """
     del key, state
     own, neighbour, foods, present = _seen(timestep)
@@ -79,7 +89,13 @@ def greedy_neighbour(key: PRNGKeyArray, state: State, timestep: TimeStep) -> Int
 
 
 def greedy(key: PRNGKeyArray, state: State, timestep: TimeStep) -> Int[Array, "4"]:
-    """Walk to the nearest visible food; ties go to the first slot. Uses each agent's own observation only."""
+    """Walk to the nearest visible food; ties go to the first slot. Uses each agent's own observation only.
+
+    Args:
+        key: of chance; this policy uses none.
+        state: the environment's, unbatched.
+        timestep: what it shows now, leaves ``(A, ...)``.
+    """
     del key, state
     own, _, foods, present = _seen(timestep)
     return _nearest(own, foods, present, _distance(own[:, None], foods))

@@ -39,7 +39,12 @@ def box(action: Box) -> Bounds:
 
 
 def actions(action: Box, **policy: Any) -> Actions:
-    """`Actions` of a Box, from what a head says of its policy."""
+    """`Actions` of a Box, from what a head says of its policy.
+
+    Args:
+        action: the Box.
+        **policy: the fields of `Actions` that the head decides.
+    """
     bounds = box(action)
 
     def random(key: PRNGKeyArray, legal: Bool[Array, "*X 0"]) -> Float[Array, "*X D"]:

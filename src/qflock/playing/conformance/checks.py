@@ -132,6 +132,11 @@ def _unlike(name: str, first: Any, later: Any) -> list[str]:
 def walk(env: Environment, key: PRNGKeyArray, num_steps: int) -> tuple[Any, Any, Any, Any]:
     """Random actions in one copy, from a reset with ``key`` on, without another one.
 
+    Args:
+        env: the environment.
+        key: of the reset; all chance comes from it.
+        num_steps: steps, whether the episode ends or not.
+
     Returns:
         The states and time steps, ``steps + 1`` of each, and the keys and actions between them.
     """

@@ -21,7 +21,13 @@ def readable(path: Any) -> str:
 
 
 def shapes(spec: Spec, shown: TimeStep, where: str) -> list[str]:
-    """Shapes and types of one time step; its leaves need no more than ``shape`` and ``dtype``."""
+    """Shapes and types of one time step; its leaves need no more than ``shape`` and ``dtype``.
+
+    Args:
+        spec: what the environment declares.
+        shown: one unbatched time step.
+        where: what showed it, for the messages.
+    """
     agents, problems = spec.agents, []
     wanted: dict[str, tuple[tuple[int, ...], str]] = {
         "observation": ((agents, spec.observation), ""),
