@@ -102,7 +102,7 @@ class Batch(NamedTuple):
 
 
 AXES = Batch(Rows(1, 1, 1, 0, 1), 1, 1)  # type: ignore[arg-type]
-"""Where the copies' axis is: devices share a batch along it."""
+"""Where the environments' axis is: devices share a batch along it."""
 
 
 def outcomes(pair: str, angles: Float[Array, "2"]) -> Float[Array, "2 2"]:

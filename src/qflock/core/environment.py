@@ -31,7 +31,7 @@ class ReferencePolicy(Protocol):
 
 @runtime_checkable
 class Environment(Protocol):
-    """A pure functional environment for one episode at a time; ``vmap`` makes copies.
+    """A pure functional environment for one episode at a time; ``vmap`` makes many.
 
     Class attributes ``Config`` and ``State`` live in the same file. ``step`` never resets: that is
     the rollout's work.

@@ -97,12 +97,12 @@ class Policy(NamedTuple):
 
 
 class Explore(Protocol):
-    """The behaviour policy of training, for a batch of copies."""
+    """The behaviour policy of training, for a batch of environments."""
 
     def __call__(
         self, state: Any, memory: Memory, now: TimeStep, key: PRNGKeyArray, /
     ) -> tuple[Memory, Actions, Any]:
-        """One tick.
+        """One step of every environment.
 
         Args:
             state: the training state.
@@ -133,8 +133,8 @@ class Rollout(NamedTuple):
     """Experience that comes from stepping copies of the environment side by side.
 
     Attributes:
-        num_envs: copies B.
-        num_steps: ticks T of one update.
+        num_envs: how many environments, B.
+        num_steps: rows T of one update; where an episode has ended, a row is a restart and no step.
         explore: the behaviour policy.
     """
 

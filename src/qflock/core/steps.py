@@ -1,7 +1,7 @@
 """What an environment shows at a step, what an agent may see of it, and stretches of experience.
 
 Axis letters, fixed here for the whole library: ``A`` agents, ``U`` actions, ``O`` observation size,
-``S`` state size, ``B`` copies of the environment, ``T`` time, ``N`` whatever else there is many of.
+``S`` state size, ``B`` environments side by side, ``T`` time, ``N`` whatever else there is many of.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class TimeStep(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """A stretch of experience: the plain stream of time steps, T+1 rows of B copies.
+    """A stretch of experience: the plain stream of time steps, T+1 rows of B environments.
 
     Row t+1 always follows row t: an episode's last time step has a row of its own, the next row
     opens the new episode. So ``rows[1:]`` *is* the true next observation, also at a truncation, and

@@ -1,7 +1,7 @@
 """Advantages over packed rows, and running normalisation of values.
 
 Row t+1 of a stream is always the true next time step, so an advantage bootstraps from it at a truncation
-and at the end of the stretch, and from nothing at a termination (see `types.Rows`).
+and at the end of the stretch, and from nothing at a termination (see `core.steps.Rows`).
 """
 
 from __future__ import annotations

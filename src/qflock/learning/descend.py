@@ -93,7 +93,7 @@ def masked_mean(x: Float[Array, "*X"], mask: Array, axis: Any = None) -> Float[A
 
 
 def epochs(key: jax.Array, num_envs: int, epochs: int, minibatches: int) -> Int[Array, "G N"]:
-    """Which copies each gradient step learns from: every one once in an epoch, in a new order each time.
+    """Which environments' rows each gradient step learns from: every one once in an epoch, in a new order each time.
 
     Args:
         key: of the orders.
@@ -102,7 +102,7 @@ def epochs(key: jax.Array, num_envs: int, epochs: int, minibatches: int) -> Int[
         minibatches: gradient steps of a pass; they divide ``num_envs``.
 
     Returns:
-        Indices, ``(epochs * minibatches, copies // minibatches)``.
+        Indices, ``(epochs * minibatches, num_envs // minibatches)``.
     """
     orders = jax.vmap(lambda k: jax.random.permutation(k, num_envs))(jax.random.split(key, epochs))
     return orders.reshape(epochs * minibatches, num_envs // minibatches)

@@ -39,10 +39,10 @@ def example(env: Environment, memory: Memory, length: int, state: bool) -> Rows:
 
 
 def cut(rows: Rows, length: int, like: Rows, state: bool) -> Rows:
-    """Stretches of rows: leaves ``(B * T / length, length + 1, ...)``, the first stretch of all copies first.
+    """Stretches of rows: leaves ``(B * T / length, length + 1, ...)``, the first stretch of all environments first.
 
     Args:
-        rows: T transitions of B copies, T a multiple of ``length``.
+        rows: T transitions of B environments, T a multiple of ``length``.
         like: what `example` gave; actions get its type.
     """
     timestep = kept(rows.timestep, state)
@@ -55,7 +55,7 @@ def cut(rows: Rows, length: int, like: Rows, state: bool) -> Rows:
 
 
 def rows(stretches: Rows) -> Rows:
-    """Stretches, leaves ``(N, length + 1, ...)``, as rows of N copies, time first."""
+    """Stretches, leaves ``(N, length + 1, ...)``, as rows of N environments, time first."""
     swap = lambda x: jax.tree.map(lambda leaf: leaf.swapaxes(0, 1), x)
     actions: Any = stretches.actions
     if jnp.issubdtype(actions.dtype, jnp.integer):

@@ -66,11 +66,11 @@ none = Target(
 
 
 def periodic(interval: int, tau: float) -> Target:
-    """A target network that takes a share of the online weights every so many environment steps.
+    """A target network that takes a part of the online weights every so many environment steps.
 
     Args:
         interval: environment steps between two moves.
-        tau: share taken over: 1 copies (Mnih et al. 2015), less blends (Lillicrap et al. 2016).
+        tau: fraction taken over: 1 copies (Mnih et al. 2015), less blends (Lillicrap et al. 2016).
     """
 
     def move(state: Following, online: Any, env_steps: Int[Array, ""]) -> Following:

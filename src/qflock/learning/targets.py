@@ -1,6 +1,6 @@
 """Bootstrap targets over packed rows.
 
-All functions take one stretch, time first; further axes (copies, agents) come along. Index t means
+All functions take one stretch, time first; further axes (environments, agents) come along. Index t means
 the transition from row t to row t+1, and ``bootstrap[t]`` the value of row t+1, the true next time
 step, also where an episode was truncated (Pardo et al. 2018).
 """

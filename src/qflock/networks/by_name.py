@@ -32,7 +32,7 @@ def make(
     """The network behind a setting: ``mlp``, ``gru``, ``circuit``, or the user's own ``my.py:Net``.
 
     Args:
-        circuit: settings of `circuits.Circuit`; its defaults for None.
+        circuit: settings of `networks.circuit.Circuit`; its defaults for None.
         mlp: settings of the MLP; a user's network gets those that its ``__init__`` names.
 
     Raises:

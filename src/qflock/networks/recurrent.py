@@ -1,4 +1,4 @@
-"""Networks with a memory, called ``network(memory, features) -> (memory, outputs)``; see `networks`."""
+"""Networks with a memory, called ``network(memory, features) -> (memory, outputs)``; see `networks.by_name`."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class GRU(eqx.Module):
         self.value = linear(width, 1, keys[-1], head_gain, orthogonal) if dueling else None
 
     def initial(self) -> Float[Array, "H"]:
-        """The memory where an episode begins."""
+        """The hidden state where an episode begins."""
         return jnp.zeros(self.cell.hidden_size)
 
     def __call__(

@@ -17,18 +17,18 @@ from qflock.playing.rollout import Episodes, Tally
 
 
 class Act(Protocol):
-    """A policy for all copies."""
+    """A policy for all environments."""
 
     def __call__(
         self, memory: Memory, first: np.ndarray, now: TimeStep, step: int, /
     ) -> tuple[Memory, Any, Any]:
-        """One tick.
+        """One step of every environment.
 
         Args:
             memory: the teams'; where an episode begins it must be renewed.
-            first: which copies begin an episode.
+            first: which environments begin an episode.
             now: leaves ``(..., A, ...)``, as ``first`` has axes.
-            tick: ticks done before.
+            step: rows collected before.
 
         Returns:
             Memory, actions, and what the learner wants kept.
@@ -44,11 +44,11 @@ class Fresh(Protocol):
 
 like: Any = trees.like  # for NumPy's arrays as well
 PLAYED_TOGETHER = 32
-"""Copies that an evaluation uses, at most; each plays its share of the episodes."""
+"""Environments that an evaluation steps side by side, at most; each plays its part of the episodes."""
 
 
 def streams(key: PRNGKeyArray, num_envs: int) -> np.ndarray:
-    """Seeds of the copies' sequences of episodes, ``(copies,)``.
+    """Seeds of the environments' sequences of episodes, ``(num_envs,)``.
 
     Args:
         key: of all of them.
@@ -58,7 +58,7 @@ def streams(key: PRNGKeyArray, num_envs: int) -> np.ndarray:
 
 
 class Running:
-    """The copies' unfinished episodes, arrays of any one shape; returns have an axis of teams after it, where
+    """The environments' unfinished episodes, arrays of any one shape; returns have an axis of teams after it, where
     there are several."""
 
     def __init__(self, spec: Spec, shape: tuple[int, ...]) -> None:
@@ -70,7 +70,7 @@ class Running:
         self.length = np.zeros(shape, np.int32)
 
     def add(self, over: np.ndarray, after: TimeStep) -> None:
-        """Add a tick; ``over`` marks copies that restarted in it.
+        """Add a row; ``over`` marks environments that restarted in it.
 
         Args:
             over: which environments restarted, as the arrays are shaped.
@@ -85,16 +85,16 @@ class Running:
 
 
 class Flow:
-    """Copies of a host environment between two stretches, those of several seeds side by side.
+    """Host environments between two stretches, those of several seeds side by side.
 
     Args:
-        workers: they hold ``seeds * copies`` copies; the flow closes them.
+        workers: they hold ``seeds * num_envs`` environments; the flow closes them.
         spec: the environment's.
-        seeds, copies: leading axes of all arrays that `collect` gives and takes.
-        start: as `streams`, of all copies.
+        seeds, num_envs: leading axes of all arrays that `collect` gives and takes.
+        start: as `streams`, of all environments.
 
     Attributes:
-        first: which copies are at the start of an episode, ``(seeds, copies)``.
+        first: which environments are at the start of an episode, ``(seeds, num_envs)``.
     """
 
     def __init__(self, workers: Workers, spec: Spec, seeds: int, num_envs: int, start: np.ndarray) -> None:
@@ -107,12 +107,12 @@ class Flow:
         return jax.tree.map(lambda x: x.reshape(*self._lead, *x.shape[1:]), now)
 
     def collect(self, act: Act, memory: Memory, num_steps: int) -> tuple[Memory, Rows, Tally, Episodes]:
-        """Advance every copy by ``steps`` ticks, see `rollout.collect`.
+        """Advance every environment by ``num_steps`` rows, see `rollout.collect`.
 
         Args:
             act: the behaviour policy.
-            memory: leaves ``(seeds, copies, A, ...)``; that of agents whose episode begins is not read.
-            steps: ticks T.
+            memory: leaves ``(seeds, num_envs, A, ...)``; that of agents whose episode begins is not read.
+            num_steps: rows T.
 
         Returns:
             The memory after the stretch; rows without memory, time as their second axis; the tally; each
@@ -147,7 +147,7 @@ class Flow:
 
 
 def _tally(rows: Rows, episodes: Episodes) -> Tally:
-    """Sums over time and copies, per seed."""
+    """Sums over time and environments, per seed."""
     total = lambda x: np.where(like(np.asarray(episodes.ended), x), x, 0).sum((1, 2))
     return Tally(
         (~np.asarray(rows.timestep.over[:, :-1])).sum((1, 2)),  # type: ignore[arg-type]
@@ -163,7 +163,7 @@ def play(env: HostEnvironment, act: Act, memory: Fresh, key: PRNGKeyArray, episo
     """Scores of ``episodes`` fresh episodes, see `evaluation.play`.
 
     Args:
-        act: the policy for all copies, leaves ``(copies, ...)``.
+        act: the policy for all environments, leaves ``(num_envs, ...)``.
         memory: of teams at the start; it is not read where an episode begins.
         key: of the episodes.
     """

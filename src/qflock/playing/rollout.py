@@ -29,7 +29,7 @@ class Behave(Protocol):
 
 
 class Running(NamedTuple):
-    """Of each copy's unfinished episode, ``(B,)``; returns ``(B, teams)`` where there are several."""
+    """Of each environment's unfinished episode, ``(B,)``; returns ``(B, teams)`` where there are several."""
 
     episode_return: Float[Array, "B *teams"]
     discounted: Float[Array, "B *teams"]
@@ -52,7 +52,7 @@ class Tally(NamedTuple):
 
 
 class Episodes(NamedTuple):
-    """What a stretch's ticks came to, ``(T, B)``; only places where ``ended`` mean anything.
+    """What the rows of a stretch came to, ``(T, B)``; only places where ``ended`` mean anything.
 
     Returns are ``(T, B, teams)`` where there are several.
     """
@@ -65,7 +65,7 @@ class Episodes(NamedTuple):
 
 
 class Flow(NamedTuple):
-    """Where the copies stand between two stretches."""
+    """Where the environments stand between two stretches."""
 
     state: Any
     timestep: TimeStep
@@ -75,7 +75,7 @@ class Flow(NamedTuple):
 
 
 def start(env: Environment, memory: Memory, key: PRNGKeyArray, num_envs: int) -> Flow:
-    """Fresh copies, ``memory`` being the team's at the start of an episode.
+    """Fresh environments, ``memory`` being the team's at the start of an episode.
 
     Args:
         env: the environment.
@@ -90,7 +90,7 @@ def start(env: Environment, memory: Memory, key: PRNGKeyArray, num_envs: int) ->
 
 
 def _count(env: Environment, over: Array, running: Running, after: TimeStep) -> tuple[Running, Tally]:
-    """Add a tick to the running episodes, and each copy's own tally. ``over`` marks copies that restarted."""
+    """Add a row to the running episodes, and each environment's own tally. ``over`` marks restarts."""
     reward = team_reward(env.spec, after.reward)
     anew = like(over, reward)
     running = Running(
@@ -114,15 +114,15 @@ def _count(env: Environment, over: Array, running: Running, after: TimeStep) -> 
 def collect(
     env: Environment, act: Behave, memory: Memory, flow: Flow, key: PRNGKeyArray, num_steps: int
 ) -> tuple[Flow, Rows, Tally]:
-    """Advance every copy by ``steps`` ticks.
+    """Advance every environment by ``num_steps`` rows.
 
-    A tick is a step, or the restart of a copy whose episode is over: an episode's last time step thus
+    A row comes of a step, or of the restart of an environment whose episode is over: an episode's last time step thus
     has a row of its own (see `Rows`).
 
     Args:
         act: the behaviour policy for a batch.
-        memory: the team's memory at the start of an episode; copies that restarted get it anew.
-        steps: ticks T.
+        memory: the team's memory at the start of an episode; environments that restarted get it anew.
+        num_steps: rows T.
 
     Returns:
         The new flow, the T+1 rows and the tally of steps and finished episodes.
@@ -153,15 +153,15 @@ def collect(
         (timesteps, first),
         (flow.timestep, flow.first),
     )
-    # Summed here and not in each tick, for devices that share the copies talk in every sum over them.
+    # Summed here and not in each row, for devices that share the environments talk in every sum over them.
     tally = jax.tree.map(lambda x: x.sum((0, 1)), tallies)
-    # Learning cuts and mixes rows in ways of its own: devices that share the copies gather them here, once.
+    # Learning cuts and mixes rows in ways of its own: devices that share the environments gather them here, once.
     rows = mesh.joined((timesteps, actions, first, memory_at_start, extras), (1, 1, 1, 0, 1))
     return flow, Rows(*rows), tally
 
 
 def of_copies(rows: Rows, which: Int[Array, "N"]) -> Rows:
-    """The rows of some copies, whole in time.
+    """The rows of some environments, whole in time.
 
     Args:
         rows: leaves ``(T+1, B, ...)``.
@@ -179,7 +179,7 @@ def episodes(env: Environment, before: Running, rows: Rows) -> Episodes:
     """The episodes that ended in a stretch, one by one.
 
     Args:
-        before: the copies' running episodes where the stretch begins.
+        before: the environments' running episodes where the stretch begins.
         rows: what `collect` returned.
     """
 

@@ -57,8 +57,8 @@ def _build(circuit: Circuit, output: Output) -> Callable[[Array, Gates, Gates], 
             return _turn_all(state, jax.tree.map(lambda x: x[1:], gates)), None
 
         state = jax.lax.scan(layer, state, flat(later))[0]
-        found = state.reshape(2, size, *dims)
-        return jnp.tensordot(signs, jnp.square(state).sum(0), 1).reshape(-1, *dims), found
+        final = state.reshape(2, size, *dims)
+        return jnp.tensordot(signs, jnp.square(state).sum(0), 1).reshape(-1, *dims), final
 
     def backward(first: Gates, later: Gates, state: Array, change: Array) -> tuple[Array, Gates, Gates]:
         own = state.shape[2:]

@@ -81,7 +81,7 @@ class Value(Protocol):
     def __call__(
         self, theta: Float[Array, "D"], key: PRNGKeyArray, stage: PRNGKeyArray, /
     ) -> tuple[Array, ...]:
-        """Value, score and, where proposals follow it, slope.
+        """Value, score and, where proposals follow it, gradient.
 
         Args:
             theta: ``(D,)``.
@@ -136,7 +136,7 @@ def build(
         episodes: N of an estimate; of each of the independent ones, for ``same``.
         exact: J without playing, in [0, 1]; None where the environment offers no way.
         powers: nu of the estimator ``same``.
-        slopes: positions carry the gradient of J; for ``exact`` alone.
+        gradients: positions carry the gradient of J; for ``exact`` alone.
 
     Raises:
         UserError: no such estimator, or ``exact`` where there is no dynamic programme.

@@ -23,7 +23,7 @@ Density = Callable[[Float[Array, "D"]], Float[Array, ""]]
 
 class Particles(NamedTuple):
     """Attributes:
-    smc: BlackJAX's state; ``tempering_param`` is the share of beta reached.
+    smc: BlackJAX's state; ``tempering_param`` is the fraction of beta reached.
     log_sigma: scale of each block.
     steps: SMC steps done.
     """
@@ -36,7 +36,7 @@ class Particles(NamedTuple):
 class Info(NamedTuple):
     """Attributes:
     rate: mean acceptance probability of the moves.
-    share: the share of beta reached.
+    tempering: the fraction of beta reached.
     """
 
     rate: Float[Array, ""]
@@ -78,7 +78,7 @@ def step(
         log_likelihood: beta J, without noise.
         propose: ``(key, theta, sigma, block) -> theta``, symmetric.
         moves: Metropolis-Hastings moves of every particle.
-        wanted: effective sample size that a tempering step leaves, as a share of the particles.
+        wanted: effective sample size that a tempering step leaves, as a fraction of the particles.
     """
     blocks = particles.log_sigma.shape[0]
     accept = random_walk.build_rmh()

@@ -55,11 +55,11 @@ class Batch(NamedTuple):
     mask: Float[Array, "T B A"]  # 0 where no action was taken
     advantage: Float[Array, "T B A"]
     target: Float[Array, "T B A"]  # what the critic should say
-    old_value: Float[Array, "T B A"]  # what it said
+    old_value: Float[Array, "T B A"]  # the critic's when the rows were collected
 
 
 AXES = Batch(Rows(1, 1, 1, 0, 1), 1, 1, 1, 1)  # type: ignore[arg-type]
-"""Where the copies' axis is: devices share a batch along it."""
+"""Where the environments' axis is: devices share a batch along it."""
 
 
 class ActorCritic:
@@ -289,7 +289,7 @@ class ActorCritic:
 
 
 def of_copies(batch: Batch, which: Int[Array, "N"]) -> Batch:
-    """Part of a batch: some copies, whole in time.
+    """Part of a batch: some environments, whole in time.
 
     Args:
         batch: of B environments.

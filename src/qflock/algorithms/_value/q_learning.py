@@ -145,7 +145,7 @@ class QLearning:
             choosing: values by which next actions are chosen.
             values: values that those actions are worth.
             mixer: of the target.
-            rows: T transitions of N copies.
+            rows: T transitions of N sequences.
         """
         config, later = self._config, rows.after
         actions = exploration.greedy(choosing[1:], later.legal)
@@ -169,7 +169,7 @@ class QLearning:
         return valid.astype(jnp.float32)
 
     def epsilon(self, env_steps: Int[Array, ""]) -> Float[Array, ""]:
-        """Share of random actions."""
+        """Fraction of random actions."""
         config = self._config
         return exploration.linear(config.epsilon_start, config.epsilon_end, config.epsilon_decay, env_steps)
 

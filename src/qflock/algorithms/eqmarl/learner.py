@@ -52,7 +52,7 @@ class TrainState(NamedTuple):
 
 
 AXES = Rows(1, 1, 1, 0, 1)  # type: ignore[arg-type]
-"""Where the copies' axis is: devices share rows along it."""
+"""Where the environments' axis is: devices share rows along it."""
 
 
 class Eqmarl:
@@ -161,7 +161,7 @@ class Eqmarl:
         return memory, categorical.sample(key, logits, now.legal), ()
 
     def critic_loss(self, critic: Any, rows: Rows) -> tuple[Float[Array, ""], tuple[Array, Array]]:
-        """Huber loss of one-step errors, summed over a copy's steps; the errors and values too.
+        """Huber loss of one-step errors, summed over an environment's steps; the errors and values too.
 
         Args:
             critic: its weights.
@@ -281,7 +281,7 @@ def build(config: EqmarlConfig, env: Environment) -> Learner:
     portable = Portable(spec.agents, stage="raw", described=False)  # networks of its own make
     return Learner(
         policy=execution.decentralised(spec.agents, lambda: (), own.alone, own.scores, portable),
-        # the tick that opens the next episode is one more
+        # the row that opens the next episode is one more
         source=Rollout(config.num_envs, config.num_steps or spec.horizon + 1, own.explore),
         init=own.init,
         learn=own.learn,

@@ -6,7 +6,7 @@ angles plays otherwise. After Hinton et al. 2015 and Rusu et al. 2016 (policy di
 
 A policy is a function ``(parameters, inputs) -> log-probabilities (N, U)``; inputs are any pytree with a
 leading axis N (observations with agents' indices and legal actions, say), and illegal actions have a large
-finite negative log-probability (`policies.NEVER`).
+finite negative log-probability (`learning.categorical.NEVER`).
 """
 
 from __future__ import annotations

@@ -31,12 +31,12 @@ class Problem(NamedTuple):
 
 class Sampler(NamedTuple):
     """Attributes:
-    copies: policies scored side by side.
+    num_policies: policies scored side by side.
     chains: C, those that are reported.
     scorings: policies scored in one sweep.
-    start: ``(theta (copies, D), key, again) -> S``; ``again`` where a search goes on from weights.
+    start: ``(theta (num_policies, D), key, again) -> S``; ``again`` where a search goes on from weights.
     sweep: ``(S, key) -> (S, Metrics, whether a new stage began)``.
-    theta: ``S -> (copies, D)``.
+    theta: ``S -> (num_policies, D)``.
     now: ``S -> (theta (C, D), score (C,))`` of the reported chains, scores in [0, 1].
     """
 

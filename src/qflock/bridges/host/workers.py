@@ -51,7 +51,7 @@ class Workers:
 
         Args:
             env: the environment.
-            copies: how many copies, in all.
+            num_envs: how many copies, in all.
 
         Raises:
             UserError: a copy cannot be made.

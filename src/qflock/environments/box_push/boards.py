@@ -74,7 +74,7 @@ def line_up(
     """Agents and directions, the first two agents moved to the line that can push the last box.
 
     The line stands behind the box, along an axis on which its goal is off; who is in front is drawn. Each
-    of the two takes its place with probability ``share``, if nothing stands there.
+    of the two takes its place with probability ``probability``, if nothing stands there.
 
     Args:
         key: of chance.

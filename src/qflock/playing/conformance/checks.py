@@ -138,7 +138,7 @@ def walk(env: Environment, key: PRNGKeyArray, num_steps: int) -> tuple[Any, Any,
         num_steps: steps, whether the episode ends or not.
 
     Returns:
-        The states and time steps, ``steps + 1`` of each, and the keys and actions between them.
+        The states and time steps, ``num_steps + 1`` of each, and the keys and actions between them.
     """
 
     random = of(env.spec.action).random
