@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import qflock
-from qflock.algorithms.entangled import HABIT, Config, build, joint, outcomes
+from qflock.algorithms._entangled.measuring import HABIT, joint, outcomes
+from qflock.algorithms.entangled import Config, build
 from qflock.core import Seen
 from qflock.core.errors import UserError
 from qflock.environments import chsh

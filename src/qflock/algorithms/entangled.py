@@ -18,12 +18,13 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from qflock.algorithms._entangled.measuring import AGENTS, OUTCOMES, Measuring
 from qflock.core.environment import Environment
 from qflock.core.errors import UserError
 from qflock.core.learner import Learner, Policy, Rollout
-from qflock.core.steps import Actions, Memory, Metrics, Mode, Parameters, Rows, Seen, TimeStep, team_reward
+from qflock.core.steps import Actions, Memory, Metrics, Parameters, Rows, TimeStep, team_reward
 from qflock.core.trees import spread
 from qflock.learning import advantages, categorical, optimiser
 from qflock.learning.descend import descend, masked_mean
@@ -34,11 +35,6 @@ from qflock.networks.mlp import MLP
 from qflock.playing import execution
 from qflock.settings.ranges import WIDTHS, above, at_least, between, check
 from qflock.settings.shared import Experience
-
-AGENTS, OUTCOMES = 2, 2
-HABIT = 2.0
-"""Added to the logit of the action that has the outcome's number, so that agents begin by answering with
-what they measured. Without it, most pairs settle for actions that ignore the pair: a local optimum."""
 
 
 @dataclass(frozen=True)
@@ -105,32 +101,6 @@ AXES = Batch(Rows(1, 1, 1, 0, 1), 1, 1)  # type: ignore[arg-type]
 """Where the environments' axis is: devices share a batch along it."""
 
 
-def outcomes(pair: str, angles: Float[Array, "2"]) -> Float[Array, "2 2"]:
-    """Chances of the outcomes (agent 0's, agent 1's) where each measures its half along its angle.
-
-    Outcome m along an angle t is the direction (cos, sin)(t + m pi/2) in the plane of |0> and |1>.
-
-    Args:
-        pair: the state that the agents share.
-        angles: of both measurements, ``(2,)``, in radians.
-    """
-    turned = angles[:, None] + jnp.array([0.0, jnp.pi / 2])
-    zero, one = jnp.cos(turned), jnp.sin(turned)  # <m|0> and <m|1> of each agent
-    both_zero, both_one = jnp.outer(zero[0], zero[1]), jnp.outer(one[0], one[1])
-    if pair == "bell":
-        return jnp.square(both_zero + both_one) / 2
-    return jnp.square(both_zero) if pair == "none" else (jnp.square(both_zero) + jnp.square(both_one)) / 2
-
-
-def joint(pair: str, angles: Float[Array, "2"], answers: Float[Array, "2 M U"]) -> Float[Array, "U U"]:
-    """Chances of each pair of actions (agent 0's, agent 1's).
-
-    Args:
-        answers: each agent's chances of actions after each outcome.
-    """
-    return jnp.einsum("mn,mu,nv->uv", outcomes(pair, angles), answers[0], answers[1])
-
-
 class Entangled:
     """Two agents and their pair, for an environment; all methods are pure."""
 
@@ -138,6 +108,7 @@ class Entangled:
         self.config, self.spec = config, env.spec
         self.team = agents_of.build(env.spec, self._network, shared=False)
         self.critic = critics.build(env.spec, self._critic, "state")
+        self.measuring = Measuring(config.pair, env.spec.actions, self.team)
         self.descent = descend(self.loss, optimiser.build(config), AXES)
 
     def _network(self, features: int, key: PRNGKeyArray) -> Any:
@@ -154,45 +125,6 @@ class Entangled:
         weights = Weights(self.team.init(k_agents), self.critic.init(k_critic))
         return TrainState(weights, self.descent.init(weights), jnp.int32(0))
 
-    def split(self, out: Float[Array, "*X O"]) -> tuple[Float[Array, "*X"], Float[Array, "*X M U"]]:
-        """An agent's angle, and its logits after each outcome."""
-        logits = out[..., 1:].reshape(*out.shape[:-1], OUTCOMES, self.spec.actions)
-        return out[..., 0], logits + HABIT * jnp.eye(OUTCOMES, self.spec.actions)
-
-    def draw(
-        self, key: PRNGKeyArray, out: Float[Array, "A O"], legal: Bool[Array, "A U"], mode: Mode
-    ) -> Int[Array, "A"]:
-        """Measure, and act on what was measured. Outcomes are always drawn; ``greedy`` is about the rest.
-
-        Agent 0 measures first, agent 1 then as its half was left; the other order gives the same chances.
-
-        Args:
-            key: of outcomes and actions.
-            out: of both agents' networks, ``(2, O)``.
-            legal: ``(2, U)``.
-            mode: "greedy" or "sample".
-        """
-        angles, logits = self.split(out)
-        chances = outcomes(self.config.pair, angles)
-        k_first, k_second, k_act = jax.random.split(key, 3)
-        first = jax.random.categorical(k_first, jnp.log(chances.sum(1) + 1e-12))
-        second = jax.random.categorical(k_second, jnp.log(chances[first] + 1e-12))
-        measured = logits[jnp.arange(AGENTS), jnp.stack([first, second])]
-        each = jax.vmap(categorical.choose, in_axes=(0, 0, 0, None))
-        return each(jax.random.split(k_act, AGENTS), measured, legal, mode)
-
-    def joint_log_prob(self, out: Array, legal: Array, actions: Int[Array, "A"]) -> Float[Array, ""]:
-        """log P(a | o) of one joint action.
-
-        Args:
-            out: of both agents' networks, ``(2, O)``.
-            legal: ``(2, U)``.
-            actions: ``(2,)``.
-        """
-        angles, logits = self.split(out)
-        answers = jnp.exp(categorical.log_probabilities(logits, legal[:, None]))
-        return jnp.log(joint(self.config.pair, angles, answers)[actions[0], actions[1]] + 1e-12)
-
     def explore(
         self, s: TrainState, memory: Memory, now: TimeStep, key: PRNGKeyArray
     ) -> tuple[Memory, Actions, tuple[()]]:
@@ -206,7 +138,11 @@ class Entangled:
         """
         memory, out = self.team.step(s.weights.agents, memory, now.observation)
         keys = jax.random.split(key, len(out))
-        return memory, jax.vmap(self.draw, in_axes=(0, 0, 0, None))(keys, out, now.legal, "sample"), ()
+        return (
+            memory,
+            jax.vmap(self.measuring.draw, in_axes=(0, 0, 0, None))(keys, out, now.legal, "sample"),
+            (),
+        )
 
     def judge(self, weights: Weights, rows: Rows) -> Batch:
         """Advantages and targets of the team.
@@ -236,8 +172,8 @@ class Entangled:
         mask = rows.valid.astype(jnp.float32)
         value = self.critic.values(weights.critic, rows).mean((-2, -1))
         out = self.team.unroll(weights.agents, rows)[:-1]
-        logs = jax.vmap(jax.vmap(self.joint_log_prob))(out, legal, rows.actions)
-        logits = self.split(out)[1]
+        logs = jax.vmap(jax.vmap(self.measuring.joint_log_prob))(out, legal, rows.actions)
+        logits = self.measuring.split(out)[1]
         entropy = categorical.entropy(logits, jnp.broadcast_to(legal[..., None, :], logits.shape))
         metrics = {
             "policy_loss": -masked_mean(logs * batch.advantage, mask),
@@ -261,69 +197,6 @@ class Entangled:
         weights, state, metrics = self.descent.step(s.weights, s.optimiser, (), batch, env_steps)
         return TrainState(weights, state, env_steps), metrics
 
-    def act(
-        self, parameters: Parameters, memory: Memory, seen: Seen, key: PRNGKeyArray, mode: Mode
-    ) -> tuple[Memory, Actions]:
-        """Both agents measure: as `core.learner.Act`.
-
-        Args:
-            parameters: what execution needs.
-            memory: leaves ``(2, ...)``.
-            seen: leaves ``(2, ...)``.
-            key: of outcomes and actions.
-            mode: "greedy" or "sample".
-        """
-        memory, out = jax.vmap(self.team.one, in_axes=(None, 0, 0, 0))(
-            parameters, jnp.arange(AGENTS), memory, seen.observation
-        )
-        return memory, self.draw(key, out, seen.legal, mode)
-
-    def marginal(self, out: Float[Array, "O"]) -> tuple[Float[Array, "M"], Float[Array, "M U"]]:
-        """The chances of an agent's outcomes, whatever the other one does, and its logits after each."""
-        angle, logits = self.split(out)
-        return outcomes(self.config.pair, jnp.full(AGENTS, angle)).sum(1), logits
-
-    def alone(
-        self,
-        parameters: Parameters,
-        agent: Int[Array, ""],
-        memory: Memory,
-        observation: Array,
-        legal: Array,
-        key: PRNGKeyArray,
-        mode: Mode = "greedy",
-    ) -> tuple[Memory, Actions]:
-        """What an agent does while nobody looks at the other one: its own chances are the same.
-
-        Args:
-            parameters: what execution needs.
-            agent: its index, scalar.
-            memory: its own.
-            observation: its own, ``(O,)``.
-            legal: its mask of legal actions, ``(U,)``.
-            key: of its own randomness.
-            mode: "greedy", or "sample" to act as in training.
-        """
-        memory, out = self.team.one(parameters, agent, memory, observation)
-        chances, logits = self.marginal(out)
-        k_measure, k_act = jax.random.split(key)
-        outcome = jax.random.categorical(k_measure, jnp.log(chances + 1e-12))
-        return memory, categorical.choose(k_act, logits[outcome], legal, mode)
-
-    def scores(
-        self, parameters: Parameters, agent: Int[Array, ""], memory: Memory, observation: Array
-    ) -> Float[Array, "U"]:
-        """Log-probabilities of an agent's actions, whatever the other one does.
-
-        Args:
-            parameters: what execution needs.
-            agent: its index, scalar.
-            memory: its own.
-            observation: its own, ``(O,)``.
-        """
-        chances, logits = self.marginal(self.team.one(parameters, agent, memory, observation)[1])
-        return jnp.log(chances @ jax.nn.softmax(logits))
-
 
 def build(config: Config, env: Environment) -> Learner:
     """Two agents and their pair, for an environment; see `Learner` for the functions.
@@ -340,9 +213,10 @@ def build(config: Config, env: Environment) -> Learner:
             f"entangled needs two agents, one for each half of a pair; {env.spec.name} has {env.spec.agents}"
         )
     own = Entangled(config, env)
+    acting = own.measuring
     start = lambda: spread(own.team.memory(), AGENTS)
     return Learner(
-        policy=Policy(start, own.act, own.alone, execution.EachScores(own.scores)),
+        policy=Policy(start, acting.act, acting.alone, execution.EachScores(acting.scores)),
         source=Rollout(config.num_envs, config.num_steps, own.explore),
         init=own.init,
         learn=own.learn,

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from qflock.algorithms._actor_critic import cliques
+from qflock.algorithms._actor_critic.batch import AXES, Batch, of_envs
 from qflock.algorithms._actor_critic.config import ActorCriticConfig
 from qflock.algorithms._actor_critic.operators import Operators
 from qflock.core.environment import Environment
@@ -26,7 +27,6 @@ from qflock.learning.advantages import Scale
 from qflock.learning.descend import descend, epochs, masked_mean
 from qflock.networks import agents as agents_of
 from qflock.networks import by_name, critics
-from qflock.playing import rollout
 
 
 class Weights(NamedTuple):
@@ -46,20 +46,6 @@ class TrainState(NamedTuple):
     entropy: entropy.State
     explorers: Bool[Array, "A"]  # who gets alpha; the others get alpha_min
     env_steps: Int[Array, ""]
-
-
-class Batch(NamedTuple):
-    """What gradient steps learn from: rows and, of each action taken, ``(T, B, A)``."""
-
-    rows: Rows
-    mask: Float[Array, "T B A"]  # 0 where no action was taken
-    advantage: Float[Array, "T B A"]
-    target: Float[Array, "T B A"]  # what the critic should say
-    old_value: Float[Array, "T B A"]  # the critic's when the rows were collected
-
-
-AXES = Batch(Rows(1, 1, 1, 0, 1), 1, 1, 1, 1)  # type: ignore[arg-type]
-"""Where the environments' axis is: devices share a batch along it."""
 
 
 class ActorCritic:
@@ -243,7 +229,7 @@ class ActorCritic:
 
         def step(carry: tuple[Weights, Any], which: Int[Array, "N"]) -> tuple[tuple[Weights, Any], Metrics]:
             weights, (actor_state, critic_state) = carry
-            part = batch if parts == 1 else of_copies(batch, which)
+            part = batch if parts == 1 else of_envs(batch, which)
             agents, actor_state, metrics = self.actor_descent.step(
                 weights.agents, actor_state, (weights, alpha), part, env_steps
             )
@@ -286,17 +272,6 @@ class ActorCritic:
     ) -> Float[Array, "U"]:
         outputs = self.team.one(parameters, agent, memory, observation)[1]
         return self.operators.decide(outputs, jnp.ones(self.spec.actions, bool)).logits
-
-
-def of_copies(batch: Batch, which: Int[Array, "N"]) -> Batch:
-    """Part of a batch: some environments, whole in time.
-
-    Args:
-        batch: of B environments.
-        which: indices of environments, ``(N,)``.
-    """
-    rest = jax.tree.map(lambda x: x[:, which], batch._replace(rows=()))
-    return rest._replace(rows=rollout.of_copies(batch.rows, which))
 
 
 def build(config: ActorCriticConfig, env: Environment) -> Learner:

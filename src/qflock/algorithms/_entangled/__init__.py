@@ -1,0 +1,1 @@
+"""What agents with an entangled pair need beside their learner."""
