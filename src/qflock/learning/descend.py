@@ -93,7 +93,7 @@ def masked_mean(x: Float[Array, "*X"], mask: Array, axis: Any = None) -> Float[A
 
 
 def epochs(key: jax.Array, num_envs: int, epochs: int, minibatches: int) -> Int[Array, "G N"]:
-    """Which environments' rows each gradient step learns from: every one once in an epoch, in a new order each time.
+    """Which environments' rows each gradient step learns from: each once in an epoch, in a new order.
 
     Args:
         key: of the orders.

@@ -39,7 +39,7 @@ def example(env: Environment, memory: Memory, length: int, state: bool) -> Rows:
 
 
 def cut(rows: Rows, length: int, like: Rows, state: bool) -> Rows:
-    """Stretches of rows: leaves ``(B * T / length, length + 1, ...)``, the first stretch of all environments first.
+    """Stretches of rows: leaves ``(B * T / length, length + 1, ...)``, all environments' first stretch first.
 
     Args:
         rows: T transitions of B environments, T a multiple of ``length``.

@@ -21,6 +21,7 @@ from qflock.core.portable import ByChance, ByValue, Portable
 from qflock.core.spec import Spec
 from qflock.core.steps import Actions, Memory, Parameters, Rows
 from qflock.core.trees import like, spread, where
+from qflock.learning.actions import Actions as ActionsOf
 from qflock.learning.actions import of as actions_of
 from qflock.machine import mesh
 from qflock.networks import inputs
@@ -188,17 +189,7 @@ def build(
         inner = make(features, jax.random.key(0)).initial() if remembers else ()
         return Acted(inner, action.none()) if last_action else inner
 
-    def run(
-        network: Any, agent: Int[Array, ""], memory: Memory, observation: Shaped[Array, "O"]
-    ) -> tuple[Memory, Float[Array, "U"]]:
-        x = [seen.apply(observation)]
-        if with_ids:
-            x.append(jax.nn.one_hot(agent, spec.agents))
-        if last_action:
-            x.append(action.encode(memory.action))
-        inner = memory.network if last_action else memory
-        inner, out = network(inner, jnp.concatenate(x)) if remembers else ((), network(jnp.concatenate(x)))
-        return (memory._replace(network=inner) if last_action else inner), out
+    run = _runner(spec, stage, with_ids, last_action, remembers)
 
     def one(
         parameters: Parameters, agent: Int[Array, ""], memory: Memory, observation: Shaped[Array, "O"]
@@ -214,8 +205,8 @@ def build(
         memory, observation = mesh.over_copies((memory, observation))
         if network_of:
             own = parameters if alone else jax.tree.map(lambda x: x[jnp.array(network_of)], parameters)
-            copies_of_one = jax.vmap(run, in_axes=(None, None, 0, 0))
-            each = jax.vmap(copies_of_one, in_axes=(0, 0, 1, 1), out_axes=1)
+            envs_of_one = jax.vmap(run, in_axes=(None, None, 0, 0))
+            each = jax.vmap(envs_of_one, in_axes=(0, 0, 1, 1), out_axes=1)
             return each(own, jnp.arange(spec.agents), memory, observation)
         # One flat axis, so that each layer is one matrix product (nested vmaps are 2 to 3 times slower).
         flat = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), (memory, observation))
@@ -226,10 +217,49 @@ def build(
     def acted(memory: Memory, actions: Actions) -> Memory:
         return memory._replace(action=actions.astype(memory.action.dtype)) if last_action else memory
 
+    unroll = _unrolled(step, acted, memory, action, last_action, remembers)
+    portable = Portable(
+        spec.agents, stage=stage, identity=with_ids, last_action=last_action, networks=network_of
+    )
+    return Agents(init, memory, one, step, acted, unroll, portable)
+
+
+class _Run(Protocol):
+    """Memory and outputs of one agent, by its own network."""
+
+    def __call__(
+        self, network: Any, agent: Int[Array, ""], memory: Memory, observation: Shaped[Array, "O"], /
+    ) -> tuple[Memory, Float[Array, "F"]]: ...
+
+
+def _runner(spec: Spec, stage: str, with_ids: bool, last_action: bool, remembers: bool) -> _Run:
+    """How a network is run on what an agent sees: input stage, id, last action, memory."""
+    seen, action = inputs.of_observation(spec, stage), actions_of(spec.action)
+
+    def run(
+        network: Any, agent: Int[Array, ""], memory: Memory, observation: Shaped[Array, "O"]
+    ) -> tuple[Memory, Float[Array, "U"]]:
+        x = [seen.apply(observation)]
+        if with_ids:
+            x.append(jax.nn.one_hot(agent, spec.agents))
+        if last_action:
+            x.append(action.encode(memory.action))
+        inner = memory.network if last_action else memory
+        inner, out = network(inner, jnp.concatenate(x)) if remembers else ((), network(jnp.concatenate(x)))
+        return (memory._replace(network=inner) if last_action else inner), out
+
+    return run
+
+
+def _unrolled(
+    step: Step, acted: NoteActions, memory: OneStart, action: ActionsOf, last_action: bool, remembers: bool
+) -> Unroll:
+    """How a step of a batch becomes outputs along rows."""
+
     def unroll(parameters: Parameters, rows: Rows) -> Float[Array, "T+1 B A U"]:
         observation, first = rows.timestep.observation, rows.first
-        times, num_envs = observation.shape[:2]
-        taken = action.none(times, num_envs, spec.agents)
+        times, num_envs, agents = observation.shape[:3]
+        taken = action.none(times, num_envs, agents)
         if last_action:
             last = rows.memory.action
             last = jnp.concatenate([last[None], rows.actions.astype(last.dtype)])
@@ -238,7 +268,7 @@ def build(
             flat = lambda x: x.reshape(-1, *x.shape[2:])
             out = step(parameters, Acted((), flat(taken)) if last_action else (), flat(observation))[1]
             return mesh.whole(out.reshape(times, num_envs, *out.shape[1:]))
-        fresh = spread(memory(), num_envs, spec.agents)
+        fresh = spread(memory(), num_envs, agents)
 
         def advance(memory: Memory, x: tuple[Array, Array, Array]) -> tuple[Memory, Array]:
             now, first, taken = x
@@ -247,7 +277,4 @@ def build(
 
         return mesh.whole(jax.lax.scan(advance, rows.memory, (observation, first, taken))[1])
 
-    portable = Portable(
-        spec.agents, stage=stage, identity=with_ids, last_action=last_action, networks=network_of
-    )
-    return Agents(init, memory, one, step, acted, unroll, portable)
+    return unroll

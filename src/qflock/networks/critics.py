@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 import jax
 from jaxtyping import Array, Float, PRNGKeyArray
@@ -17,16 +16,43 @@ from qflock.networks import inputs
 Sees = Literal["observation", "state", "both"]
 
 
-class Critic(NamedTuple):
-    """Attributes: ``init(key) -> Parameters``; ``values(parameters, rows) -> (T+1, B, A, outputs)``."""
+class Values(Protocol):
+    """The critic's numbers at every row."""
 
-    init: Callable[[PRNGKeyArray], Parameters]
-    values: Callable[[Parameters, Rows], Float[Array, "T+1 B A V"]]
+    def __call__(self, parameters: Parameters, rows: Rows, /) -> Float[Array, "T+1 B A V"]:
+        """Values of every agent.
+
+        Args:
+            parameters: the critic's.
+            rows: T transitions of B environments.
+        """
+        ...
+
+
+class MakeNetwork(Protocol):
+    """Makes a feed-forward network."""
+
+    def __call__(self, features: int, outputs: int, key: PRNGKeyArray, /) -> Any:
+        """One network, an Equinox module.
+
+        Args:
+            features: length of its input.
+            outputs: how many numbers it gives.
+            key: of its first weights.
+        """
+        ...
+
+
+class Critic(NamedTuple):
+    """Attributes: ``init``, parameters from a key; ``values``, of every agent at every row."""
+
+    init: agents_of.Init
+    values: Values
 
 
 def build(
     spec: Spec,
-    make: Callable[[int, int, PRNGKeyArray], Any],
+    make: MakeNetwork,
     sees: Sees,
     outputs: int = 1,
     shared: bool = True,

@@ -1,4 +1,4 @@
-"""Networks with a memory, called ``network(memory, features) -> (memory, outputs)``; see `networks.by_name`."""
+"""Networks with a memory, called ``network(memory, features) -> (memory, outputs)``; see `by_name`."""
 
 from __future__ import annotations
 

@@ -58,8 +58,8 @@ def streams(key: PRNGKeyArray, num_envs: int) -> np.ndarray:
 
 
 class Running:
-    """The environments' unfinished episodes, arrays of any one shape; returns have an axis of teams after it, where
-    there are several."""
+    """The environments' unfinished episodes, arrays of any one shape; returns have an axis of teams after it,
+    where there are several."""
 
     def __init__(self, spec: Spec, shape: tuple[int, ...]) -> None:
         self._spec = spec

@@ -116,8 +116,8 @@ def collect(
 ) -> tuple[Flow, Rows, Tally]:
     """Advance every environment by ``num_steps`` rows.
 
-    A row comes of a step, or of the restart of an environment whose episode is over: an episode's last time step thus
-    has a row of its own (see `Rows`).
+    A row comes of a step, or of the restart of an environment whose episode is over: an episode's last time
+    step thus has a row of its own (see `Rows`).
 
     Args:
         act: the behaviour policy for a batch.
@@ -155,7 +155,7 @@ def collect(
     )
     # Summed here and not in each row, for devices that share the environments talk in every sum over them.
     tally = jax.tree.map(lambda x: x.sum((0, 1)), tallies)
-    # Learning cuts and mixes rows in ways of its own: devices that share the environments gather them here, once.
+    # Learning cuts and mixes rows in ways of its own: devices that share them gather them here, once.
     rows = mesh.joined((timesteps, actions, first, memory_at_start, extras), (1, 1, 1, 0, 1))
     return flow, Rows(*rows), tally
 

@@ -6,8 +6,7 @@ proposals wrap around. All other leaves (scales, heads, weights, biases) have a 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -19,28 +18,46 @@ from qflock.core.steps import Parameters
 Split = Literal["all", "leaf", "layer"]
 
 
+class Ravel(Protocol):
+    """Parameters as vectors, ``(..., D)``; leaves may have leading axes, over chains for example."""
+
+    def __call__(self, parameters: Parameters, /) -> Float[Array, "*C D"]: ...
+
+
+class Unravel(Protocol):
+    """Vectors as parameters."""
+
+    def __call__(self, theta: Float[Array, "*C D"], /) -> Parameters: ...
+
+
+class Init(Protocol):
+    """Parameters from a key."""
+
+    def __call__(self, key: PRNGKeyArray, /) -> Parameters: ...
+
+
 class Layout(NamedTuple):
     """Attributes:
     size: coordinates D.
-    ravel: ``Parameters -> (..., D)``; leaves may have leading axes, over chains for example.
-    unravel: ``(..., D) -> Parameters``.
+    ravel, unravel: parameters as vectors, and back.
     circle: which coordinates are angles, ``(D,)``.
     block: the block of each coordinate, ``(D,)``.
     names: of the blocks.
     """
 
     size: int
-    ravel: Callable[[Parameters], Float[Array, "*C D"]]
-    unravel: Callable[[Float[Array, "*C D"]], Parameters]
+    ravel: Ravel
+    unravel: Unravel
     circle: np.ndarray
     block: np.ndarray
     names: tuple[str, ...]
 
 
-def layout(init: Callable[[PRNGKeyArray], Parameters], split: Split = "leaf") -> Layout:
+def layout(init: Init, split: Split = "leaf") -> Layout:
     """The layout of parameters that ``init`` would make; nothing is computed.
 
     Args:
+        init: makes parameters.
         split: one block of all coordinates, one for each leaf, or one for each row of a leaf named
             ``angles`` (a layer of a circuit) and for each other leaf.
     """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -35,29 +34,97 @@ class Met(NamedTuple):
     weight: Float[Array, "N"]
 
 
+class Meet(Protocol):
+    """What a policy without memory meets."""
+
+    def __call__(self, parameters: Parameters, key: PRNGKeyArray, episodes: int, /) -> Met:
+        """All observations where they are few, else those of so many episodes.
+
+        Args:
+            parameters: of one policy.
+            key: of the episodes.
+            episodes: how many, where they must be played.
+        """
+        ...
+
+
+class Play(Protocol):
+    """What a policy earns in play."""
+
+    def __call__(self, parameters: Parameters, key: PRNGKeyArray, episodes: int, mode: Mode, /) -> Scores:
+        """Scores of fresh episodes.
+
+        Args:
+            parameters: of one policy.
+            key: decides starts, luck and actions.
+            episodes: how many.
+            mode: "greedy" or "sample".
+        """
+        ...
+
+
+class Solve(Protocol):
+    """What a policy earns, exactly."""
+
+    def __call__(self, parameters: Parameters, mode: Mode, /) -> Float[Array, ""]:
+        """The expected undiscounted return of an episode.
+
+        Args:
+            parameters: of one policy.
+            mode: "greedy" or "sample".
+        """
+        ...
+
+
+class Chances(Protocol):
+    """Agent 0's chances of actions, for watching."""
+
+    def __call__(self, parameters: Parameters, observations: Array, /) -> Float[Array, "P U"]:
+        """Chances at P observations.
+
+        Args:
+            parameters: of one policy.
+            observations: ``(P, O)``.
+        """
+        ...
+
+
+class Calls(Protocol):
+    """Networks evaluated in playing so many episodes; 0 episodes stand for one exact score."""
+
+    def __call__(self, episodes: int, /) -> int: ...
+
+
+class Scale(Protocol):
+    """Undiscounted returns, in [0, 1] by the environment's declared range."""
+
+    def __call__(self, returns: Float[Array, "*X"], /) -> Float[Array, "*X"]: ...
+
+
 class Scoring(NamedTuple):
     """Attributes:
-    met: ``(parameters, key, episodes) -> Met`` of a policy without memory: of all observations where they are
-        few, else of so many episodes.
-    play: ``(parameters, key, episodes, mode) -> Scores``; the key decides starts, luck and actions.
-    exact: ``(parameters, mode) -> expected undiscounted return``; None where it must be played for.
-    chances: ``(parameters, observations (P, O)) -> (P, U)`` of agent 0, for watching.
-    calls: ``episodes -> networks evaluated`` in playing them; 0 episodes stand for one exact score.
-    scale: an undiscounted return, in [0, 1] by the environment's declared range.
+    met: what a policy without memory meets.
+    play: what it earns in play.
+    exact: what it earns, exactly; None where it must be played for.
+    chances: of agent 0's actions, for watching.
+    calls: networks evaluated.
+    scale: returns in [0, 1].
     """
 
-    met: Callable[[Parameters, PRNGKeyArray, int], Met]
-    play: Callable[[Parameters, PRNGKeyArray, int, Mode], Scores]
-    exact: Callable[[Parameters, Mode], Float[Array, ""]] | None
-    chances: Callable[[Parameters, Array], Float[Array, "P U"]]
-    calls: Callable[[int], int]
-    scale: Callable[[Float[Array, "..."]], Float[Array, "..."]]
+    met: Meet
+    play: Play
+    exact: Solve | None
+    chances: Chances
+    calls: Calls
+    scale: Scale
 
 
 def build(env: Environment, team: Agents, alike: bool = False) -> Scoring:
     """Scoring of one network's parameters at a time; ``vmap`` over parameters for many.
 
     Args:
+        env: the environment.
+        team: the network as its agents have it.
         alike: agents share a network and are not told apart.
     """
     spec = env.spec
@@ -109,23 +176,7 @@ def build(env: Environment, team: Agents, alike: bool = False) -> Scoring:
             seen = jnp.tile(jnp.asarray(env.observations()), (table.tables, 1))
             agents = jnp.repeat(jnp.arange(table.tables), table.size)
             return Met(agents, seen, jnp.ones((len(seen), spec.actions), bool), tables.reshape(-1))
-        fresh, k_play = jax.random.split(key)
-        state, now = jax.vmap(env.reset)(jax.random.split(fresh, episodes))
-
-        def advance(carry: Any, key: PRNGKeyArray) -> tuple[Any, Any]:
-            state, now, over = carry
-            k_act, k_step = jax.random.split(key)
-            logits = team.step(parameters, (), now.observation)[1]
-            actions = categorical.sample(k_act, logits, now.legal)
-            state, after = jax.vmap(env.step)(jax.random.split(k_step, episodes), state, actions)
-            weight = (~over[:, None] & now.active).astype(jnp.float32)
-            return (state, after, over | after.over), (now.observation, now.legal, weight)
-
-        keys = jax.random.split(k_play, spec.horizon)
-        _, (seen, legal, weight) = jax.lax.scan(advance, (state, now, now.over), keys)
-        flat = lambda x: x.reshape(-1, *x.shape[3:])  # of steps, episodes and agents
-        agents = jnp.tile(jnp.arange(spec.agents), spec.horizon * episodes)
-        return Met(agents, flat(seen), flat(legal), flat(weight))
+        return _met_in_play(env, team, parameters, key, episodes)
 
     def chances(parameters: Parameters, observations: Array) -> Float[Array, "P U"]:
         def of(seen: Array) -> Array:
@@ -146,6 +197,30 @@ def build(env: Environment, team: Agents, alike: bool = False) -> Scoring:
         calls,
         lambda x: (x - low) / (high - low),
     )
+
+
+def _met_in_play(
+    env: Environment, team: Agents, parameters: Parameters, key: PRNGKeyArray, episodes: int
+) -> Met:
+    """What a policy without memory meets in so many episodes, played side by side."""
+    spec = env.spec
+    fresh, k_play = jax.random.split(key)
+    state, now = jax.vmap(env.reset)(jax.random.split(fresh, episodes))
+
+    def advance(carry: Any, key: PRNGKeyArray) -> tuple[Any, Any]:
+        state, now, over = carry
+        k_act, k_step = jax.random.split(key)
+        logits = team.step(parameters, (), now.observation)[1]
+        actions = categorical.sample(k_act, logits, now.legal)
+        state, after = jax.vmap(env.step)(jax.random.split(k_step, episodes), state, actions)
+        weight = (~over[:, None] & now.active).astype(jnp.float32)
+        return (state, after, over | after.over), (now.observation, now.legal, weight)
+
+    keys = jax.random.split(k_play, spec.horizon)
+    _, (seen, legal, weight) = jax.lax.scan(advance, (state, now, now.over), keys)
+    flat = lambda x: x.reshape(-1, *x.shape[3:])  # of steps, episodes and agents
+    agents = jnp.tile(jnp.arange(spec.agents), spec.horizon * episodes)
+    return Met(agents, flat(seen), flat(legal), flat(weight))
 
 
 class OfTables(Protocol):

@@ -1,6 +1,6 @@
 """Parallelised Q-learning without replay and without target networks, for teams.
 
-Many environments are stepped side by side; lambda returns of each rollout, with the weights that played it, are
+Many environments are stepped side by side; lambda returns of each rollout, with the weights of its play, are
 learnt in a few passes, then forgotten. LayerNorm keeps it stable (Gallici et al. 2025, "Simplifying deep
 temporal difference learning", PQN and its VDN form). The mixer is an argument here: ``pqn_iql`` has none,
 ``pqn_vdn`` sums, ``pqn_qmix`` mixes monotonically. Agents with a memory carry it through the rollout and

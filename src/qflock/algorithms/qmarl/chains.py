@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -72,29 +73,14 @@ def build(problem: Problem) -> Sampler:
         k_step, k_swap = jax.random.split(key)
         beta, block = betas(s), s.turn % count
 
-        def one(key: Array, old: Position, log_sigma: Array, beta: Array) -> tuple[Position, Array]:
-            sigma = jnp.exp(log_sigma)
-            if config.proposal == "langevin":
-                moves = jnp.where(shape.block == block, sigma[shape.block], 0.0)
-                proposal = langevin.proposal(moves, problem.log_prior, beta)
-            else:
-                proposal = Proposal(lambda k, p: blocks.propose(shape, k, p.theta, sigma, block))
-            weigh = lambda old, theta, k: estimator.weigh(old, theta, k, s.key, beta)
-            return metropolis.step(key, old, proposal, weigh, problem.log_prior, beta)
-
-        each = over_grid(one, ((0, 0, None, None), (0, 0, 0, 0)))
+        each = over_grid(partial(_step, problem, block, s.key), ((0, 0, None, None), (0, 0, 0, 0)))
         keys = jax.random.split(k_step, (rungs, chains))
         position, rate = each(keys, s.position, s.scales.log_sigma, beta)
         scales = s.scales.adapt(rate.mean(1), block, s.step < config.warmup)
 
-        due = s.turn % config.swap_every == config.swap_every - 1
-        order, swapped = tempering.swap(k_swap, beta, position.value, (s.turn // config.swap_every) % 2)
-        stay = jnp.arange(rungs)[:, None]
-        order = jnp.broadcast_to(jnp.where(due, order, stay), (rungs, chains))
-        column = jnp.arange(chains)
-        position = jax.tree.map(lambda x: x[order, column], position)
+        position, swapped = _swap(k_swap, s.turn, config.swap_every, beta, position)
         s = s._replace(position=position, scales=scales, step=s.step + 1, turn=s.turn + 1)
-        return s, (rate[0].mean(), jnp.where(due, swapped, jnp.nan), position.score[0].max())
+        return s, (rate[0].mean(), swapped, position.score[0].max())
 
     def renew(s: Chains, key: PRNGKeyArray) -> Chains:
         """A new stage: fresh scenarios, adaptation and annealing from their beginnings."""
@@ -135,3 +121,37 @@ def build(problem: Problem) -> Sampler:
         lambda s: s.position.theta.reshape(-1, shape.size),
         lambda s: (s.position.theta[0], s.position.score[0]),
     )
+
+
+def _step(
+    problem: Problem,
+    block: Int[Array, ""],
+    stage: PRNGKeyArray,
+    key: PRNGKeyArray,
+    old: Position,
+    log_sigma: Float[Array, "K"],
+    beta: Float[Array, ""],
+) -> tuple[Position, Float[Array, ""]]:
+    """One step of one chain, in one block."""
+    shape, sigma = problem.shape, jnp.exp(log_sigma)
+    if problem.config.proposal == "langevin":
+        moves = jnp.where(shape.block == block, sigma[shape.block], 0.0)
+        proposal = langevin.proposal(moves, problem.log_prior, beta)
+    else:
+        proposal = Proposal(lambda k, p: blocks.propose(shape, k, p.theta, sigma, block))
+    weigh = lambda old, theta, k: problem.estimator.weigh(old, theta, k, stage, beta)
+    return metropolis.step(key, old, proposal, weigh, problem.log_prior, beta)
+
+
+def _swap(
+    key: PRNGKeyArray, turn: Int[Array, ""], every: int, beta: Float[Array, "R"], position: Position
+) -> tuple[Position, Float[Array, ""]]:
+    """Positions after rungs may have swapped, and the mean acceptance; NaN where none is due."""
+    rungs, chains = position.value.shape
+    due = turn % every == every - 1
+    order, swapped = tempering.swap(key, beta, position.value, (turn // every) % 2)
+    stay = jnp.arange(rungs)[:, None]
+    order = jnp.broadcast_to(jnp.where(due, order, stay), (rungs, chains))
+    column = jnp.arange(chains)
+    position = jax.tree.map(lambda x: x[order, column], position)
+    return position, jnp.where(due, swapped, jnp.nan)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
@@ -15,6 +14,12 @@ from qflock.search.estimators import Estimator
 from qflock.search.scoring import Scoring
 
 
+class Density(Protocol):
+    """A number of parameters as a vector: a log-density, or J."""
+
+    def __call__(self, theta: Float[Array, "D"], /) -> Float[Array, ""]: ...
+
+
 class Problem(NamedTuple):
     """Attributes:
     shape: of the parameters as one vector.
@@ -24,9 +29,48 @@ class Problem(NamedTuple):
     """
 
     shape: blocks.Layout
-    log_prior: Callable[[Float[Array, "D"]], Float[Array, ""]]
+    log_prior: Density
     estimator: Estimator
     config: QmarlConfig
+
+
+class Start(Protocol):
+    """The sampler's state where a search begins."""
+
+    def __call__(self, theta: Float[Array, "N D"], key: PRNGKeyArray, again: bool, /) -> Any:
+        """The state.
+
+        Args:
+            theta: a policy for each place, ``(num_policies, D)``.
+            key: of the stage's scenarios and whatever else is drawn.
+            again: whether the search goes on from weights.
+        """
+        ...
+
+
+class Sweep(Protocol):
+    """What a sampler does in one update."""
+
+    def __call__(self, state: Any, key: PRNGKeyArray, /) -> tuple[Any, Metrics, Bool[Array, ""]]:
+        """The new state, metrics, and whether a new stage began.
+
+        Args:
+            state: the sampler's.
+            key: of everything that is drawn.
+        """
+        ...
+
+
+class Theta(Protocol):
+    """All policies of a sampler's state, ``(num_policies, D)``."""
+
+    def __call__(self, state: Any, /) -> Float[Array, "N D"]: ...
+
+
+class Now(Protocol):
+    """The reported chains' policies ``(C, D)`` and scores ``(C,)``, these in [0, 1]."""
+
+    def __call__(self, state: Any, /) -> tuple[Float[Array, "C D"], Float[Array, "C"]]: ...
 
 
 class Sampler(NamedTuple):
@@ -34,19 +78,19 @@ class Sampler(NamedTuple):
     num_policies: policies scored side by side.
     chains: C, those that are reported.
     scorings: policies scored in one sweep.
-    start: ``(theta (num_policies, D), key, again) -> S``; ``again`` where a search goes on from weights.
-    sweep: ``(S, key) -> (S, Metrics, whether a new stage began)``.
-    theta: ``S -> (num_policies, D)``.
-    now: ``S -> (theta (C, D), score (C,))`` of the reported chains, scores in [0, 1].
+    start: where a search begins.
+    sweep: one update.
+    theta: all policies.
+    now: the reported chains.
     """
 
     num_policies: int
     chains: int
     scorings: int
-    start: Callable[[Float[Array, "N D"], PRNGKeyArray, bool], Any]
-    sweep: Callable[[Any, PRNGKeyArray], tuple[Any, Metrics, Bool[Array, ""]]]
-    theta: Callable[[Any], Float[Array, "N D"]]
-    now: Callable[[Any], tuple[Float[Array, "C D"], Float[Array, "C"]]]
+    start: Start
+    sweep: Sweep
+    theta: Theta
+    now: Now
 
 
 def pose(config: QmarlConfig, shape: blocks.Layout, scoring: Scoring) -> Problem:
@@ -82,7 +126,7 @@ def pose(config: QmarlConfig, shape: blocks.Layout, scoring: Scoring) -> Problem
     return Problem(shape, lambda theta: blocks.log_prior(shape, theta, config.prior_sigma), estimator, config)
 
 
-def objective(problem: Problem, stage: PRNGKeyArray) -> Callable[[Float[Array, "D"]], Float[Array, ""]]:
+def objective(problem: Problem, stage: PRNGKeyArray) -> Density:
     """J as the ``exact`` and ``fixed`` estimators give it, without noise.
 
     Args:
