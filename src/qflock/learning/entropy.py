@@ -6,8 +6,7 @@ never touches a controller; its state is part of the training state.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -22,16 +21,41 @@ class State(NamedTuple):
     log_alpha: Float[Array, ""]
 
 
+class Update(Protocol):
+    """The controller's state after an update of the learner."""
+
+    def __call__(self, state: State, entropy: Float[Array, ""], /) -> State:
+        """The new state.
+
+        Args:
+            state: the controller's.
+            entropy: H, normalised, of this update.
+        """
+        ...
+
+
+class Init(Protocol):
+    """The controller's first state."""
+
+    def __call__(self) -> State: ...
+
+
+class Alpha(Protocol):
+    """The entropy weight of the next update."""
+
+    def __call__(self, state: State, /) -> Float[Array, ""]: ...
+
+
 class Controller(NamedTuple):
     """Attributes:
-    init: ``() -> State``.
-    update: ``(State, H) -> State``, once an update.
-    alpha: ``State -> weight`` for the next update.
+    init: the first state.
+    update: the state after an update.
+    alpha: the weight for the next update.
     """
 
-    init: Callable[[], State]
-    update: Callable[[State, Float[Array, ""]], State]
-    alpha: Callable[[State], Float[Array, ""]]
+    init: Init
+    update: Update
+    alpha: Alpha
 
 
 def make(

@@ -20,7 +20,6 @@ it prefers policies of high variance, badly so when beta x sd is above about 1.5
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Literal, NamedTuple, Protocol, get_args
 
 import jax
@@ -28,13 +27,25 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from qflock.core.errors import UserError
-from qflock.search.metropolis import Position
+from qflock.search.metropolis import Density, Position
 
 Name = Literal["exact", "fixed", "penalty", "same", "kept", "redraw"]
-Returns = Callable[[Float[Array, "D"], PRNGKeyArray, int], Float[Array, "N"]]
-"""``(theta, key, N) -> returns`` of N episodes in [0, 1]; the key decides all scenarios."""
 LEAST = 1e-6
 """Returns of the estimator ``same`` count as no less, so that their logarithm is finite."""
+
+
+class Returns(Protocol):
+    """Plays episodes."""
+
+    def __call__(self, theta: Float[Array, "D"], key: PRNGKeyArray, episodes: int, /) -> Float[Array, "N"]:
+        """Returns of N episodes, in [0, 1].
+
+        Args:
+            theta: the policy, ``(D,)``.
+            key: decides all scenarios.
+            episodes: N.
+        """
+        ...
 
 
 class Begin(Protocol):
@@ -125,7 +136,7 @@ def build(
     name: Name,
     returns: Returns,
     episodes: int,
-    exact: Callable[[Float[Array, "D"]], Float[Array, ""]] | None = None,
+    exact: Density | None = None,
     powers: int = 1,
     gradients: bool = False,
 ) -> Estimator:

@@ -5,18 +5,16 @@ With the acceptance of Metropolis and Hastings this is MALA; its target is the s
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from qflock.search.metropolis import Position, Proposal
+from qflock.search.metropolis import Density, Position, Proposal
 
 
 def proposal(
     sigma: Float[Array, "D"],
-    log_prior: Callable[[Float[Array, "D"]], Float[Array, ""]],
+    log_prior: Density,
     beta: Float[Array, ""],
 ) -> Proposal:
     """theta + sigma^2 / 2 gradient + sigma noise.

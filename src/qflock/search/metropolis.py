@@ -6,8 +6,7 @@ estimator's business (`estimators`); acceptance is BlackJAX's Rosenbluth-Metropo
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -40,19 +39,62 @@ class Position(NamedTuple):
     slope: Any = ()
 
 
-Weigh = Callable[[Position, Float[Array, "D"], PRNGKeyArray], tuple[Position, Position, Float[Array, ""]]]
-"""``(old, proposed theta, key) -> (old, new, penalty)``: both sides as they are to be compared."""
+class Density(Protocol):
+    """The logarithm of a density of parameters ``(D,)``, up to a constant."""
+
+    def __call__(self, theta: Float[Array, "D"], /) -> Float[Array, ""]: ...
+
+
+class Weigh(Protocol):
+    """Both sides of a step as they are to be compared."""
+
+    def __call__(
+        self, old: Position, theta: Float[Array, "D"], key: PRNGKeyArray, /
+    ) -> tuple[Position, Position, Float[Array, ""]]:
+        """Old and new position, and what is taken off the log acceptance.
+
+        Args:
+            old: where the chain stands.
+            theta: what is proposed, ``(D,)``.
+            key: of fresh scenarios.
+        """
+        ...
+
+
+class Draw(Protocol):
+    """Proposes parameters."""
+
+    def __call__(self, key: PRNGKeyArray, at: Position, /) -> Float[Array, "D"]:
+        """Parameters proposed, ``(D,)``.
+
+        Args:
+            key: of the draw.
+            at: where the chain stands.
+        """
+        ...
+
+
+class Between(Protocol):
+    """The log-density of proposing one position at another, up to a constant."""
+
+    def __call__(self, start: Position, end: Position, /) -> Float[Array, ""]:
+        """The log-density.
+
+        Args:
+            start: where the proposal is made.
+            end: what is proposed.
+        """
+        ...
 
 
 class Proposal(NamedTuple):
     """Attributes:
-    draw: ``(key, Position) -> theta (D,)``.
-    log_density: ``(from, to) -> log-density`` of proposing one position at another, up to a constant;
-        None where it is the same in both directions.
+    draw: proposes parameters.
+    log_density: of proposing one position at another; None where it is the same in both directions.
     """
 
-    draw: Callable[[PRNGKeyArray, Position], Float[Array, "D"]]
-    log_density: Callable[[Position, Position], Float[Array, ""]] | None = None
+    draw: Draw
+    log_density: Between | None = None
 
 
 class Scales(NamedTuple):
@@ -91,7 +133,7 @@ def step(
     old: Position,
     proposal: Proposal,
     weigh: Weigh,
-    log_prior: Callable[[Float[Array, "D"]], Float[Array, ""]],
+    log_prior: Density,
     beta: Float[Array, ""],
 ) -> tuple[Position, Float[Array, ""]]:
     """One step of one chain.

@@ -16,9 +16,7 @@ from blackjax.smc import adaptive_tempered, resampling
 from blackjax.smc.tempered import TemperedSMCState
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from qflock.search.metropolis import DECAY, TARGET_RATE
-
-Density = Callable[[Float[Array, "D"]], Float[Array, ""]]
+from qflock.search.metropolis import DECAY, TARGET_RATE, Density
 
 
 class Particles(NamedTuple):
