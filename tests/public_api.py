@@ -27,11 +27,13 @@ FILE = Path(__file__).parent / "public_api.json"
 
 RENAMED: dict[str, str] = {
     "environments expert_rl/GridWorld25v0": "environments gridworld25",
+    "algorithms * copies": "algorithms * num_envs",
+    "algorithms * steps": "algorithms * num_steps",
 }
 """Old path -> new path, of what has another name now and still answers to the old one. A ``*`` for a part
 stands for all that fit: ``algorithms * copies`` -> ``algorithms * num_envs``. The test tries them."""
 
-TINY = {"total_steps": 64, "hidden": (4,), "copies": 2, "steps": 4, "epochs": 1, "minibatches": 1}
+TINY = {"total_steps": 64, "hidden": (4,), "num_envs": 2, "num_steps": 4, "epochs": 1, "minibatches": 1}
 TINY |= {"log_interval": 32, "eval_interval": 32, "eval_episodes": 2, "final_episodes": 2, "save_interval": 1}
 
 Said = str | None

@@ -123,12 +123,21 @@ def to_yaml(settings: Settings) -> str:
 
 
 def write_yaml(settings: Settings, path: Path) -> None:
-    """Write `to_yaml` to a file."""
+    """Write `to_yaml` to a file.
+
+    Args:
+        settings: of a run.
+        path: the file, which is replaced.
+    """
     path.write_text(to_yaml(settings), encoding="utf-8")
 
 
 def environment_settings(name: str, values: Mapping[str, Any] | None = None) -> Any:
     """An instance of an environment's ``Config`` with some settings by name; None where it has no ``Config``.
+
+    Args:
+        name: the environment's, or a file and class.
+        values: settings by name; the others have their defaults.
 
     Raises:
         UserError: no such environment or setting, a value of the wrong type or out of range.
@@ -140,7 +149,11 @@ def environment_settings(name: str, values: Mapping[str, Any] | None = None) -> 
 
 
 def make_environment(name: str, settings: Any = None) -> Any:
-    """An environment by name or file, with an instance of its ``Config``; its defaults for None.
+    """An environment by name or file.
+
+    Args:
+        name: the environment's, or a file and class.
+        settings: an instance of its ``Config``; its defaults for None.
 
     Raises:
         UserError: no such environment.

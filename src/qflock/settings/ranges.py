@@ -47,12 +47,23 @@ class Range:
 
 
 def above(low: float, *, finite: bool = False) -> Range:
-    """More than ``low``; infinity too, unless it must be finite."""
+    """More than ``low``.
+
+    Args:
+        low: the end, which does not belong to it.
+        finite: whether infinity is refused.
+    """
     return Range(f"it must be above {low}", low, open_low=True, open_high=finite)
 
 
 def at_least(low: float, *, finite: bool = False, besides: Any = None) -> Range:
-    """``low`` or more; infinity too, unless it must be finite. ``besides``: as `Range` has it."""
+    """``low`` or more.
+
+    Args:
+        low: the least value.
+        finite: whether infinity is refused.
+        besides: as `Range` has it.
+    """
     says = f"it must be at least {low}" if low else "it must not be negative"
     return Range(says, low, open_high=finite, besides=besides)
 
@@ -113,6 +124,10 @@ def check(config: Any) -> None:
 
 def need(true: bool, message: str) -> None:
     """Refuse settings that cannot work together.
+
+    Args:
+        true: the condition.
+        message: the line that the user gets.
 
     Raises:
         UserError: with the message, where the condition is not true.

@@ -55,6 +55,10 @@ def canonical(name: str) -> str:
 def module(kind: Kind, name: str) -> ModuleType:
     """The module of an entry of ours or of an installed package.
 
+    Args:
+        kind: "environments" or "algorithms".
+        name: as it is listed, or an alias.
+
     Raises:
         UserError: no such entry; a close name is suggested.
     """

@@ -55,6 +55,10 @@ def convert(value: Any, wanted: Any) -> Any:
     Strict: no bool for a number, no number for text. An int serves as a float, and the text of a number
     as the number, because YAML reads ``1e-3`` as text; ``4e6`` is a whole number.
 
+    Args:
+        value: as it was given.
+        wanted: the type of the setting, as its dataclass has it.
+
     Raises:
         ValueError: what was expected and what was given.
     """
