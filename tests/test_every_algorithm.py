@@ -13,7 +13,7 @@ from qflock.settings.config import Settings
 from qflock.settings.run import RunSettings
 from tests.tiny import Echo
 
-DEAR = {"a2c", "entangled", "eqmarl", "ippo", "iql", "madqn", "pqn_qmix", "pqn_vdn"}
+DEAR = {"a2c", "entangled", "eqmarl", "ippo", "iql", "madqn", "pqn_qmix", "pqn_vdn", "pqn_iql", "vdn"}
 DEAR |= {"qio", "qmarl", "qplex", "wqmix"}
 """Relatives of learners that the default tests try, or half a minute of compiling: tried in CI."""
 NAMES = [

@@ -17,6 +17,7 @@ from qflock.playing import rollout
 from qflock.playing.evaluation import of_policy, play
 from qflock.settings import registry
 from qflock.settings.config import resolve
+from tests.marks import IN_CI
 from tests.tiny import Count, Echo
 
 SMALL = {
@@ -143,12 +144,12 @@ def test_qio_with_all_parts_off_is_plain_ppo_bit_for_bit():
     [
         ("agents", {"operator": "rotation", "rotation_turns": 1.0}),
         ("agents", {"operator": "mean", "normalise_values": False}),
-        ("agents", {"update": "a2c"}),
-        ("agents", {"reward": "own"}),
+        pytest.param("agents", {"update": "a2c"}, marks=IN_CI),
+        pytest.param("agents", {"reward": "own"}, marks=IN_CI),
         ("agents", {"ramsey": True, "clique_size": 2, "clique_weight": 9.0, "entropy_threshold": 1.0}),
         ("critic", {"critic": "both"}),
-        ("critic", {"value_clip": 0.01}),
-        (None, {"share_parameters": False}),
+        pytest.param("critic", {"value_clip": 0.01}, marks=IN_CI),
+        pytest.param(None, {"share_parameters": False}, marks=IN_CI),
     ],
     ids=str,
 )
@@ -176,6 +177,8 @@ def test_rows_of_no_action_and_inactive_agents_teach_nothing():
     assert same(one, two)
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_alpha_follows_the_entropy_of_updates():
     rows = pieces("qio", ENV)[2]
     made, state = learner("qio", ENV, alpha_decay=0.5, alpha0=0.2, alpha_min=0.0)
@@ -232,8 +235,10 @@ class Meet:
     ("name", "changes"),
     [
         ("mappo", {}),
-        ("qio", {"operator": "rotation", "alpha_decay": 0.05, "rotation_turns": 0.5}),
-        ("a2c", {"share_parameters": False, "lr": 1e-2}),
+        pytest.param(
+            "qio", {"operator": "rotation", "alpha_decay": 0.05, "rotation_turns": 0.5}, marks=IN_CI
+        ),
+        pytest.param("a2c", {"share_parameters": False, "lr": 1e-2}, marks=IN_CI),
     ],
     ids=str,
 )

@@ -102,6 +102,8 @@ def test_wqmix_weighs_errors_as_the_paper_says(weighting):
     assert weights.tolist() == ([0.25, 0.25, 1.0] if weighting == "optimistic" else [1.0, 0.25, 1.0])
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_without_a_target_network_targets_are_the_newest():
     """With one gradient step between updates of the target network, it always is the online one."""
     small = {"num_envs": 8, "hidden": (16,), "buffer_capacity": 1024, "min_buffer_size": 64, "batch_size": 64}

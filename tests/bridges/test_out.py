@@ -119,5 +119,6 @@ def test_settings_and_refusals() -> None:
 
 def test_without_pettingzoo_a_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pettingzoo", None)
+    monkeypatch.delitem(sys.modules, "qflock.bridges.as_pettingzoo", raising=False)  # another test's import
     with pytest.raises(UserError, match=r"pip install 'qflock\[zoo\]'"):
         qflock.to_pettingzoo("two_step")

@@ -16,6 +16,7 @@ from qflock.core import Box, Spec
 from qflock.core.errors import UserError
 from qflock.playing import execution
 from tests.contracts import games, gaussian, rivals
+from tests.marks import IN_CI
 from tests.tiny import Echo
 
 HERE = Path(__file__).parent
@@ -31,7 +32,7 @@ def test_each_learner_is_under_a_hundred_lines(name):
     assert len((HERE / f"{name}.py").read_text().splitlines()) < 100
 
 
-@pytest.mark.parametrize("head", ["gaussian", "beta"])
+@pytest.mark.parametrize("head", ["gaussian", pytest.param("beta", marks=IN_CI)])
 def test_a_policy_gradient_learns_continuous_actions(head, tmp_path):
     env = f"{path_of('games')}:Quadratic"
     settings = {"head": head, "total_steps": 120_000, "log_interval": 20_000, **QUIET}

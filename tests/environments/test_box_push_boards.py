@@ -13,6 +13,7 @@ import pytest
 
 from qflock.environments.box_push import boards
 from qflock.environments.box_push.game import Config, Environment
+from tests.marks import IN_CI
 
 WAYS = ((1, 0), (0, 1), (-1, 0), (0, -1))
 
@@ -84,9 +85,9 @@ CONFIGS = [
     Config(),
     Config(n_light=2, n_heavy=0),
     Config(grid_size=7),
-    Config(grid_size=7, n_light=3, n_heavy=0),
+    pytest.param(Config(grid_size=7, n_light=3, n_heavy=0), marks=IN_CI),
     Config(grid_size=8, n_light=0, n_heavy=3, n_agents=4),
-    Config(grid_size=8, n_light=1, n_heavy=2),
+    pytest.param(Config(grid_size=8, n_light=1, n_heavy=2), marks=IN_CI),
     Config(grid_size=6, n_light=1, n_heavy=0, n_agents=4),
     Config(start_near=1),
 ]

@@ -220,6 +220,8 @@ def test_exact_returns_are_what_play_earns(observation):
     assert exact == pytest.approx(0, abs=1e-4), "of random actions, whatever is won is lost"
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_many_policies_at_once_and_the_gradient():
     env = Environment(Config("partial"))
     tables = jnp.stack([some_policy(env, seed) for seed in range(6)]).reshape(2, 3, 2, 162, 4)

@@ -147,6 +147,8 @@ def test_agents_on_a_cell_share_what_it_pays():
     np.testing.assert_allclose(now.reward, [0.375, 0.375, 1.0])
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_messages_come_as_often_as_the_budget_says_and_hold_all_offsets():
     env = Environment(Config(6, 4, 1, 50, 0.25))
     state, first = env.place(KEY, [[0, 0], [1, 2], [5, 5], [3, 0]], np.zeros((6, 6)))
@@ -174,6 +176,8 @@ def test_coverage_comes_between_the_base_observation_and_messages():
     assert env.spec.observation == 23
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_start_cells_are_distinct_uniform_and_not_visited():
     draws = np.asarray(jax.jit(jax.vmap(lambda k: _distinct(k, 3, 5)))(jax.random.split(KEY, 12000)))
     assert all(len(set(d)) == 3 for d in draws.tolist())

@@ -9,6 +9,7 @@ from qflock.exports import writing
 from qflock.exports.reading import load_exported
 from tests.docs.test_snippets import ROOT, blocks
 from tests.exports.test_formats import assert_acts, assert_same
+from tests.marks import IN_CI
 
 NEEDS = {"numpy": (), "torch": ("torch",), "onnx": ("jax2onnx", "onnxruntime"), "safetensors": ()}
 
@@ -22,7 +23,7 @@ def reinforce(run_of, tmp_path_factory):
     return run_of(str(path), "two_step")
 
 
-@pytest.mark.parametrize("to", NEEDS)
+@pytest.mark.parametrize("to", [pytest.param(to, marks=IN_CI if to == "onnx" else ()) for to in NEEDS])
 def test_it_goes_home(to, reinforce, tmp_path):
     if not all(importlib.util.find_spec(name) for name in NEEDS[to]):
         pytest.skip(f"needs {', '.join(NEEDS[to])}")

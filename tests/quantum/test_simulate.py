@@ -64,6 +64,8 @@ def test_features_turn_by_the_arctangent():
     np.testing.assert_allclose(found, 1 / np.sqrt(1 + 4 * np.asarray(features) ** 2), atol=1e-6)
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 @pytest.mark.parametrize(("encoding", "entangler"), [("angle", "cz"), ("amplitude", "cnot")])
 def test_gradients_equal_differences(encoding, entangler):
     circuit = Circuit(3, 2, encoding, entanglement="all", entangler=entangler, readout=products(3, 4))
@@ -156,6 +158,8 @@ def test_more_outputs_than_qubits_are_products():
         products(2, 4)
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 @pytest.mark.parametrize("entangler", ["cz", "cnot"])
 def test_the_fixed_matrix_of_amplitude_encoding_equals_the_state_vector(entangler):
     """Values and gradients, zeros behind the features left out."""

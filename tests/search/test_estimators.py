@@ -70,6 +70,8 @@ def test_fixed_meets_the_target_of_its_own_sample():
     assert run("fixed", 64, scenarios=9)[1] == pytest.approx(wanted, abs=0.02)
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_penalty_meets_the_target_from_noisy_returns():
     assert run("penalty", 256, chains=96)[0] == pytest.approx(TARGET, abs=0.02)
 
@@ -88,6 +90,8 @@ def test_kept_has_the_bias_that_is_written_down():
     assert run("kept", episodes, steps=2400)[0] == pytest.approx(biased, abs=0.02)
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_same_targets_a_power_of_the_return():
     powers = 6
     wanted = quadrature(powers * np.log(TRUTH))

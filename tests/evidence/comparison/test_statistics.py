@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qflock.evidence.comparison import statistics
+from tests.marks import IN_CI
 
 ESTIMATORS = [
     statistics.interquartile_mean,
@@ -66,7 +67,7 @@ def test_probability_with_ties_equals_rliable(rliable: SimpleNamespace) -> None:
     assert ours == pytest.approx(rliable.metrics.probability_of_improvement(x, y), abs=1e-6)
 
 
-@pytest.mark.parametrize("runs", [5, pytest.param(10, marks=[pytest.mark.slow, pytest.mark.ci_slow])])
+@pytest.mark.parametrize("runs", [pytest.param(5, marks=IN_CI), pytest.param(10, marks=IN_CI)])
 def test_intervals_near_rliable(rliable: SimpleNamespace, runs: int) -> None:
     x = synthetic(runs)
 

@@ -24,6 +24,7 @@ from qflock.runs.train.health import Diverged
 from qflock.runs.train.work import Work
 from qflock.settings import config
 from qflock.settings.config import Settings
+from tests.marks import IN_CI
 from tests.runs.moments import Photographer, assert_same, compiled_once, watched
 
 BOMB = str(Path(__file__).parent / "bomb.py") + ":Bomb"
@@ -133,7 +134,7 @@ def test_killed_runs_come_to_the_same_end(on_nan: str, tried: int, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    "after", ["save_state", pytest.param("forget_after", marks=[pytest.mark.slow, pytest.mark.ci_slow])]
+    "after", [pytest.param("save_state", marks=IN_CI), pytest.param("forget_after", marks=IN_CI)]
 )
 def test_a_kill_within_a_rollback_is_made_good(
     after: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -140,6 +140,8 @@ def test_logs_have_each_row_once_and_rise(whole):
     assert len(list((whole / "models").glob("checkpoint_ep*"))) == 2
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_a_damaged_newest_state_falls_back_to_the_one_before(whole, tmp_path):
     folder = tmp_path / "run"
     runner.train(settings(folder, total_steps=2_000), quiet=True)

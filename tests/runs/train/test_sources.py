@@ -21,6 +21,7 @@ from qflock.runs.train import feeds, programs, runner
 from qflock.runs.train.program import RunState
 from qflock.settings import config
 from qflock.settings.config import Settings
+from tests.marks import IN_CI
 
 HERE = Path(__file__).parent
 TOY, TEAMS = str(HERE / "toy.py"), str(HERE / "several_teams.py")
@@ -35,7 +36,7 @@ RUN = {
     "seeds": 2,
     "seed": 3,
 }
-SOURCES = ["rollout", "dataset", "own"]
+SOURCES = [pytest.param("rollout", marks=IN_CI), "dataset", pytest.param("own", marks=IN_CI)]
 
 
 def settings(folder: Path, algorithm: str = TOY, env: str = ECHO, **changes: Any) -> Settings:
@@ -175,7 +176,7 @@ def test_a_box_of_actions(tmp_path: Path) -> None:
     assert json.loads((run / "summary.json").read_text())["execution"] == "decentralised"
 
 
-@pytest.mark.parametrize("source", ["rollout", "dataset"])
+@pytest.mark.parametrize("source", [pytest.param("rollout", marks=IN_CI), "dataset"])
 def test_environments_in_workers(source: str, tmp_path: Path) -> None:
     pytest.importorskip("gymnasium")
     run, each = tmp_path / "run", source == "rollout"
