@@ -55,17 +55,8 @@ def build(config: Config, env: Any) -> Learner:
         change, state = adam.update(gradient, s.optimiser)
         return TrainState(optax.apply_updates(s.weights, change), state), {"loss": cost}
 
-    def alone(
-        parameters: Any, agent: Any, memory: Any, observation: Any, legal: Any, key: Any, mode: str
-    ) -> Any:
-        memory, logits = team.one(parameters, agent, memory, observation)
-        return memory, categorical.choose(key, logits, legal, mode)
-
-    scores = lambda parameters, agent, memory, observation: team.one(parameters, agent, memory, observation)[
-        1
-    ]
     return Learner(
-        policy=team.policy(alone, scores, ByChance()),
+        policy=team.policy(categorical.choose, lambda logits: logits, ByChance()),
         source=Dataset(record(env, 64, 8), config.batch),
         init=init,
         learn=learn,

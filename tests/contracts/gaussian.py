@@ -68,17 +68,11 @@ def build(config: Config, env: Any) -> Learner:
         weights, state, metrics = descent.step(s.weights, s.optimiser, (), rows, env_steps)
         return TrainState(weights, state, env_steps), metrics
 
-    def alone(
-        parameters: Any, agent: Any, memory: Any, observation: Any, legal: Any, key: Any, mode: str
-    ) -> Any:
-        memory, outputs = team.one(parameters, agent, memory, observation)
-        return memory, kind.mode(outputs, legal) if mode == "greedy" else kind.sample(key, outputs, legal)
+    def choose(key: Any, outputs: Any, legal: Any, mode: str) -> Any:
+        return kind.mode(outputs, legal) if mode == "greedy" else kind.sample(key, outputs, legal)
 
-    scores = lambda parameters, agent, memory, observation: team.one(parameters, agent, memory, observation)[
-        1
-    ]
     return Learner(
-        policy=team.policy(alone, scores, ByChance()),
+        policy=team.policy(choose, lambda outputs: outputs, ByChance()),
         source=Rollout(config.num_envs, 2, explore),
         init=init,
         learn=learn,

@@ -23,16 +23,15 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from qflock.algorithms._entangled.measuring import AGENTS, OUTCOMES, Measuring
 from qflock.core.environment import Environment
 from qflock.core.errors import UserError
-from qflock.core.learner import Learner, Policy, Rollout
+from qflock.core.learner import Learner, Rollout
+from qflock.core.portable import ByChance
 from qflock.core.steps import Actions, Memory, Metrics, Parameters, Rows, TimeStep, team_reward
-from qflock.core.trees import spread
 from qflock.learning import advantages, categorical, optimiser
 from qflock.learning.descend import descend, masked_mean
 from qflock.learning.losses import value_loss
 from qflock.networks import agents as agents_of
 from qflock.networks import by_name, critics
 from qflock.networks.mlp import MLP
-from qflock.playing import execution
 from qflock.settings.ranges import WIDTHS, above, at_least, between, check
 from qflock.settings.shared import Experience
 
@@ -214,9 +213,9 @@ def build(config: Config, env: Environment) -> Learner:
         )
     own = Entangled(config, env)
     acting = own.measuring
-    start = lambda: spread(own.team.memory(), AGENTS)
+    alone = own.team.policy(acting.choose, acting.show, ByChance())
     return Learner(
-        policy=Policy(start, acting.act, acting.alone, execution.EachScores(acting.scores)),
+        policy=alone._replace(act=acting.act, portable=None),
         source=Rollout(config.num_envs, config.num_steps, own.explore),
         init=own.init,
         learn=own.learn,

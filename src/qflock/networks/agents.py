@@ -13,19 +13,19 @@ from typing import Any, NamedTuple, Protocol
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, PRNGKeyArray, Shaped
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Shaped
 
 from qflock.core.errors import UserError
-from qflock.core.learner import Alone, Policy
+from qflock.core.learner import Policy
 from qflock.core.portable import ByChance, ByValue, Portable
 from qflock.core.spec import Spec
-from qflock.core.steps import Actions, Memory, Parameters, Rows
+from qflock.core.steps import Actions, Memory, Mode, Parameters, Rows
 from qflock.core.trees import like, spread, where
 from qflock.learning.actions import Actions as ActionsOf
 from qflock.learning.actions import of as actions_of
 from qflock.machine import mesh
 from qflock.networks import inputs
-from qflock.playing.execution import OneScores, OneStart, decentralised
+from qflock.playing.execution import OneStart, decentralised
 
 
 class Acted(NamedTuple):
@@ -118,6 +118,29 @@ class Unroll(Protocol):
         ...
 
 
+class Choose(Protocol):
+    """The action of one agent, from its network's outputs."""
+
+    def __call__(
+        self, key: PRNGKeyArray, outputs: Float[Array, "F"], legal: Bool[Array, "U"], mode: Mode, /
+    ) -> Actions:
+        """An action.
+
+        Args:
+            key: of the agent's own randomness.
+            outputs: ``(F,)``.
+            legal: its mask of legal actions, ``(U,)``.
+            mode: "greedy", or "sample" to act as in training.
+        """
+        ...
+
+
+class Show(Protocol):
+    """The numbers behind an agent's choice: action values, or log-probabilities where all is legal."""
+
+    def __call__(self, outputs: Float[Array, "F"], /) -> Float[Array, "U"]: ...
+
+
 class Agents(NamedTuple):
     """Attributes:
     init: parameters from a key.
@@ -135,14 +158,33 @@ class Agents(NamedTuple):
     unroll: Unroll
     portable: Portable
 
-    def policy(self, alone: Alone, scores: OneScores, choice: ByValue | ByChance) -> Policy:
+    def policy(self, choose: Choose, show: Show, choice: ByValue | ByChance) -> Policy:
         """The decentralised policy of these agents.
 
         Args:
-            alone: the action of one agent.
-            scores: the numbers behind its choice.
-            choice: how the network's outputs become an action.
+            choose: how an agent's outputs become its action.
+            show: the numbers behind that choice.
+            choice: what an export must know of it.
         """
+
+        def alone(
+            parameters: Parameters,
+            agent: Int[Array, ""],
+            memory: Memory,
+            observation: Array,
+            legal: Array,
+            key: PRNGKeyArray,
+            mode: Mode = "greedy",
+        ) -> tuple[Memory, Actions]:
+            memory, outputs = self.one(parameters, agent, memory, observation)
+            action = choose(key, outputs, legal, mode)
+            return self.acted(memory, action), action
+
+        def scores(
+            parameters: Parameters, agent: Int[Array, ""], memory: Memory, observation: Array
+        ) -> Float[Array, "U"]:
+            return show(self.one(parameters, agent, memory, observation)[1])
+
         portable = self.portable._replace(choice=choice)
         return decentralised(self.portable.agents, self.memory, alone, scores, portable)
 

@@ -20,7 +20,7 @@ from qflock.algorithms._actor_critic.batch import AXES, Batch, of_envs
 from qflock.algorithms._actor_critic.config import ActorCriticConfig
 from qflock.algorithms._actor_critic.operators import Operators
 from qflock.core.environment import Environment
-from qflock.core.learner import Learner, Rollout
+from qflock.core.learner import Learner, Policy, Rollout
 from qflock.core.steps import Actions, Memory, Metrics, Mode, Parameters, Rows, TimeStep, team_reward
 from qflock.learning import advantages, categorical, entropy, losses, optimiser, stretches
 from qflock.learning.advantages import Scale
@@ -253,25 +253,17 @@ class ActorCritic:
         controlled = self.controller.update(s.entropy, metrics["entropy"])
         return TrainState(weights, optimisers, scale, controlled, explorers, env_steps), metrics
 
-    def _alone(
-        self,
-        parameters: Parameters,
-        agent: Int[Array, ""],
-        memory: Memory,
-        observation: Array,
-        legal: Array,
-        key: PRNGKeyArray,
-        mode: Mode = "greedy",
-    ) -> tuple[Memory, Actions]:
-        memory, outputs = self.team.one(parameters, agent, memory, observation)
-        action = categorical.choose(key, self.operators.decide(outputs, legal).logits, legal, mode)
-        return self.team.acted(memory, action), action
+    def _choose(
+        self, key: PRNGKeyArray, outputs: Float[Array, "U"], legal: Bool[Array, "U"], mode: Mode
+    ) -> Actions:
+        return categorical.choose(key, self.operators.decide(outputs, legal).logits, legal, mode)
 
-    def _scores(
-        self, parameters: Parameters, agent: Int[Array, ""], memory: Memory, observation: Array
-    ) -> Float[Array, "U"]:
-        outputs = self.team.one(parameters, agent, memory, observation)[1]
+    def _show(self, outputs: Float[Array, "U"]) -> Float[Array, "U"]:
         return self.operators.decide(outputs, jnp.ones(self.spec.actions, bool)).logits
+
+    def policy(self) -> Policy:
+        """Decentralised: each agent acts by its own logits, after the operator."""
+        return self.team.policy(self._choose, self._show, self.operators.choice())
 
 
 def build(config: ActorCriticConfig, env: Environment) -> Learner:
@@ -283,7 +275,7 @@ def build(config: ActorCriticConfig, env: Environment) -> Learner:
     """
     own = ActorCritic(config, env)
     return Learner(
-        policy=own.team.policy(own._alone, own._scores, own.operators.choice()),
+        policy=own.policy(),
         source=Rollout(config.num_envs, config.num_steps, own.explore),
         init=own.init,
         learn=own.learn,

@@ -109,43 +109,23 @@ class Measuring:
         angle, logits = self.split(out)
         return outcomes(self.pair, jnp.full(AGENTS, angle)).sum(1), logits
 
-    def alone(
-        self,
-        parameters: Parameters,
-        agent: Int[Array, ""],
-        memory: Memory,
-        observation: Array,
-        legal: Array,
-        key: PRNGKeyArray,
-        mode: Mode = "greedy",
-    ) -> tuple[Memory, Actions]:
+    def choose(
+        self, key: PRNGKeyArray, out: Float[Array, "O"], legal: Bool[Array, "U"], mode: Mode
+    ) -> Actions:
         """What an agent does while nobody looks at the other one: its own chances are the same.
 
         Args:
-            parameters: what execution needs.
-            agent: its index, scalar.
-            memory: its own.
-            observation: its own, ``(O,)``.
-            legal: its mask of legal actions, ``(U,)``.
             key: of its own randomness.
+            out: its network's outputs, ``(O,)``.
+            legal: its mask of legal actions, ``(U,)``.
             mode: "greedy", or "sample" to act as in training.
         """
-        memory, out = self.team.one(parameters, agent, memory, observation)
         chances, logits = self.marginal(out)
         k_measure, k_act = jax.random.split(key)
         outcome = jax.random.categorical(k_measure, jnp.log(chances + 1e-12))
-        return memory, categorical.choose(k_act, logits[outcome], legal, mode)
+        return categorical.choose(k_act, logits[outcome], legal, mode)
 
-    def scores(
-        self, parameters: Parameters, agent: Int[Array, ""], memory: Memory, observation: Array
-    ) -> Float[Array, "U"]:
-        """Log-probabilities of an agent's actions, whatever the other one does.
-
-        Args:
-            parameters: what execution needs.
-            agent: its index, scalar.
-            memory: its own.
-            observation: its own, ``(O,)``.
-        """
-        chances, logits = self.marginal(self.team.one(parameters, agent, memory, observation)[1])
+    def show(self, out: Float[Array, "O"]) -> Float[Array, "U"]:
+        """Log-probabilities of an agent's actions, whatever the other one does."""
+        chances, logits = self.marginal(out)
         return jnp.log(chances @ jax.nn.softmax(logits))

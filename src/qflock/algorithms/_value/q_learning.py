@@ -194,29 +194,15 @@ class QLearning:
         actions = exploration.epsilon_greedy(key, values, now.legal, epsilon)
         return self.team.acted(memory, actions), actions, ()
 
-    def _alone(
-        self,
-        parameters: Parameters,
-        agent: Int[Array, ""],
-        memory: Memory,
-        observation: Array,
-        legal: Array,
-        key: PRNGKeyArray,
-        mode: Mode = "greedy",
-    ) -> tuple[Memory, Actions]:
-        memory, values = self.team.one(parameters, agent, memory, observation)
+    def _choose(
+        self, key: PRNGKeyArray, values: Float[Array, "U"], legal: Bool[Array, "U"], mode: Mode
+    ) -> Actions:
         epsilon = self._config.epsilon_end if mode == "sample" else 0.0
-        action = exploration.epsilon_greedy(key, values, legal, epsilon)
-        return self.team.acted(memory, action), action
-
-    def _values(
-        self, parameters: Parameters, agent: Int[Array, ""], memory: Memory, observation: Array
-    ) -> Float[Array, "U"]:
-        return self.team.one(parameters, agent, memory, observation)[1]
+        return exploration.epsilon_greedy(key, values, legal, epsilon)
 
     def policy(self) -> Policy:
         """Decentralised: each agent takes its action of highest value."""
-        return self.team.policy(self._alone, self._values, ByValue(self._config.epsilon_end))
+        return self.team.policy(self._choose, lambda values: values, ByValue(self._config.epsilon_end))
 
     def credit(
         self, weights: Weights, values: Float[Array, "A"], state: Float[Array, "S"]

@@ -27,7 +27,7 @@ from qflock.core.environment import Environment
 from qflock.core.errors import UserError
 from qflock.core.learner import Learner, Own
 from qflock.core.portable import ByChance
-from qflock.core.steps import Actions, Memory, Metrics, Mode, Parameters
+from qflock.core.steps import Metrics, Parameters
 from qflock.learning import categorical
 from qflock.playing.rollout import Tally
 from qflock.search import blocks, convergence
@@ -213,42 +213,8 @@ class Qmarl:
         spread = jnp.sqrt(self.score.scale(returns).var(1, ddof=1).mean())
         return self.config.beta * spread / math.sqrt(self.config.episodes)
 
-    def alone(
-        self,
-        parameters: Parameters,
-        agent: Int[Array, ""],
-        memory: Memory,
-        observation: Array,
-        legal: Array,
-        key: PRNGKeyArray,
-        mode: Mode = "greedy",
-    ) -> tuple[Memory, Actions]:
-        """As `core.learner.Alone`.
-
-        Args:
-            parameters: what execution needs.
-            agent: its index, scalar.
-            memory: its own.
-            observation: its own, ``(O,)``.
-            legal: its mask of legal actions, ``(U,)``.
-            key: of its own randomness.
-            mode: "greedy", or "sample" to act as in training.
-        """
-        memory, logits = self.team.one(parameters, agent, memory, observation)
-        return memory, categorical.choose(key, logits, legal, mode)
-
-    def scores(
-        self, parameters: Parameters, agent: Int[Array, ""], memory: Memory, observation: Array
-    ) -> Float[Array, "U"]:
-        """Log-probabilities of an agent's actions.
-
-        Args:
-            parameters: what execution needs.
-            agent: its index, scalar.
-            memory: its own.
-            observation: its own, ``(O,)``.
-        """
-        logits = self.team.one(parameters, agent, memory, observation)[1]
+    def show(self, logits: Float[Array, "U"]) -> Float[Array, "U"]:
+        """Log-probabilities of an agent's actions where all are legal."""
         return categorical.log_probabilities(logits, jnp.ones(self.spec.actions, bool))
 
     def weights(self, s: TrainState) -> Weights:
@@ -288,7 +254,7 @@ def build(config: QmarlConfig, env: Environment) -> Learner:
     functions = (own.init, execution, own.weights, own.start_from)
     search = keeper.Search(config, own.shape, own.score, bounds, own.distil, *functions)
     return Learner(
-        policy=own.team.policy(own.alone, own.scores, ByChance()),
+        policy=own.team.policy(categorical.choose, own.show, ByChance()),
         source=Own(own.update, num_policies * max(1, round(own.per_update / num_policies))),
         init=own.init,
         learn=None,
