@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Shaped
+from jaxtyping import Array, Float, Int, PRNGKeyArray, Shaped
 
 from qflock.core.errors import UserError
 from qflock.core.learner import Policy
@@ -25,6 +25,7 @@ from qflock.learning.actions import Actions as ActionsOf
 from qflock.learning.actions import of as actions_of
 from qflock.machine import mesh
 from qflock.networks import inputs
+from qflock.networks.choosing import Choose, Show
 from qflock.playing.execution import OneStart, decentralised
 
 
@@ -116,29 +117,6 @@ class Unroll(Protocol):
             rows: T transitions of B teams.
         """
         ...
-
-
-class Choose(Protocol):
-    """The action of one agent, from its network's outputs."""
-
-    def __call__(
-        self, key: PRNGKeyArray, outputs: Float[Array, "F"], legal: Bool[Array, "U"], mode: Mode, /
-    ) -> Actions:
-        """An action.
-
-        Args:
-            key: of the agent's own randomness.
-            outputs: ``(F,)``.
-            legal: its mask of legal actions, ``(U,)``.
-            mode: "greedy", or "sample" to act as in training.
-        """
-        ...
-
-
-class Show(Protocol):
-    """The numbers behind an agent's choice: action values, or log-probabilities where all is legal."""
-
-    def __call__(self, outputs: Float[Array, "F"], /) -> Float[Array, "U"]: ...
 
 
 class Agents(NamedTuple):
