@@ -16,6 +16,7 @@ import pytest
 import qflock
 from qflock import commands
 from qflock.settings import renamed
+from tests.marks import IN_CI
 from tests.old_runs.make import EPISODES, HERE, MODES, RUNS, SEED, STOPPED, observations
 
 GOLDEN = json.loads((HERE / "golden.json").read_text())
@@ -36,12 +37,11 @@ QUICK = {
     "resume": ("qmix_mlp",),
 }
 """Runs that the default tests try; CI tries all."""
-SLOW = [pytest.mark.slow, pytest.mark.ci_slow]
 
 
 def each(command):
     """Every run, as parameters of a test of a command."""
-    return [pytest.param(name, marks=[] if name in QUICK[command] else SLOW) for name in RUNS]
+    return [pytest.param(name, marks=[] if name in QUICK[command] else IN_CI) for name in RUNS]
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from qflock.core.errors import UserError
 from qflock.quantum import noise, simulate
 from qflock.quantum.circuit import Circuit, products, whole
 from qflock.quantum.noise import Noise
+from tests.marks import IN_CI
 from tests.quantum.test_simulate import drawn
 
 pytest.importorskip("pennylane")
@@ -19,8 +20,7 @@ bridge = pytest.importorskip("qflock.quantum.pennylane")
 
 BOTH = lambda qubits: products(qubits, qubits + 1) + whole(qubits)
 """Both read-outs at once: every qubit's Z (and the first pair's), and the product of all."""
-MORE = [pytest.mark.slow, pytest.mark.ci_slow]
-SIZES = [4, pytest.param(6, marks=MORE), pytest.param(8, marks=MORE)]
+SIZES = [4, pytest.param(6, marks=IN_CI), pytest.param(8, marks=IN_CI)]
 
 
 def compare(circuit, by_inputs):
@@ -60,7 +60,7 @@ def test_other_gates_and_gradients_by_the_inputs(circuit):
     compare(circuit, True)
 
 
-@pytest.mark.parametrize("kind", ["phase_flip", pytest.param("depolarizing", marks=MORE)])
+@pytest.mark.parametrize("kind", ["phase_flip", pytest.param("depolarizing", marks=IN_CI)])
 def test_trajectories_converge_to_the_density_matrix(kind):
     circuit = Circuit(3, 2, start="plus")
     parameters, inputs = drawn(circuit)

@@ -20,6 +20,7 @@ from qflock.files.storage import CannotWrite
 from qflock.runs.train import runner
 from qflock.settings import config
 from qflock.settings.config import Settings
+from tests.marks import IN_CI
 from tests.runs.moments import Photographer, assert_same, compiled_once, watched
 
 RUN = {
@@ -76,9 +77,6 @@ def settings(learner: str, folder: Path, **changes: Any) -> Settings:
     return config.resolve(learner, overrides={**RUN, **LEARNERS[learner], "run_dir": folder, **changes})
 
 
-SLOW = (pytest.mark.slow, pytest.mark.ci_slow)
-
-
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", lambda handle: None)  # a kill loses nothing that was written
@@ -127,7 +125,7 @@ def is_run(folder: Path) -> bool:
 
 @pytest.mark.parametrize(
     ("learner", "tried"),
-    [("ippo", 20), pytest.param("qmix", 6, marks=SLOW), pytest.param("qmarl", 6, marks=SLOW)],
+    [("ippo", 20), pytest.param("qmix", 6, marks=IN_CI), pytest.param("qmarl", 6, marks=IN_CI)],
 )
 def test_killed_at_moments_of_many_sorts(learner: str, tried: int, tmp_path: Path) -> None:
     assert killed_everywhere(learner, tmp_path, False, tried) == tried

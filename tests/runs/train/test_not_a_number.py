@@ -51,9 +51,6 @@ def settings(folder: Path, **changes: Any) -> Settings:
     return config.resolve("ippo", overrides={**RUN, "minibatches": 2, "run_dir": folder, **changes})
 
 
-SLOW = (pytest.mark.slow, pytest.mark.ci_slow)
-
-
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch, shared: None) -> None:
     monkeypatch.setattr(os, "fsync", lambda handle: None)
@@ -115,7 +112,7 @@ def test_skip_takes_back_the_updates_of_the_seed_in_trouble_alone(tmp_path: Path
 
 
 @pytest.mark.parametrize("tried", [4, pytest.param(1000, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("on_nan", [pytest.param("skip", marks=SLOW), pytest.param("rollback", marks=SLOW)])
+@pytest.mark.parametrize("on_nan", [pytest.param("skip", marks=IN_CI), pytest.param("rollback", marks=IN_CI)])
 def test_killed_runs_come_to_the_same_end(on_nan: str, tried: int, tmp_path: Path) -> None:
     whole = tmp_path / "whole"
     whole.mkdir()
