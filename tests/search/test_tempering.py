@@ -108,7 +108,7 @@ def test_tempered_smc_ends_at_the_target():
     shares = []
     for i in range(8):
         state, told = step(jax.random.key(i + 1), state)
-        shares.append(float(told.share))
+        shares.append(float(told.tempering))
     assert 0 < shares[0] < 0.9
     assert (np.diff(shares) >= 0).all()
     assert shares[-1] == 1

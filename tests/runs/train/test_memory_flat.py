@@ -40,7 +40,7 @@ def test_memory_stays_flat(
         return count(self, *arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Ledger, "chunk", weighed)
-    size = LEARNERS[learner]["copies"] * LEARNERS[learner]["steps"]
+    size = LEARNERS[learner]["num_envs"] * LEARNERS[learner]["num_steps"]
     steps = updates * size
     long = {
         "total_steps": steps * 7 // 10,  # ticks that restart an episode are no steps of it
