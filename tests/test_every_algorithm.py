@@ -64,6 +64,17 @@ def built(request, tmp_path_factory):
     return made, keep, state, told
 
 
+@pytest.mark.parametrize("name", registry.names("algorithms"))
+def test_a_learner_that_is_built_asks_an_environment_for_shapes_alone(name, monkeypatch):
+    """A reset outside of a compiled program runs operation by operation: seconds before the first update."""
+    env = Echo(Echo.Config())
+    reset, keys = env.reset, []
+    monkeypatch.setattr(env, "reset", lambda key: keys.append(key) or reset(key))
+    monkeypatch.setattr(env, "step", lambda *_: pytest.fail("a learner that is built steps"))
+    registry.algorithm(name).build(small(name), env)
+    assert all(isinstance(key, jax.core.Tracer) for key in keys)
+
+
 def test_solves_a_tiny_task(built):
     made, _, state, _ = built
     policy = jax.tree.map(lambda x: x[0], made.learner.execution(state.learner))

@@ -31,7 +31,8 @@ def example(env: Environment, memory: Memory, length: int, state: bool) -> Rows:
         length: transitions of a stretch.
         state: whether the state is kept.
     """
-    timestep = kept(env.reset(jax.random.key(0))[1], state)
+    # Its shapes alone: a reset that is run operation by operation takes a second and more.
+    timestep = jax.eval_shape(lambda key: kept(env.reset(key)[1], state), jax.random.key(0))
     longer = lambda x: jnp.zeros((length + 1, *x.shape), x.dtype)
     kind = actions_of.of(env.spec.action)
     actions = kind.zeros(length, env.spec.agents).astype(kind.stored)
