@@ -89,6 +89,8 @@ def test_options_are_those_of_the_function_that_makes_it(name: str) -> None:
     assert config.environment_settings(f"jaxmarl:{name}").__dict__ == {}
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_continuous_by_default_is_no_reason_to_refuse() -> None:
     """The leader moves in five ways and says one of four words: 20 choices; all others move."""
     env = qflock.make("jaxmarl:MPE_simple_world_comm_v3")

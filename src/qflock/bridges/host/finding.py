@@ -82,17 +82,14 @@ def of_module(name: str, module: ModuleType, place: Any) -> Found | None:
     for entry in ENTRIES:
         if callable(getattr(module, entry, None)):
             return Found(name, "pettingzoo", place._replace(attribute=entry))
-    own = {
+    own: dict[str, Library | None] = {
         attribute: library_of(thing)
         for attribute, thing in vars(module).items()
         if isinstance(thing, type) and f"{thing.__module__}.".startswith(f"{module.__name__}.")
     }
-    classes: list[tuple[str, Library]] = [
-        (attribute, library) for attribute, library in own.items() if library is not None
-    ]
+    classes = [(attribute, library) for attribute, library in own.items() if library is not None]
     if len(classes) == 1:
-        attribute, library = classes[0]
-        return Found(name, library, place._replace(attribute=attribute))
+        return Found(name, classes[0][1], place._replace(attribute=classes[0][0]))
     if classes:
         several = ", ".join(f"{name}:{attribute}" for attribute, _ in classes)
         raise UserError(f"{name} has several environments; name one of {several}")
