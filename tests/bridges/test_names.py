@@ -184,7 +184,7 @@ def test_needed_arguments_are_typed(here: Path, typed: list[str], capsys: pytest
 @pytest.mark.parametrize(
     ("typed", "line"),
     [
-        ("pettingzoo:quarry", "without --env.n_miners {true,false}|INT|FLOAT|TEXT and --env.depth INT and"),
+        ("pettingzoo:quarry", "without --env.n_miners VALUE and --env.depth INT and --env.tool {pick,drill}"),
         ("pettingzoo:quarry --env.depth deep", "--env.depth: expected a whole number or none, got 'deep'"),
         ("pettingzoo:quarry --env.arguments 3", "--env.arguments: expected a mapping like"),
         ('pettingzoo:quarry --env.arguments {"dept":1}', "unknown argument of pettingzoo:quarry 'dept'; did"),
@@ -380,9 +380,8 @@ def test_a_script_trains_on_what_it_registers(here: Path) -> None:
 @pytest.mark.ci_slow
 def test_an_experiment_compares_on_a_users_own_classes(here: Path) -> None:
     environments = ["orchard.py:Orchard", {"name": "pettingzoo:quarry", "arguments": NEEDED}]
-    words = SHORT.removesuffix(" --quiet").split()
-    run = {name[2:]: int(value) for name, value in zip(words[::2], words[1::2], strict=True)}
-    run |= {"hidden": [8]}
-    content = {"name": "own", "seeds": 1, "run": run, "environments": environments, "methods": ["ippo"]}
+    run = {"total_steps": 64, "log_interval": 32, "eval_interval": 0, "final_episodes": 2}
+    method = {"algorithm": "ippo", "num_envs": 2, "num_steps": 8, "minibatches": 1, "hidden": [8]}
+    content = {"name": "own", "seeds": 1, "run": run, "environments": environments, "methods": [method]}
     Path("own.yaml").write_text(json.dumps(content))
     assert main(["experiment", "own.yaml", "--quiet"]) == 0

@@ -215,7 +215,8 @@ def _need(name: str, constructor: Constructor, arguments: dict[str, Any], option
         if wanted is None and parameter not in arguments:
             mapped[parameter] = "..."
         elif wanted is not None and not _allows_none(hint):
-            typed.append(f"--env.{parameter} {values.metavar(wanted).removesuffix('|none')}")
+            value = "VALUE" if wanted is ANYTHING else values.metavar(wanted).removesuffix("|none")
+            typed.append(f"--env.{parameter} {value}")
     if mapped:
         typed.append(f"--env.{option} '{json.dumps(mapped)}'")
     if typed:

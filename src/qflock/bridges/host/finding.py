@@ -19,7 +19,7 @@ from importlib.machinery import PathFinder
 from types import ModuleType
 from typing import Any
 
-from qflock.bridges.host.found import Found, Library, library_of
+from qflock.bridges.host.found import Found, library_of
 from qflock.bridges.host.places import InModule, Registered
 from qflock.core.errors import UserError, unknown
 from qflock.settings import trust
@@ -82,16 +82,16 @@ def of_module(name: str, module: ModuleType, place: Any) -> Found | None:
     for entry in ENTRIES:
         if callable(getattr(module, entry, None)):
             return Found(name, "pettingzoo", place._replace(attribute=entry))
-    own: dict[str, Library | None] = {
+    own = {
         attribute: library_of(thing)
         for attribute, thing in vars(module).items()
         if isinstance(thing, type) and f"{thing.__module__}.".startswith(f"{module.__name__}.")
     }
-    classes = [(attribute, library) for attribute, library in own.items() if library is not None]
-    if len(classes) == 1:
-        return Found(name, classes[0][1], place._replace(attribute=classes[0][0]))
+    classes = [attribute for attribute, library in own.items() if library is not None]
+    if len(classes) == 1 and (library := own[classes[0]]) is not None:
+        return Found(name, library, place._replace(attribute=classes[0]))
     if classes:
-        several = ", ".join(f"{name}:{attribute}" for attribute, _ in classes)
+        several = ", ".join(f"{name}:{attribute}" for attribute in classes)
         raise UserError(f"{name} has several environments; name one of {several}")
     return None
 
