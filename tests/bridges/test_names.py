@@ -94,7 +94,7 @@ def test_what_is_named_comes_in_by_the_bridge(here: Path, name: str, agents: int
 
 def test_a_class_of_gymnasiums_needs_no_id(here: Path) -> None:
     for name in ("bells.py:Bell", "gymnasium:bells:Bell", "pettingzoo:bells:Bell"):
-        env = qflock.make(name, loudness=4)
+        env = qflock.make(name, loudness=4, tower="new")
         steps, rows, _ = episode(env)
         assert (steps, env.spec.agents, rows[1][4].tolist()) == (12, 1, [4.0])
 
@@ -364,9 +364,9 @@ def test_a_script_trains_on_what_it_registers(here: Path) -> None:
     settings += ", eval_interval=0, final_episodes=2, quiet=True"
     Path("mine.py").write_text(
         f"{bell}\nimport qflock\n"
-        "gymnasium.register('Gong-v0', entry_point=Bell, kwargs={'loudness': 1})\n"
-        "gymnasium.register('Chime-v0', entry_point='__main__:Bell', kwargs={'loudness': 1})\n"
-        "gymnasium.register('Knell-v0', entry_point='mine:Bell', kwargs={'loudness': 1})\n"
+        "gymnasium.register('Gong-v0', entry_point=Bell, kwargs={'loudness': 1, 'tower': None})\n"
+        "gymnasium.register('Chime-v0', entry_point='__main__:Bell', kwargs={'loudness': 1, 'tower': None})\n"
+        "gymnasium.register('Knell-v0', entry_point='mine:Bell', kwargs={'loudness': 1, 'tower': None})\n"
         "if __name__ == '__main__':\n"
         "    for name in ('Gong', 'Chime', 'Knell'):\n"
         f"        print(qflock.train('ippo', f'gymnasium:{{name}}-v0', {settings})['env_steps'])\n"

@@ -6,7 +6,7 @@ from gymnasium import spaces
 
 
 class Bell(gymnasium.Env):
-    def __init__(self, loudness, max_steps=12, notes=("c", "d")):
+    def __init__(self, loudness, tower, max_steps=12, notes=("c", "d")):
         self.observation_space, self.action_space = spaces.Box(0, 100, (1,), np.float32), spaces.Discrete(2)
         self.max_steps, self.loudness = max_steps, loudness
 
@@ -21,7 +21,7 @@ class Bell(gymnasium.Env):
         return seen, self.loudness * float(action), False, self.time >= self.max_steps, {}
 
 
-gymnasium.register("Bell-v2", entry_point=Bell, kwargs={"loudness": 1})
-gymnasium.register("Bell-v3", entry_point="bells:Bell", kwargs={"loudness": 2, "max_steps": 9})
-gymnasium.register("Tower/Bell-v0", entry_point=lambda: Bell(3), max_episode_steps=5)
-gymnasium.register("Short-v1", entry_point=Bell, kwargs={"loudness": 1}, max_episode_steps=5)
+gymnasium.register("Bell-v2", entry_point=Bell, kwargs={"loudness": 1, "tower": None})
+gymnasium.register("Bell-v3", entry_point="bells:Bell", kwargs={"loudness": 2, "tower": None, "max_steps": 9})
+gymnasium.register("Tower/Bell-v0", entry_point=lambda: Bell(3, "old"), max_episode_steps=5)
+gymnasium.register("Short-v1", entry_point=Bell, kwargs={"loudness": 1, "tower": 0}, max_episode_steps=5)

@@ -199,22 +199,23 @@ def call(
             if argument not in constructor.parameters:
                 raise unknown(f"argument of {name}", argument, constructor.parameters)
     arguments = {**rest, **more}
-    _need(name, constructor, {**preset, **arguments}, ours["arguments"])
+    missing = {n for n in constructor.parameters if rest.get(n) is None} - set(preset) - set(more)
+    _need(name, constructor, missing, ours["arguments"])
     horizon = _horizon(constructor, {**preset, **arguments}, bridge["max_steps"], preset, limit)
     return Call(arguments, horizon, bridge["state"] or "own")
 
 
-def _need(name: str, constructor: Constructor, arguments: dict[str, Any], option: str) -> None:
-    """Refuse a call without the arguments that have no default."""
+def _need(name: str, constructor: Constructor, missing: set[str], option: str) -> None:
+    """Refuse a call without the arguments that have no default; ``option`` is the one for all the rest."""
     typed, mapped = [], {}
     for parameter, one in constructor.parameters.items():
         hint = constructor.annotations.get(parameter)
         wanted = _needed(hint) if parameter in constructor.settable else None
-        if one.default is not inspect.Parameter.empty or arguments.get(parameter) is not None:
+        if one.default is not inspect.Parameter.empty or parameter not in missing:
             continue
-        if wanted is None and parameter not in arguments:
+        if wanted is None:
             mapped[parameter] = "..."
-        elif wanted is not None and not _allows_none(hint):
+        elif not _allows_none(hint):
             value = "VALUE" if wanted is ANYTHING else values.metavar(wanted).removesuffix("|none")
             typed.append(f"--env.{parameter} {value}")
     if mapped:

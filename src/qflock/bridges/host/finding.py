@@ -19,7 +19,7 @@ from importlib.machinery import PathFinder
 from types import ModuleType
 from typing import Any
 
-from qflock.bridges.host.found import Found, library_of
+from qflock.bridges.host.found import Found, Library, library_of
 from qflock.bridges.host.places import InModule, Registered
 from qflock.core.errors import UserError, unknown
 from qflock.settings import trust
@@ -82,7 +82,7 @@ def of_module(name: str, module: ModuleType, place: Any) -> Found | None:
     for entry in ENTRIES:
         if callable(getattr(module, entry, None)):
             return Found(name, "pettingzoo", place._replace(attribute=entry))
-    own = {
+    own: dict[str, Library | None] = {
         attribute: library_of(thing)
         for attribute, thing in vars(module).items()
         if isinstance(thing, type) and f"{thing.__module__}.".startswith(f"{module.__name__}.")
@@ -201,7 +201,7 @@ def _registered(name: str, target: str, module: str = "") -> Registered:
         entry.load()
         return entry
     except (library.error.Error, ImportError, AttributeError, ValueError) as problem:
-        why = " ".join(str(problem).split())
+        why = " ".join(str(problem).split()).rstrip(".")
         near = close(target, list(library.registry)) if target not in library.registry else None
         prefix = f"gymnasium:{module}:" if module else "gymnasium:"
         if near is not None:
