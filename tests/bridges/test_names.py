@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import pickle
 import re
 import shutil
 import subprocess
@@ -334,6 +335,19 @@ def test_ours_for_others_plays_what_came_from_others(here: Path, name: str) -> N
     assert steps == {"orchard.py:Orchard": 30, "pettingzoo:lanterns": 6}.get(name, 12)
     assert seen["agent_0"].shape == zoo.observation_space("agent_0").shape
     zoo.close()
+
+
+def test_what_came_from_others_is_pickled_with_where_its_code_lies(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process stands in another folder, and has registered nothing."""
+    names = ("orchard.py:Orchard", "gymnasium:bells:Bell-v2")
+    content = [pickle.dumps(qflock.to_pettingzoo(name)) for name in names]
+    Path("elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    gymnasium.registry.pop("Bell-v2")
+    for one in content:
+        assert pickle.loads(one).reset(seed=1)[0]["agent_0"][0] == 0
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ class Hosted:
             ) from problem
 
     def __reduce__(self) -> Any:
-        return _options.again, (self.name, _options.values(self.config))
+        return again, (self.found, _options.values(self.config))
 
     def reset(self, key: PRNGKeyArray) -> tuple[Any, TimeStep]:
         """An example of a time step, all zeros: learners ask it for shapes and types."""
@@ -126,6 +126,17 @@ class Hosted:
             UserError: always; only copies can be stepped.
         """
         raise UserError(f"{self.name} is no pure function: only `qflock train` and `evaluate` can play it")
+
+
+def again(found: Found, settings: dict[str, Any]) -> Hosted:
+    """An environment made once more, from where its code lies: what one is pickled as.
+
+    Args:
+        found: the environment.
+        settings: all of them, by name.
+    """
+    kind: Any = class_of(found)
+    return kind(kind.Config(**settings))
 
 
 def class_of(found: Found) -> type:
