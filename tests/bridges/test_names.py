@@ -205,6 +205,7 @@ def test_needed_arguments_are_typed(here: Path, typed: list[str], capsys: pytest
         ("pettingzoo:classic.tictactoe_v2", "did you mean pettingzoo:classic.tictactoe_v3?"),
         ("pettingzoo:classic.tictactoe_v2", "No module named 'pettingzoo.classic.tictactoe_v2'"),
         ("pettingzoo:classic.tictactoes_v3", "did you mean pettingzoo:classic.tictactoe_v3?"),
+        ("pettingzoo:pistonball_v5", "did you mean pettingzoo:butterfly.pistonball_v6?"),
         ("pettingzoo:mpe.simple_spread_v3", "MPE has been moved into its own package"),
         ("pettingzoo:broken", "broken fails when imported: ZeroDivisionError"),
         ("pettingzoo:lacking", "lacking cannot be imported: No module named 'a_rare_package'"),

@@ -167,11 +167,20 @@ def _near(candidates: tuple[str, ...]) -> str | None:
             package = importlib.import_module(parent) if dot else None
         except Exception:
             continue
-        names = [found.name for found in pkgutil.iter_modules(getattr(package, "__path__", []))]
-        near = close(last, [n for n in names if VERSION.search(n)])
+        beside = {name.rpartition(".")[2]: name for name in _modules(package) if VERSION.search(name)}
+        near = close(last, list(beside))
         if near is not None:
-            return f"{parent}.{near}"
+            return f"{parent}.{beside[near]}"
     return None
+
+
+def _modules(package: ModuleType | None) -> Iterator[str]:
+    """Names of the modules in a package and in its packages; none is imported."""
+    for folder in getattr(package, "__path__", []):
+        for found in pkgutil.iter_modules([folder]):
+            yield found.name
+            inner = pkgutil.iter_modules([os.path.join(folder, found.name)] if found.ispkg else [])
+            yield from (f"{found.name}.{module.name}" for module in inner)
 
 
 def close(name: str, known: list[str]) -> str | None:
