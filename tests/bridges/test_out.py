@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+import subprocess
 import sys
 import warnings
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -20,8 +24,9 @@ from pettingzoo.utils.conversions import parallel_to_aec
 import qflock
 from qflock.core.environment import Drawable
 from qflock.core.errors import UserError
-from qflock.core.spec import Spec
+from qflock.core.spec import Choices, Spec
 from qflock.settings import config, registry
+from tests.marks import IN_CI
 from tests.tiny import Count, Echo
 
 NAMES = registry.names("environments")
@@ -103,6 +108,68 @@ def test_an_agent_that_leaves_is_terminated_and_gone() -> None:
             assert zoo.agents == ["agent_0"]
             return
     pytest.fail("no episode of more than one step")
+
+
+def same_from_here(one: Any, other: Any, steps: int = 6) -> None:
+    """Both show the same, from where they are to the end or for some steps."""
+    for step in range(steps):
+        if not one.agents:
+            break
+        actions = {agent: step % one.action_space(agent).n for agent in one.agents}
+        for mine, theirs in zip(one.step(actions), other.step(actions), strict=True):
+            assert mine.keys() == theirs.keys()
+            for agent in mine:
+                np.testing.assert_equal(mine[agent], theirs[agent])
+    assert one.agents == other.agents
+
+
+def test_it_is_pickled_in_the_middle_of_an_episode(env: Any) -> None:
+    """The twin goes on with the episode, and plays the next one too."""
+    if not isinstance(env.spec.action, Choices):
+        pytest.skip("the walk is for choices")
+    zoo = qflock.to_pettingzoo(env)
+    zoo.reset(seed=3)
+    zoo.step(dict.fromkeys(zoo.agents, 0))
+    twin = pickle.loads(pickle.dumps(zoo))
+    same_from_here(zoo, twin)
+    np.testing.assert_equal(zoo.reset(seed=4)[0], twin.reset(seed=4)[0])
+
+
+def test_what_vectorisers_do_gives_the_same_episodes() -> None:
+    cloudpickle = pytest.importorskip("cloudpickle")
+    zoo = qflock.to_pettingzoo("two_step")
+    for twin in (
+        pickle.loads(pickle.dumps(zoo)),
+        cloudpickle.loads(cloudpickle.dumps(zoo)),
+        copy.deepcopy(zoo),
+    ):
+        np.testing.assert_equal(zoo.reset(seed=3)[0], twin.reset(seed=3)[0])
+        same_from_here(zoo, twin)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "{file}:Echo",
+        "gymnasium:CartPole-v1",
+        pytest.param("jumanji:LevelBasedForaging-v0", marks=IN_CI),
+        pytest.param("jaxmarl:switch_riddle", marks=IN_CI),
+    ],
+)
+def test_another_process_unpickles_what_has_no_module_there(form: str, tmp_path: Path) -> None:
+    """A class in a file of the user's, and classes that bridges make."""
+    if not form.startswith("{"):
+        pytest.importorskip(form.partition(":")[0])
+    zoo = qflock.to_pettingzoo(form.format(file=Path(__file__).parents[1] / "tiny.py"))
+    seen, _ = zoo.reset(seed=5)
+    (tmp_path / "zoo.pickle").write_bytes(pickle.dumps(zoo))
+    program = (
+        "import pickle, sys; zoo = pickle.load(open('zoo.pickle', 'rb')); "
+        "pickle.dump(zoo.reset(seed=5)[0], open('seen.pickle', 'wb'))"
+    )
+    done = subprocess.run([sys.executable, "-P", "-c", program], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_equal(pickle.loads((tmp_path / "seen.pickle").read_bytes()), seen)
 
 
 def test_settings_and_refusals() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from pathlib import Path
 from typing import Any
@@ -157,6 +158,38 @@ def test_the_end_shows_scores_and_what_to_type_next(
     assert "1,234,567 steps" in out
     for command in ("watch", "evaluate", "resume"):
         assert f"qflock {command} runs/tiny-tiny_world-1" in out
+
+
+def test_what_to_type_next_can_be_copied_and_works(
+    trained: list[tuple[Settings, bool]], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder with a space in its name is one word; a world that cannot be drawn is not to be watched."""
+    shutil.copy(FILES / "environments" / "tiny_world.py", "own_world.py")
+    monkeypatch.setitem(RESULT, "run", "läufe/erster lauf")
+    for env, offered in (
+        ("tiny_world", ["watch", "evaluate", "resume"]),
+        ("own_world.py:Bare", ["evaluate", "resume"]),
+    ):
+        monkeypatch.setitem(RESULT, "environment", env)
+        assert main(["train", "tiny", "--env", env]) == 0
+        lines = capsys.readouterr().out.partition("Next:\n")[2].splitlines()
+        words = [shlex.split(line) for line in lines]
+        assert [word[:3] for word in words] == [["qflock", name, "läufe/erster lauf"] for name in offered]
+
+
+def test_settings_by_pymarls_names_lead_to_ours(capsys: pytest.CaptureFixture[str]) -> None:
+    """The file is refused as ever, and the line says where PyMARL2's settings are under our names."""
+    Path("theirs.yaml").write_text(
+        "mac: basic_mac\nrunner: episode\nlearner: nq_learner\nmixing_embed_dim: 32\n"
+    )
+    assert main(["train", "tiny", "--config", "theirs.yaml", "--env", "tiny_world"]) == 2
+    line = capsys.readouterr().err
+    assert "theirs.yaml: unknown setting 'mac'" in line
+    assert "configs/qmix_pymarl2.yaml" in line
+    assert (Path(__file__).parents[2] / "configs" / "qmix_pymarl2.yaml").is_file()
+    Path("ours.yaml").write_text("mac: 3\n")
+    assert main(["train", "tiny", "--config", "ours.yaml", "--env", "tiny_world"]) == 2
+    assert "pymarl" not in capsys.readouterr().err
 
 
 def test_help_shows_groups_with_the_defaults_as_resolved(capsys: pytest.CaptureFixture[str]) -> None:

@@ -39,21 +39,37 @@ def of_constructor(
         owner: whose parameters they are, for the help.
     """
     constructor = function.__init__ if isinstance(function, type) else function
-    try:
-        hints = get_type_hints(constructor)
-    except Exception:  # annotations that cannot be read say nothing
-        hints = {}
+    annotations = hints(constructor)
     options = {}
     for name, parameter in inspect.signature(constructor).parameters.items():
         if name in leave_out or name == "name" or parameter.default is inspect.Parameter.empty:
             continue
-        default = parameter.default
-        if isinstance(default, np.ndarray) and default.ndim == 1:
-            default = tuple(default.tolist())
-        wanted = _type_of(default, hints.get(name))
-        if wanted is not None:
-            options[name] = Option(wanted, default, f"{owner}'s own parameter {name}.")
+        option = of_default(parameter.default, annotations.get(name), f"{owner}'s own parameter {name}.")
+        if option is not None:
+            options[name] = option
     return options
+
+
+def hints(function: Any) -> dict[str, Any]:
+    """The annotations of a function's parameters; those that cannot be read say nothing."""
+    try:
+        return get_type_hints(function)
+    except Exception:
+        return {}
+
+
+def of_default(default: Any, hint: Any, about: str) -> Option | None:
+    """The setting for a parameter with this default and annotation; None where it is not plain.
+
+    Args:
+        default: of the parameter.
+        hint: its annotation; None where it has none.
+        about: the help.
+    """
+    if isinstance(default, np.ndarray) and default.ndim == 1:
+        default = tuple(default.tolist())
+    wanted = _type_of(default, hint)
+    return None if wanted is None else Option(wanted, default, about)
 
 
 def _type_of(default: Any, hint: Any) -> Any:
@@ -94,6 +110,19 @@ def config_class(name: str, options: Mapping[str, Option]) -> type:
 def values(config: Any) -> dict[str, Any]:
     """The settings in a `config_class`, by name."""
     return {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
+
+
+def again(name: str, settings: Mapping[str, Any]) -> Any:
+    """An environment made once more from its name: what a bridge's environments are pickled as.
+
+    Args:
+        name: the environment's.
+        settings: all of them, by name.
+    """
+    from qflock.settings import config, trust
+
+    trust.name(name)  # whoever unpickles runs what the pickle says
+    return config.make_environment(name, config.environment_settings(name, settings))
 
 
 def library(name: str, extra: str) -> Any:

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import dataclasses
+import sys
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from gymnasium import spaces
 from pettingzoo import ParallelEnv
 
+from qflock.bridges import _options
+from qflock.bridges._episodes import OnHost, Pure
+from qflock.bridges.host.workers import HostEnvironment
 from qflock.core.environment import Drawable, Environment
 from qflock.core.errors import UserError
 from qflock.core.spec import Box, Choices
 from qflock.core.steps import TimeStep
 from qflock.learning.actions import of
+from qflock.settings import registry
 
 
 class AsPettingZoo(ParallelEnv):
     """One copy of an environment of ours, agents named ``agent_0`` ...
 
     Legal choices are in ``infos[agent]["action_mask"]``, the task's measures beside it. Where all agents are
-    paid the same team reward, each gets all of it. Agents that leave early are terminated.
+    paid the same team reward, each gets all of it. Agents that leave early are terminated. It can be pickled,
+    in the middle of an episode too; one of PettingZoo's or Gymnasium's own then has to be reset.
 
     Args:
         env: an environment of ours.
@@ -42,7 +48,7 @@ class AsPettingZoo(ParallelEnv):
         self.metadata = {"name": spec.name, "render_modes": modes, "is_parallelizable": True, "render_fps": 8}
         self.possible_agents = [f"agent_{i}" for i in range(spec.agents)]
         self.agents: list[str] = []
-        self._reset, self._step = jax.jit(env.reset), jax.jit(env.step)
+        self._episodes: Pure | OnHost = OnHost(env) if isinstance(env, HostEnvironment) else Pure(env)
         shown = jax.eval_shape(env.reset, jax.random.key(0))[1]
         self.observation_spaces = {
             a: _box(spec.observation, shown.observation.dtype) for a in self.possible_agents
@@ -76,7 +82,7 @@ class AsPettingZoo(ParallelEnv):
         elif self._key is None:
             self._key = jax.random.key(np.random.SeedSequence().generate_state(1)[0])
         self._key, key = jax.random.split(self._key)
-        self._state, self._now = jax.device_get(self._reset(key))
+        self._now = self._episodes.reset(key)
         self.agents = [a for a, there in zip(self.possible_agents, self._now.active, strict=True) if there]
         return self._observations(self.agents), self._infos(self.agents)
 
@@ -86,9 +92,7 @@ class AsPettingZoo(ParallelEnv):
             return {}, {}, {}, {}, {}
         chosen = [np.asarray(actions.get(agent, self._idle)) for agent in self.possible_agents]
         self._key, key = jax.random.split(self._key)
-        stepped = self._step(key, self._state, jnp.array(np.stack(chosen), self._idle.dtype))
-        self._state, now = jax.device_get(stepped)
-        self._now = now
+        self._now = now = self._episodes.step(key, np.stack(chosen).astype(self._idle.dtype))
         there = dict(zip(self.possible_agents, now.active.tolist(), strict=True))
         live, over = self.agents, bool(now.terminated | now.truncated)
         truncated = dict.fromkeys(live, bool(now.truncated))
@@ -112,19 +116,37 @@ class AsPettingZoo(ParallelEnv):
         if self.render_mode is None:
             raise UserError("nothing to render: make it with render_mode='rgb_array' or 'human'")
         assert isinstance(self.environment, Drawable)
-        picture = self.environment.draw(self._state)
+        picture = self.environment.draw(self._episodes.state)
         if self.render_mode == "rgb_array":
             return picture
         self._show(picture)
         return None
 
     def close(self) -> None:
-        """Close the window, if there is one."""
+        """Close the window, if there is one, and what a host environment holds."""
+        self._episodes.close()
         if self._window is not None:
             import matplotlib.pyplot as plt
 
             plt.close(self._window)
             self._window = None
+
+    def __reduce__(self) -> Any:
+        """As PettingZoo's ``EzPickle``, an environment is made again where it is unpickled; then goes on."""
+        kept = {name: value for name, value in vars(self).items() if name in KEPT}
+        kept["_key"] = None if self._key is None else np.asarray(jax.random.key_data(self._key))
+        here = isinstance(self._episodes, Pure)
+        state = self._episodes.state
+        return _again, (type(self), _recipe(self.environment), self.render_mode), (kept, here, state)
+
+    def __setstate__(self, content: tuple[dict[str, Any], bool, Any]) -> None:
+        kept, here, state = content
+        vars(self).update(kept)
+        self._key = None if kept["_key"] is None else jax.random.wrap_key_data(kept["_key"])
+        if here:
+            self._episodes.state = state
+        else:
+            self.agents = []
 
     def _show(self, picture: np.ndarray) -> None:
         import matplotlib.pyplot as plt
@@ -149,6 +171,25 @@ class AsPettingZoo(ParallelEnv):
             return {a: dict(measures) for a in agents}
         legal = np.asarray(now.legal, np.int8)
         return {a: {"action_mask": legal[self.possible_agents.index(a)], **measures} for a in agents}
+
+
+KEPT = ("agents", "observation_spaces", "action_spaces", "state_space", "_now")
+"""What is pickled beside the recipe: the episode, and the spaces, which draw by a generator of their own."""
+
+
+def _recipe(env: Environment) -> Any:
+    """An environment as it is pickled; of a class in a user's file, the file's name and the settings."""
+    kind = type(env)
+    if kind.__module__ not in registry.GIVEN:
+        return env
+    settings = getattr(env, "config", None)
+    name = f"{sys.modules[kind.__module__].__file__}:{kind.__qualname__}"
+    return name, _options.values(settings) if dataclasses.is_dataclass(settings) else {}
+
+
+def _again(kind: type[AsPettingZoo], recipe: Any, render_mode: str | None) -> AsPettingZoo:
+    env = _options.again(*recipe) if isinstance(recipe, tuple) else recipe
+    return kind(env, render_mode)
 
 
 def _action_space(action: Choices | Box) -> spaces.Space:

@@ -1,22 +1,17 @@
 """Gymnasium's environments as ours, each a team of one agent: ``gymnasium:CartPole-v1``.
 
-Copies live in workers; see `bridges.host`.
+The name after the colon is an id, ``module:Id`` of one that a module registers, or a class or function in a
+module. Copies live in workers; see `bridges.host`.
 """
 
 from __future__ import annotations
 
 import functools
-from typing import Any
 
 from qflock.bridges import _options
-from qflock.bridges._options import Option
-from qflock.bridges.host import hosted
-from qflock.bridges.host.gymnasium_copy import Copy
-from qflock.core.errors import UserError
-from qflock.settings import trust
+from qflock.bridges.host import finding, hosted
 
 EXTRA = "zoo"
-NO_SETTINGS = ("render_mode", "max_episode_steps")
 
 
 @functools.cache
@@ -26,18 +21,5 @@ def environment_class(target: str) -> type:
     Raises:
         UserError: Gymnasium is not installed, or has no such environment.
     """
-    library: Any = _options.library("gymnasium", EXTRA)
-    if ":" in target:
-        trust.check_module(f"gymnasium:{target}", target.partition(":")[0])
-    try:
-        spec = library.spec(target)
-        maker = library.envs.registration.load_env_creator(spec.entry_point)
-    except (library.error.Error, ImportError, AttributeError) as problem:
-        raise UserError(f"gymnasium:{target}: {' '.join(str(problem).split())}") from problem
-    options = _options.of_constructor(maker, NO_SETTINGS, "Gymnasium")
-    for name, value in spec.kwargs.items():  # what this id changes of its class's defaults
-        if name in options:
-            options[name] = options[name]._replace(default=value)
-    limit = spec.max_episode_steps or hosted.UNKNOWN_CLOCK
-    options["max_steps"] = Option(int, limit, "Steps after which an episode is cut off.")
-    return hosted.class_of(f"gymnasium:{target}", Copy, options)
+    _options.library("gymnasium", EXTRA)
+    return hosted.class_of(finding.gymnasium(target))

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib
+import inspect
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, NamedTuple
 from unittest import mock
 
@@ -28,6 +30,9 @@ from qflock.core.steps import TimeStep
 
 EXTRA = "envs"
 WORLD = "world_state"
+KINDS_OF_ACTIONS = ("action_type", "act_type")
+"""Parameters by which JaxMARL's environments choose the kind of their actions."""
+CONTINUOUS, DISCRETE = "Continuous", "Discrete"
 
 
 class State(NamedTuple):
@@ -45,15 +50,16 @@ class Bridged:
     State = State
     target: ClassVar[str]
     family: ClassVar[Family]
+    discrete: ClassVar[dict[str, Any]]
 
     def __init__(self, config: Any = None) -> None:
         self.config = self.Config() if config is None else config
         settings = _options.values(self.config)
-        self.inner = _make(self.target, self.family, settings)
+        self.inner = _make(self.target, self.family, {**settings, **self.discrete})
         self._names = list(self.inner.agents)
         self._actions = [_count(self.target, name, self.inner.action_space(name)) for name in self._names]
         key = jax.random.key(0)
-        views, inner = jax.eval_shape(self.inner.reset, key)
+        views, inner = self._example(key)
         self._state_types = self._types_of_states(key, inner)
         self._dtype = jnp.result_type(*(views[name].dtype for name in self._names))
         self._size = max(views[name].size for name in self._names)
@@ -69,6 +75,28 @@ class Bridged:
             return_range=self.family.returns(self.inner, settings),
             shared_reward=self.family.shared(settings),
         )
+
+    def _example(self, key: PRNGKeyArray) -> tuple[dict[str, Any], Any]:
+        """Shapes and types of what a reset shows, and of the state.
+
+        Raises:
+            UserError: it shows its agents no arrays by their names.
+        """
+        try:
+            views, inner = jax.eval_shape(self.inner.reset, key)
+        except Exception as problem:
+            why = f"{type(problem).__name__}: {' '.join(str(problem).split())[:200]}"
+            raise UserError(f"jaxmarl:{self.target} fails at its reset: {why}") from problem
+        shown = views if isinstance(views, Mapping) else {}
+        if not all(isinstance(shown.get(name), jax.ShapeDtypeStruct) for name in self._names):
+            raise UserError(
+                f"jaxmarl:{self.target} shows its agents no dictionary of one array each, by their names, as "
+                "this bridge reads it"
+            )
+        return dict(shown), inner
+
+    def __reduce__(self) -> Any:
+        return _options.again, (self.spec.name, _options.values(self.config))
 
     def reset(self, key: PRNGKeyArray) -> tuple[State, TimeStep]:
         """A fresh episode."""
@@ -167,14 +195,19 @@ def environment_class(target: str) -> type:
     library = _library()
     if target not in library.registered_envs:
         raise unknown("JaxMARL environment", target, library.registered_envs)
-    family = _jaxmarl_families.of(target)
+    family, maker = _jaxmarl_families.of(target), _maker(target)
+    parameters = inspect.signature(maker).parameters
+    _refuse_objects(target, parameters)
+    discrete = {name: DISCRETE for name in KINDS_OF_ACTIONS if _is_continuous(parameters.get(name))}
+    leave_out = (*family.leave_out, *discrete)
     own: dict[str, _options.Option] = {}
-    for cls in (_class_of(library, target), getattr(library.environments, family.inherits, None)):
-        if cls is not None:
-            own = {**_options.of_constructor(cls, family.leave_out, "JaxMARL"), **own}
-    config = _options.config_class(f"jaxmarl:{target}", {**own, **family.options})
+    for further in (maker, getattr(library.environments, family.inherits, None)):
+        if further is not None:
+            own = {**_options.of_constructor(further, leave_out, "JaxMARL"), **own}
+    options = {**own, **(family.options if parameters else {})}
+    config = _options.config_class(f"jaxmarl:{target}", options)
     body = {"__doc__": f"JaxMARL's {target}.", "Config": config, "target": target, "family": family}
-    return type("Environment", (Bridged,), body)
+    return type("Environment", (Bridged,), {**body, "discrete": discrete})
 
 
 @contextlib.contextmanager
@@ -193,15 +226,48 @@ def _library() -> Any:
         return _options.library("jaxmarl", EXTRA)
 
 
-def _class_of(library: Any, target: str) -> type | None:
-    """The class that a registered name makes: the registry is code, so one is made and asked."""
-    try:
-        with _hushed():
-            return type(library.make(target))
-    except ImportError as problem:
-        raise UserError(f"jaxmarl:{target}: {' '.join(str(problem).split())}") from problem
-    except Exception:  # it has parameters without defaults, which only a family can fill
-        return None
+class _Called(Exception):
+    """JaxMARL calls what makes an environment; the only argument is that."""
+
+
+def _maker(target: str) -> Any:
+    """The class or function that makes an environment: the registry is code, so it is run up to the call.
+
+    Raises:
+        UserError: the name is registered, but nothing that is installed makes it.
+    """
+    registration: Any = importlib.import_module("jaxmarl.registration")
+
+    def stop(maker: Any) -> Any:
+        def call(**settings: Any) -> Any:
+            raise _Called(maker)
+
+        return call
+
+    own = {name: thing for name, thing in vars(registration).items() if name[0] != "_" and callable(thing)}
+    with mock.patch.dict(vars(registration), {name: stop(thing) for name, thing in own.items()}):
+        try:
+            own["make"](target)
+        except _Called as called:
+            return called.args[0]
+        except Exception as problem:
+            reason = " ".join(str(problem).split())
+            raise UserError(f"jaxmarl:{target} cannot be made by this JaxMARL: {reason}") from problem
+    raise UserError(f"jaxmarl:{target} is registered by this JaxMARL, which makes nothing of that name")
+
+
+def _refuse_objects(target: str, parameters: Mapping[str, inspect.Parameter]) -> None:
+    """Refuse a constructor that cannot be called with settings alone."""
+    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    needed = [n for n, p in parameters.items() if p.default is inspect.Parameter.empty and p.kind in kinds]
+    if needed:
+        raise UserError(
+            f"jaxmarl:{target} needs {' and '.join(needed)}, Python objects that no setting can hold"
+        )
+
+
+def _is_continuous(parameter: inspect.Parameter | None) -> bool:
+    return parameter is not None and isinstance(parameter.default, str) and parameter.default == CONTINUOUS
 
 
 def _make(target: str, family: Family, settings: dict[str, Any]) -> Any:

@@ -65,6 +65,9 @@ class Bridged:
             **self.game.about(self.inner, settings),
         )
 
+    def __reduce__(self) -> Any:
+        return _options.again, (self.spec.name, _options.values(self.config))
+
     def reset(self, key: PRNGKeyArray) -> tuple[State, TimeStep]:
         """A fresh episode."""
         inner, shown = self.inner.reset(key)

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
-from qflock.core.errors import UserError, unknown
+from qflock.core.errors import UserError, one_line, unknown
 from qflock.core.version import __version__
 from qflock.settings import trust
 from qflock.settings.renamed import RenamedSetting
@@ -159,4 +159,4 @@ def _say(message: str, debug: bool) -> None:
     """One line on standard error, after the traceback where it was asked for."""
     if debug:
         traceback.print_exc()
-    print(f"qflock: {' '.join(message.split())}", file=sys.stderr)
+    print(f"qflock: {one_line(message)}", file=sys.stderr)

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import difflib
 import io
+import json
 import os
 import re
 from collections.abc import Sequence
@@ -176,7 +177,7 @@ def _registry() -> Any:
 
 
 def _show(value: Any) -> str:
-    return "none" if value is None else str(value)
+    return "none" if value is None else json.dumps(value) if isinstance(value, dict) else str(value)
 
 
 def _one_line(box: str) -> str:

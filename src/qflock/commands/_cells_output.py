@@ -14,6 +14,8 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
+from qflock.core.errors import one_line
+from qflock.core.shell import command
 from qflock.evidence import metrics
 from qflock.experiments import cell as experiment_cell
 from qflock.experiments.cell import Cell, State
@@ -157,9 +159,10 @@ def show_sweep(result: Mapping[str, Any]) -> None:
     Console().print(table)
     print()
     _say_best(result)
-    what = f"{result['algorithm']} --env {result['environment']['name']}"
+    what = (result["algorithm"], "--env", result["environment"]["name"])
+    file = ("--config", Path(result["folder"]) / "best.yaml")
     print(f"\nThe trials are in {result['folder']}. Next, on seeds that no trial has seen:")
-    print(f"  qflock train {what} --config {result['folder']}/best.yaml --seeds 10")
+    print(f"  {command('train', *what, *file, '--seeds', '10')}")
 
 
 def say_failures(failures: Mapping[str, str], folder: Path) -> None:
@@ -170,7 +173,7 @@ def say_failures(failures: Mapping[str, str], folder: Path) -> None:
         folder: of the experiment.
     """
     for name, error in failures.items():
-        print(f"qflock: {name} failed: {' '.join(error.split())}", file=sys.stderr)
+        print(f"qflock: {name} failed: {one_line(error)}", file=sys.stderr)
     if failures:
         print(f"qflock: their tracebacks are in the folders called logs, under {folder}", file=sys.stderr)
 

@@ -6,10 +6,12 @@ import contextlib
 import json
 import math
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from qflock.core.shell import command
 from qflock.machine import processes
+from qflock.settings import registry
 
 COLUMNS = {
     "return_mean": "return",
@@ -100,14 +102,25 @@ def show_training(result: Mapping[str, Any]) -> None:
     )
     show_scores(result)
     steps = [
-        (f"qflock watch {run} --gif play.gif", "see it play"),
-        (f"qflock evaluate {run} --episodes 2048", "score it on more episodes"),
-        (f"qflock resume {run} --total_steps N", "train it for longer"),
+        (command("evaluate", run, "--episodes", "2048"), "score it on more episodes"),
+        (command("resume", run, "--total_steps", "N"), "train it for longer"),
     ]
-    width = max(len(command) for command, _ in steps) + 2
-    print(f"\nThe run is in {run}. Next:")
-    for command, what in steps:
-        print(f"  {command:{width}}{what}")
+    if registry.can_be_drawn(result["environment"]):
+        steps.insert(0, (command("watch", run, "--gif", "play.gif"), "see it play"))
+    show_next(f"\nThe run is in {run}", steps)
+
+
+def show_next(done: str, steps: Sequence[tuple[str, str]]) -> None:
+    """What was done, and what may be typed next.
+
+    Args:
+        done: the sentence in front, without its full stop.
+        steps: commands, and what each does.
+    """
+    width = max(len(typed) for typed, _ in steps) + 2
+    print(f"{done}. Next:")
+    for typed, what in steps:
+        print(f"  {typed:{width}}{what}")
 
 
 def _is_number(value: Any) -> bool:

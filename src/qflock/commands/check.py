@@ -8,6 +8,7 @@ from typing import Any
 from qflock.commands import _arguments, _output
 from qflock.commands._arguments import Group
 from qflock.core.errors import UserError
+from qflock.core.shell import command
 from qflock.settings import config, registry
 
 COMMAND = "qflock check ENVIRONMENT"
@@ -41,7 +42,7 @@ def run(argv: list[str]) -> int:
         Group(Options()),
         *([Group(settings, "env", "env", pairs=True)] if settings is not None else []),
     ]
-    options, *environment = _arguments.parse(groups, rest, command=f"qflock check {name}", about=ABOUT)
+    options, *environment = _arguments.parse(groups, rest, command=command("check", name), about=ABOUT)
     findings: list[str] = []
 
     def work() -> dict[str, Any]:

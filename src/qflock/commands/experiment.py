@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from qflock.commands import _arguments, _output
 from qflock.commands._arguments import Group
 from qflock.core.errors import UserError
+from qflock.core.shell import command
 
 COMMAND = "qflock experiment FILE"
 ABOUT = """Train every method on every environment that a YAML file names, each cell in a run folder of its
@@ -64,7 +65,7 @@ def run(argv: list[str]) -> int:
         if options.dry_run:
             return experiment.plan(content)
         board = None if options.quiet else _cells_output.Board()
-        result = stop_well(lambda: experiment.run(content, launcher, board), f"qflock experiment {file}")
+        result = stop_well(lambda: experiment.run(content, launcher, board), command("experiment", file))
         failures.update(result["failures"])
         return result
 

@@ -11,6 +11,7 @@ from typing import Any
 from qflock.commands import _arguments, _output
 from qflock.commands._arguments import Group
 from qflock.core.errors import UserError, unknown
+from qflock.core.shell import command
 
 COMMAND = "qflock new environment FILE.py"
 ABOUT = """Write a small cooperative game of one file, with comments: an environment of
@@ -64,10 +65,7 @@ def _write(path: Path) -> dict[str, Any]:
 def _show(result: dict[str, Any]) -> None:
     name = result["environment"]
     steps = [
-        (f"qflock check {name}", "see that it keeps its promises"),
-        (f"qflock train qmix --env {name} --total_steps 400000", "learn to play it, in seconds"),
+        (command("check", name), "see that it keeps its promises"),
+        (command("train", "qmix", "--env", name, "--total_steps", "400000"), "learn to play it, in seconds"),
     ]
-    width = max(len(command) for command, _ in steps) + 2
-    print(f"written: {result['file']}. Next:")
-    for command, what in steps:
-        print(f"  {command:{width}}{what}")
+    _output.show_next(f"written: {result['file']}", steps)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
 from qflock.commands import _arguments, _output
 from qflock.commands._arguments import Group
 from qflock.core.errors import UserError
+from qflock.core.shell import command
 from qflock.evidence import metrics
 
 COMMAND = "qflock report RUN"
@@ -75,7 +75,7 @@ def run(argv: list[str]) -> int:
         target=options.target,
         title=options.title,
         replays=options.replays,
-        command=shlex.join(["qflock", "report", *argv]),
+        command=command("report", *argv),
     )
     _output.deliver(comparison.as_json, options.json, lambda _: print(f"wrote {options.out}"))
     return 0

@@ -10,6 +10,7 @@ from typing import Any
 from qflock.commands import _arguments, _output
 from qflock.commands._arguments import Group
 from qflock.core.errors import UserError
+from qflock.core.shell import command
 from qflock.settings import config, registry
 from qflock.settings.config import Settings
 
@@ -93,7 +94,7 @@ def _parse(defaults: Settings, argv: list[str], typed: str) -> tuple[Options, Se
     run, learner, *environment, options = _arguments.parse(
         groups,
         argv,
-        command=f"qflock train {typed}",
+        command=command("train", typed),
         about=f"Train {typed} on {defaults.run.env}.",
         after=CODES,
     )

@@ -42,6 +42,15 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
     return UserError(f"unknown {kind} {shown(name)}; {advice}")
 
 
+def one_line(text: str) -> str:
+    """A text of several lines as one. Spaces within a line stay: a path or a command may have them.
+
+    Args:
+        text: a message.
+    """
+    return " ".join(line.strip() for line in text.splitlines())
+
+
 def shown(value: Any) -> str:
     """A value in a message: as Python writes it, but of bounded length, however large or nested it is."""
     value = list(value) if isinstance(value, tuple) else str(value) if isinstance(value, Path) else value

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from qflock.core.errors import UserError
+from qflock.core.shell import command
 from qflock.runs import folder
 
 EXPERIMENT = "results.json"
@@ -84,7 +85,7 @@ def done(path: Path) -> list[CellEntry]:
     cells_file = read(path)
     cells = [cell for cell in cells_file.cells if cell.state == "done"]
     if not cells:
-        raise UserError(f"no cell of {path} is done: qflock experiment {cells_file.source}")
+        raise UserError(f"no cell of {path} is done: {command('experiment', cells_file.source)}")
     return cells
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from qflock.core.errors import UserError
+from qflock.core.shell import command
 from qflock.evidence import experiment_results, metrics
 from qflock.files import csv_log
 from qflock.runs import folder, summaries
@@ -93,8 +94,8 @@ def _cells(path: Path) -> list[Path]:
     if unfinished:
         raise UserError(
             f"{experiment.folder} has {len(unfinished)} of {len(experiment.cells)} cells that are not done, "
-            f"such as {unfinished[0]}: go on with qflock experiment {experiment.source}, or give its cells "
-            "one by one"
+            f"such as {unfinished[0]}: go on with {command('experiment', experiment.source)}, or give its "
+            "cells one by one"
         )
     return [cell.path for cell in experiment.cells]
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from qflock.core.errors import UserError
+from qflock.core.shell import command
 from qflock.core.version import __version__
 from qflock.evidence.comparison import fairness
 from qflock.evidence.experiment_results import EXPERIMENT
@@ -259,7 +260,7 @@ class _Experiment(_Cells):
             "seeds": experiment.seeds,
             "tuning": tuning,
             "tuning_seeds": tuning[0]["cost"]["seeds"] if tuning else [],
-            "compare": " ".join(["qflock compare", str(experiment.folder), *self._split()]),
+            "compare": command("compare", experiment.folder, *self._split()),
             "trials": [{"trial": trial.name, "state": self.states.get(trial.name)} for trial in self.trials],
             "cells": [self._entry(cell) for cell in self.cells],
             "failures": self.failures,

@@ -67,4 +67,5 @@ def build_own(name: str, sizes: tuple[int, ...], key: PRNGKeyArray, settings: di
         known = inspect.signature(kind).parameters
         return kind(*sizes, key=key, **{k: v for k, v in settings.items() if k in known})
     except Exception as problem:
-        raise UserError(f"{name} cannot be built from sizes {sizes}: {problem}") from problem
+        wanted = "it must be, or make, an equinox.Module from these sizes and key="
+        raise UserError(f"{name} cannot be built from sizes {sizes}: {problem}; {wanted}") from problem

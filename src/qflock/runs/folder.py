@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from qflock.core.errors import UserError
+from qflock.core.shell import command
 from qflock.files import lock
 from qflock.files.storage import DamagedFile, cannot_write, discard_partials, write_text
 from qflock.settings import config, registry
@@ -242,7 +243,7 @@ def _expanded(path: Path | str) -> Path:
 
 
 def _not_empty(path: Path) -> UserError:
-    again = f", or go on with it: qflock resume {path}" if RunFolder(path).hparams.is_file() else ""
+    again = f", or go on with it: {command('resume', path)}" if RunFolder(path).hparams.is_file() else ""
     return UserError(f"{path} is not empty; choose another folder with --run-dir{again}")
 
 

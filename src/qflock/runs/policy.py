@@ -14,6 +14,7 @@ import numpy as np
 from qflock.core.environment import Environment
 from qflock.core.errors import UserError, unknown
 from qflock.core.learner import Learner
+from qflock.core.shell import command
 from qflock.core.steps import Mode, Parameters, TimeStep
 from qflock.files import tensors
 from qflock.files.storage import DamagedFile
@@ -50,7 +51,7 @@ def weights_file(folder: RunFolder, checkpoint: str) -> Path:
         return path
     there = [p.stem for p in folder.models.glob("*.safetensors")]
     if not there:
-        raise UserError(f"{folder.path} has no weights yet; finish it with: qflock resume {folder.path}")
+        raise UserError(f"{folder.path} has no weights yet; finish it with: {command('resume', folder.path)}")
     raise unknown(f"checkpoint in {folder.models}", checkpoint, there)
 
 

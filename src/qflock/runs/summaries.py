@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from qflock.core.errors import UserError
+from qflock.core.shell import command
 from qflock.files.csv_log import prefix_digest
 from qflock.files.storage import DamagedFile, write_text
 from qflock.runs.folder import RunFolder
@@ -36,7 +37,7 @@ def read(where: RunFolder) -> dict[str, Any]:
     path = where.summary
     if not path.is_file():
         raise UserError(
-            f"{where.path} has no summary.json, as it is not finished: qflock resume {where.path}"
+            f"{where.path} has no summary.json, as it is not finished: {command('resume', where.path)}"
         )
     try:
         summary = json.loads(path.read_text(encoding="utf-8"))

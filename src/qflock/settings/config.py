@@ -20,6 +20,20 @@ from qflock.settings.values import convert, plain, types_of
 
 PRESETS = Path(__file__).parents[1] / "presets"
 
+PYMARL = {
+    "action_selector",
+    "batch_size_run",
+    "env_args",
+    "epsilon_finish",
+    "hypernet_embed",
+    "learner",
+    "mac",
+}
+"""Some names of PyMARL's settings, which EPyMARL's and PyMARL2's files share."""
+ITS_NAMES = (
+    "; these are PyMARL's names: configs/qmix_pymarl2.yaml in qflock's repository has its QMIX under ours"
+)
+
 RESERVED = ("algorithm", "config", "json", "quiet", "dry_run", "debug")
 """Names that no setting can have: the command line means something else by them."""
 
@@ -64,10 +78,21 @@ def resolve(
     Raises:
         UserError: a name that does not exist, a value of the wrong type or out of range, a bad file.
     """
-    given = [_layer(overrides or {}, "")]
+    read = {} if config is None else file.read(Path(config))
+    try:
+        return _resolved(algorithm, config, read, overrides or {})
+    except UserError as problem:
+        if len(PYMARL & set(read)) < 2:
+            raise
+        raise UserError(f"{problem}{ITS_NAMES}", problem.code) from problem
+
+
+def _resolved(
+    algorithm: str | None, config: Path | None, read: Mapping[str, Any], overrides: Mapping[str, Any]
+) -> Settings:
+    given = [_layer(overrides, "")]
     algorithm = _anchored(algorithm)
     if config is not None:
-        read = file.read(Path(config))
         named = _anchored(read.get("algorithm"))
         if algorithm is not None and named not in (None, algorithm):
             raise UserError(f"{config} is for algorithm {named!r}, not {algorithm!r}; take one of them out")

@@ -114,11 +114,22 @@ def _imported(path: Path, changed: int) -> ModuleType:
     loaded = importlib.util.module_from_spec(spec)
     sys.modules[name] = loaded
     GIVEN.add(name)
+    if str(path.parent) not in sys.path:  # it may import what lies beside it
+        sys.path.append(str(path.parent))
     try:
         spec.loader.exec_module(loaded)
     except Exception as problem:
         raise UserError(f"{path} fails when imported: {type(problem).__name__}: {problem}") from problem
     return loaded
+
+
+def module_of_file(path: Path) -> ModuleType:
+    """The module in a file that the user knows; see `from_file`, which asks.
+
+    Raises:
+        UserError: it fails when it is imported.
+    """
+    return _imported(path, path.stat().st_mtime_ns)
 
 
 def from_file(name: str) -> Any:
@@ -133,7 +144,7 @@ def from_file(name: str) -> Any:
     if not os.path.isfile(path):
         raise UserError(f"no file {shown(file)} (from {shown(name)}); give a path like my_file.py:MyClass")
     trust.check(path, "Python code")
-    loaded = _imported(path, path.stat().st_mtime_ns)
+    loaded = module_of_file(path)
     if not attribute:
         return loaded
     if not hasattr(loaded, attribute):
@@ -144,21 +155,31 @@ def from_file(name: str) -> Any:
 def environment_class(name: str) -> type:
     """The environment class behind a name: an entry's ``Environment``, the user's own class, or a bridge's.
 
+    A class of PettingZoo's or Gymnasium's in a user's file comes in by the bridge of that library.
+
     Raises:
         UserError: no such environment, or the library of a bridge is not installed.
     """
     if is_path(name):
-        found = from_file(name)
-        found = getattr(found, "Environment", found) if isinstance(found, ModuleType) else found
-        if not isinstance(found, type):
-            raise UserError(f"{name!r} is no class; name the environment class, as in my_env.py:MyEnv")
-        return found
+        return importlib.import_module("qflock.bridges.own").environment_class(name, from_file(name))
     library, colon, theirs = name.partition(":")
     if colon and library in BRIDGES:
         return importlib.import_module(f"qflock.bridges.{library}").environment_class(theirs)
     if colon:
         raise unknown("library in front of the colon", library, BRIDGES)
     return module("environments", name).Environment
+
+
+def can_be_drawn(name: str) -> bool:
+    """Whether an environment's class is there, and has the method by which it is drawn.
+
+    Args:
+        name: the environment's, or a file and class.
+    """
+    try:
+        return hasattr(environment_class(name), "draw")
+    except UserError:
+        return False
 
 
 def algorithm(name: str) -> ModuleType:

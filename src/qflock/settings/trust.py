@@ -13,6 +13,7 @@ import contextlib
 import importlib.util
 import os
 import sysconfig
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
@@ -51,27 +52,32 @@ def check(path: Path | str, what: str) -> None:
     _check(_resolved(str(path)), what)
 
 
-def check_module(target: str, module: str) -> None:
+def check_module(target: str, module: str, folder: str | None = None) -> None:
     """See that a module which an environment's name imports is an installed one, or known to the user.
+
+    It is remembered by where it lies: the same name means another module in another folder.
 
     Args:
         target: the name, ``pettingzoo:my_package.my_env``.
         module: its module; the package is looked for, and not imported.
+        folder: where to look for it; on Python's path where there is none.
 
     Raises:
         UserError: it lies where anybody may have put it, and only a file names it.
     """
+    package = module.partition(".")[0]
     try:
-        found = importlib.util.find_spec(module.partition(".")[0])
+        found = PathFinder.find_spec(package, [folder]) if folder else importlib.util.find_spec(package)
     except (ImportError, ValueError):
         return
     places = [found.origin or "", *(found.submodule_search_locations or ())] if found else []
     roots = [Path(sysconfig.get_path(kind)) for kind in ("purelib", "platlib", "stdlib")]
-    if not any(Path(place).is_relative_to(root) for place in places for root in roots):
-        _check(target, "Python code that is not installed,")
+    if places and not any(Path(place).is_relative_to(root) for place in places for root in roots):
+        text = _resolved(next(filter(None, places)))
+        _check(text, "Python code that is not installed,", named=target in _named)
 
 
-def _check(text: str, what: str) -> None:
+def _check(text: str, what: str, named: bool = False) -> None:
     trusted = os.environ.get(VARIABLE, "") == "1"
     if trusted and not _said:
         return
@@ -79,7 +85,7 @@ def _check(text: str, what: str) -> None:
     with contextlib.suppress(OSError, UnicodeDecodeError):
         if text in store.read_text(encoding="utf-8").splitlines():
             return
-    if text not in _named and not trusted:
+    if not named and text not in _named and not trusted:
         raise UserError(f"{text} is {what} that a file names and you never did; look at it, then add --trust")
     if len(text.splitlines()) != 1:
         return

@@ -1,12 +1,13 @@
 """What a setting may hold: one conversion for values from YAML, from Python and from the command line.
 
-Supported annotations: ``bool``, ``int``, ``float``, ``str``, ``Path``, ``Literal``, unions (so also
+Supported annotations: ``bool``, ``int``, ``float``, ``str``, ``Path``, ``dict``, ``Literal``, unions (so also
 ``X | None``), ``tuple`` and ``list`` of these. A value of any other annotation passes unchecked.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import types
 from collections.abc import Callable, Mapping
@@ -15,13 +16,21 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 from qflock.core.errors import UserError, shown
 
-_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "text", Path: "a path"}
+_NAMES = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    Path: "a path",
+    dict: 'a mapping like {"size": 3}',
+}
 _METAVARS = {
     bool: "{true,false}",
     int: "INT",
     float: "FLOAT",
     str: "TEXT",
     Path: "PATH",
+    dict: "MAPPING",
     types.NoneType: "none",
 }
 
@@ -221,6 +230,29 @@ def _path(value: Any) -> Path:
     return Path(value).expanduser()
 
 
+def _mapping(value: Any) -> dict[str, Any]:
+    """A mapping, or the text of one in JSON or YAML; it holds what JSON can hold."""
+    if isinstance(value, str):
+        value = _parsed(value)
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise TypeError
+    json.dumps(plain(value))
+    return dict(value)
+
+
+def _parsed(text: str) -> Any:
+    import yaml
+
+    try:
+        return json.loads(text)
+    except ValueError:
+        pass
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as problem:
+        raise ValueError from problem
+
+
 def _nothing(value: Any) -> None:
     if value is not None:
         raise TypeError
@@ -232,5 +264,6 @@ _READERS: dict[Any, Callable[[Any], Any]] = {
     float: _number,
     str: _text,
     Path: _path,
+    dict: _mapping,
     types.NoneType: _nothing,
 }

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from qflock.bridges.host import finding
+from qflock.bridges.host.found import Found
 from qflock.bridges.host.spaces import MASK, View, action_count
 
 
@@ -15,7 +17,7 @@ class Copy:
     Made by ``gymnasium.make``, which never resets by itself: the last observation of an episode is its own.
 
     Args:
-        target: the environment's id.
+        target: the environment that was found, or its id.
         settings: its arguments, and ``max_steps``, after which an episode is cut off.
 
     Attributes:
@@ -24,15 +26,11 @@ class Copy:
 
     agents = 1
 
-    def __init__(self, target: str, settings: dict[str, Any]) -> None:
-        import gymnasium
-
-        arguments = dict(settings)
-        self.horizon = int(arguments.pop("max_steps"))
-        self._env = gymnasium.make(
-            target, max_episode_steps=self.horizon, disable_env_checker=True, **arguments
-        )
-        owner = f"gymnasium:{target}"
+    def __init__(self, target: Found | str, settings: dict[str, Any]) -> None:
+        found = finding.gymnasium(target) if isinstance(target, str) else target
+        call = found.call(settings)
+        self.horizon, owner = call.horizon, found.name
+        self._env = found.single(call.arguments, call.horizon)
         self._view = View(owner, self._env.observation_space)
         self.actions, self._first = action_count(owner, self._env.action_space)
         self.observation = self.state = self._view.size

@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import functools
-from typing import Any, ClassVar, Literal, Protocol
+import pickle
+from typing import Any, ClassVar, Protocol
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from qflock.bridges import _options
-from qflock.bridges._options import Option
+from qflock.bridges.host import constructors, gymnasium_copy, pettingzoo_copy, places
+from qflock.bridges.host.found import Found
 from qflock.bridges.host.worker import HostCopy
 from qflock.core.errors import UserError
 from qflock.core.spec import Choices, Spec
 from qflock.core.steps import TimeStep
-
-UNKNOWN_CLOCK = 1000
-"""Steps of an episode where neither the environment nor the user sets a limit."""
-
-WORKERS = {
-    "workers": Option(
-        Literal["processes", "threads", "serial"],
-        "processes",
-        "Where copies are stepped; serial: right here.",
-    ),
-    "worker_count": Option(int, 0, "How many worker processes or threads; 0 for one on each core."),
-}
 
 
 class Made(HostCopy, Protocol):
@@ -42,13 +32,13 @@ class Made(HostCopy, Protocol):
 
 
 class Maker(Protocol):
-    """Makes a copy of what a name without its prefix means."""
+    """Makes a copy of an environment that was found."""
 
-    def __call__(self, target: str, settings: dict[str, Any], /) -> Made:
+    def __call__(self, target: Found, settings: dict[str, Any], /) -> Made:
         """The copy; it fails with any error where it cannot be made.
 
         Args:
-            target: the name without its prefix.
+            target: the environment.
             settings: of the environment, by name.
         """
         ...
@@ -58,22 +48,21 @@ class Hosted:
     """A `HostEnvironment`: copies are made and stepped by workers, never inside a compiled program.
 
     It is no pure function. ``reset`` shows an example, and ``step`` refuses: playing goes through `copy`.
-    Class attributes `Config`, `name` and `maker` come with each class that a bridge makes.
+    Class attributes `Config`, `found` and `maker` come with each class that a bridge makes.
     """
 
     Config: ClassVar[type]
-    name: ClassVar[str]
+    found: ClassVar[Found]
     maker: ClassVar[Maker]
 
     def __init__(self, config: Any = None) -> None:
         self.config = self.Config() if config is None else config
-        settings = _options.values(self.config)
-        self.workers = settings.pop("workers")
-        self.worker_count = settings.pop("worker_count")
-        shared = settings.pop("shared_reward", False)
+        settings, found = _options.values(self.config), self.found
+        self.name, ours = found.name, constructors.names(found.constructor)
+        self.workers, self.worker_count = settings[ours["workers"]], settings[ours["worker_count"]]
         if self.worker_count < 0:
             raise UserError(f"{self.name}: worker_count is {self.worker_count}; it must not be negative")
-        self.copy = functools.partial(type(self).maker, self.name.partition(":")[2], settings)
+        self.copy = functools.partial(type(self).maker, found, settings)
         try:
             one = self.copy()
         except UserError:
@@ -81,6 +70,8 @@ class Hosted:
         except Exception as problem:
             text = " ".join(str(problem).split())[:300]
             raise UserError(f"{self.name} cannot be made: {type(problem).__name__}: {text}") from problem
+        if self.workers == "processes":
+            self._see_that_it_travels()
         self.spec = Spec(
             name=self.name,
             agents=one.agents,
@@ -89,10 +80,23 @@ class Hosted:
             state=one.state,
             horizon=one.horizon,
             return_range=(-float("inf"), float("inf")),
-            shared_reward=shared,
+            shared_reward=constructors.shared(found.constructor, settings),
         )
         self._dtypes = (one.dtype, one.state_dtype)
         one.close()
+
+    def _see_that_it_travels(self) -> None:
+        """Refuse, before there is a run, what cannot be sent to a worker process."""
+        try:
+            pickle.dumps(self.copy)
+        except Exception as problem:
+            why = " ".join(str(problem).split())[:200]
+            raise UserError(
+                f"{self.name} cannot be sent to worker processes ({why}); {places.ELSEWHERE}"
+            ) from problem
+
+    def __reduce__(self) -> Any:
+        return again, (self.found, _options.values(self.config))
 
     def reset(self, key: PRNGKeyArray) -> tuple[Any, TimeStep]:
         """An example of a time step, all zeros: learners ask it for shapes and types."""
@@ -124,18 +128,28 @@ class Hosted:
         raise UserError(f"{self.name} is no pure function: only `qflock train` and `evaluate` can play it")
 
 
-def class_of(name: str, maker: Maker, options: dict[str, Option]) -> type:
-    """The environment class of one name; ``maker(target, settings)`` makes a copy.
+def again(found: Found, settings: dict[str, Any]) -> Hosted:
+    """An environment made once more, from where its code lies: what one is pickled as.
 
     Args:
-        name: with its prefix, as in ``pettingzoo:target``.
-        maker: ``maker(target, settings)`` makes a copy.
-        options: the environment's own settings, by name.
+        found: the environment.
+        settings: all of them, by name.
     """
+    kind: Any = class_of(found)
+    return kind(kind.Config(**settings))
+
+
+def class_of(found: Found) -> type:
+    """The environment class of what was found.
+
+    Args:
+        found: whose copies `pettingzoo_copy` or `gymnasium_copy` steps.
+    """
+    maker = {"pettingzoo": pettingzoo_copy.Copy, "gymnasium": gymnasium_copy.Copy}[found.library]
     body = {
-        "__doc__": f"{name}, stepped on the host.",
-        "Config": _options.config_class(name, {**options, **WORKERS}),
-        "name": name,
+        "__doc__": f"{found.name}, stepped on the host.",
+        "Config": _options.config_class(found.name, found.options()),
+        "found": found,
         "maker": staticmethod(maker),
     }
     return type("Environment", (Hosted,), body)

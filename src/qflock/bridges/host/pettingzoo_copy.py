@@ -2,61 +2,33 @@
 
 from __future__ import annotations
 
-import importlib
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
+from qflock.bridges.host import finding
+from qflock.bridges.host.found import Found
 from qflock.bridges.host.spaces import MASK, View, action_count, narrow
-from qflock.core.errors import UserError
-
-
-def module_of(target: str) -> ModuleType:
-    """The module that a name means: any with a ``parallel_env``, or one of PettingZoo's own.
-
-    Raises:
-        UserError: there is none; its package may have to be installed.
-    """
-    problem: ImportError | None = None
-    for name in (target, f"pettingzoo.{target}"):
-        try:
-            module = importlib.import_module(name)
-        except ImportError as failed:
-            missing = failed.name or ""
-            if problem is None or not f"pettingzoo.{target}".startswith(missing):
-                problem = failed
-            continue
-        if not hasattr(module, "parallel_env"):
-            raise UserError(
-                f"{name} is a module without parallel_env; name one such as mpe2.simple_spread_v3"
-            )
-        return module
-    raise UserError(
-        f"no PettingZoo environment {target!r} ({' '.join(str(problem).split())}); the name is a module "
-        "with a parallel_env, such as pettingzoo:mpe2.simple_spread_v3; is its package installed?"
-    ) from problem
 
 
 class Copy:
     """One copy, with views and actions of all agents padded to the largest.
 
     Args:
-        target: name of a module with a ``parallel_env``.
+        target: the environment that was found, or its name without ``pettingzoo:``.
         settings: its arguments, and this bridge's own ``max_steps`` and ``state``.
 
     Attributes:
         agents, actions, observation, state, horizon, dtype, state_dtype: sizes and types for the Spec.
     """
 
-    def __init__(self, target: str, settings: dict[str, Any]) -> None:
-        arguments = dict(settings)
-        self._limit = arguments.pop("max_steps", None)
-        wants_state = arguments.pop("state") == "own"
-        self._env = module_of(target).parallel_env(**arguments)
-        self.horizon = int(self._limit or arguments["max_cycles"])
+    def __init__(self, target: Found | str, settings: dict[str, Any]) -> None:
+        found = finding.pettingzoo(target) if isinstance(target, str) else target
+        call = found.call(settings)
+        self.horizon, wants_state = call.horizon, call.state == "own"
+        self._env = found.parallel(call.arguments)
         self._names = list(self._env.possible_agents)
-        named = {name: f"pettingzoo:{target}: {name}" for name in self._names}
+        named = {name: f"{found.name}: {name}" for name in self._names}
         self._views = {n: View(named[n], self._env.observation_space(n)) for n in self._names}
         choices = [action_count(named[n], self._env.action_space(n)) for n in self._names]
         self._firsts = [first for _, first in choices]

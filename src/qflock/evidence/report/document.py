@@ -5,12 +5,12 @@ The page is one file for a browser that needs no network; see ``pages`` for its 
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree.ElementTree import Element
 
+from qflock.core import shell
 from qflock.core.errors import UserError
 from qflock.core.version import __version__
 from qflock.evidence import metrics, pages, records
@@ -93,7 +93,7 @@ def write(
         page.sections["House rules"].append(notes)
     origins = [element("h3", "Where it comes from"), report_runs.origins(read, facts)]
     page.sections["What was run"] = [*report_runs.settings(tasks), *origins]
-    again = [shlex.join(["qflock", "compare", *map(str, runs)]), *([command] if command else [])]
+    again = [shell.command("compare", *runs), *([command] if command else [])]
     page.sections["Commands"] = report_runs.commands(read, facts, again)
     heading = title or _title(comparison)
     write_text(path, _html(page, heading, _about(comparison, read)))

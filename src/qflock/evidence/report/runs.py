@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.etree.ElementTree import Element
 
+from qflock.core.shell import command
 from qflock.evidence.comparison.fairness import TaskRuns, differing
 from qflock.evidence.records import Record, flat
 from qflock.evidence.report.elements import NOTHING, element, table
@@ -93,7 +93,7 @@ def commands(
     """
     typed = dict.fromkeys(str(fact["command"]) for fact in facts if fact.get("command"))
     files = [str(record.path / "configs" / "config.yaml") for record in records]
-    repeat = [f"qflock train --config {shlex.quote(file)}" for file in files]
+    repeat = [command("train", "--config", file) for file in files]
     parts = [("As it was typed", list(typed)), ("Each run again, with all its settings", repeat)]
     elements = []
     for head, lines in [*parts, ("This comparison", list(own))]:

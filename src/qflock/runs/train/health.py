@@ -15,6 +15,7 @@ import numpy as np
 
 from qflock.core.errors import UserError
 from qflock.core.learner import Learner
+from qflock.core.shell import command
 from qflock.core.trees import named
 from qflock.runs.train.program import Chunk, RunState, by_seed
 
@@ -49,7 +50,7 @@ class Diverged(UserError):
         good = f"the state of step {saved_step:,} is kept" if saved_step else "nothing was saved before"
         super().__init__(
             f"NaN or infinity after step {env_steps:,}{again} ({trouble}); {good}. Go on past it with: "
-            f"qflock resume {path} --on_nan skip",
+            f"{command('resume', path, '--on_nan', 'skip')}",
             code=EXIT,
         )
 

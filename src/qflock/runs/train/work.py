@@ -21,6 +21,7 @@ import jax.numpy as jnp
 from qflock.core.errors import UserError, unknown
 from qflock.core.hooks import EndedRun, Hooks, RunFacts
 from qflock.core.learner import Dataset
+from qflock.core.shell import command
 from qflock.machine import processes, provenance
 from qflock.playing import execution
 from qflock.runs import checkpoint, evaluation, summaries
@@ -45,7 +46,7 @@ class Interrupted(UserError):
     """The run was asked to stop. Exit status 130."""
 
     def __init__(self, path: Path, what: str = "the state is saved") -> None:
-        super().__init__(f"stopped; {what}. Go on with: qflock resume {path}", code=stop.EXIT)
+        super().__init__(f"stopped; {what}. Go on with: {command('resume', path)}", code=stop.EXIT)
 
 
 class Work:
@@ -116,7 +117,7 @@ class Work:
         self.where, self.clock = where, Clock(self.settings.run.state_interval)
         program = self.program
         self.files = WeightsFiles(where, self.settings, program.env, program.learner, self.seeds)
-        self.stopper = Stopper(f"qflock resume {where.path}")
+        self.stopper = Stopper(command("resume", where.path))
         try:
             with self.stopper, self.progress, contextlib.closing(program):
                 return self._train(saved)
@@ -174,8 +175,7 @@ class Work:
     def begin(self) -> program.RunState:
         """The state before the first update."""
         state = self.program.init(self.program.sharing.place(self._seed_array(), sharing.SEEDS))
-        source = self.settings.run.init_from
-        if source is None:
+        if (source := self.settings.run.init_from) is None:
             return state._replace(learner=_apart(self.hooks.start(state.learner)))
         learner = self.program.learner
         weights = weights_of(source, jax.eval_shape(jax.vmap(learner.weights), state.learner))

@@ -36,6 +36,9 @@ class Environment:
     def references(self) -> dict[str, Any]:
         return {"oracle": None, "greedy": None}
 
+    def draw(self, state: Any, size: int = 500) -> Any:
+        raise NotImplementedError
+
 
 class Bare:
     """A world without settings."""
