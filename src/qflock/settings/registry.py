@@ -23,7 +23,7 @@ from types import ModuleType
 from typing import Any, Literal
 
 from qflock.core.errors import UserError, shown, unknown
-from qflock.settings import trust
+from qflock.settings import foreign, trust
 
 Kind = Literal["environments", "algorithms"]
 
@@ -114,10 +114,7 @@ def _imported(path: Path, changed: int) -> ModuleType:
     loaded = importlib.util.module_from_spec(spec)
     sys.modules[name] = loaded
     GIVEN.add(name)
-    try:
-        spec.loader.exec_module(loaded)
-    except Exception as problem:
-        raise UserError(f"{path} fails when imported: {type(problem).__name__}: {problem}") from problem
+    foreign.need(lambda: spec.loader.exec_module(loaded), f"{path} fails when imported")  # type: ignore[union-attr]
     return loaded
 
 
@@ -155,7 +152,8 @@ def environment_class(name: str) -> type:
         return found
     library, colon, theirs = name.partition(":")
     if colon and library in BRIDGES:
-        return importlib.import_module(f"qflock.bridges.{library}").environment_class(theirs)
+        bridge = importlib.import_module(f"qflock.bridges.{library}")
+        return foreign.need(lambda: bridge.environment_class(theirs), f"{name} fails when imported")
     if colon:
         raise unknown("library in front of the colon", library, BRIDGES)
     return module("environments", name).Environment

@@ -11,10 +11,12 @@ from jaxtyping import PRNGKeyArray
 
 from qflock.bridges import _options
 from qflock.bridges._options import Option
+from qflock.bridges.host import worker
 from qflock.bridges.host.worker import HostCopy
 from qflock.core.errors import UserError
 from qflock.core.spec import Choices, Spec
 from qflock.core.steps import TimeStep
+from qflock.settings import foreign
 
 UNKNOWN_CLOCK = 1000
 """Steps of an episode where neither the environment nor the user sets a limit."""
@@ -26,6 +28,9 @@ WORKERS = {
         "Where copies are stepped; serial: right here.",
     ),
     "worker_count": Option(int, 0, "How many worker processes or threads; 0 for one on each core."),
+    "evaluation_copies": Option(
+        int, 0, "Copies that evaluations play in; 0 for half of training's beside them, and all after them."
+    ),
 }
 
 
@@ -70,17 +75,14 @@ class Hosted:
         settings = _options.values(self.config)
         self.workers = settings.pop("workers")
         self.worker_count = settings.pop("worker_count")
+        self.evaluation_copies = settings.pop("evaluation_copies")
         shared = settings.pop("shared_reward", False)
-        if self.worker_count < 0:
-            raise UserError(f"{self.name}: worker_count is {self.worker_count}; it must not be negative")
+        for name in ("worker_count", "evaluation_copies"):
+            if getattr(self, name) < 0:
+                raise UserError(f"{self.name}: {name} is {getattr(self, name)}; it must not be negative")
         self.copy = functools.partial(type(self).maker, self.name.partition(":")[2], settings)
-        try:
-            one = self.copy()
-        except UserError:
-            raise
-        except Exception as problem:
-            text = " ".join(str(problem).split())[:300]
-            raise UserError(f"{self.name} cannot be made: {type(problem).__name__}: {text}") from problem
+        one = foreign.need(lambda: worker.made(self.copy, 0), f"{self.name} cannot be made")
+        foreign.close(one, self.name)
         self.spec = Spec(
             name=self.name,
             agents=one.agents,
@@ -92,7 +94,6 @@ class Hosted:
             shared_reward=shared,
         )
         self._dtypes = (one.dtype, one.state_dtype)
-        one.close()
 
     def reset(self, key: PRNGKeyArray) -> tuple[Any, TimeStep]:
         """An example of a time step, all zeros: learners ask it for shapes and types."""
