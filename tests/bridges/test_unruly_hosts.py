@@ -163,8 +163,7 @@ def test_scores_do_not_depend_on_how_many_copies_play() -> None:
 
 
 SMALL = (
-    "--num_envs 2 --num_steps 4 --row_length 4 --hidden 4 --mixer_embed 2 --buffer_capacity 64 "
-    "--batch_size 8 --min_buffer_size 16 --train_frequency 8 --total_steps 64 --log_interval 16 "
+    "--num_envs 2 --num_steps 4 --hidden 4 --minibatches 1 --epochs 1 --total_steps 64 --log_interval 16 "
     "--eval_interval 32 --quiet"
 )
 
@@ -174,9 +173,7 @@ def test_evaluations_open_half_of_trainings_copies_more_and_json_stands_alone(
 ) -> None:
     journal, run = tmp_path / "journal", str(tmp_path / "run")
     env = f"--env {NAME} --env.journal {journal} --env.workers serial --env.talks"
-    words = (
-        f"train qmix {env} {SMALL} --device cpu --eval_episodes 9 --final_episodes 9 --run_dir {run} --json"
-    )
+    words = f"train pqn_iql {env} {SMALL} --device cpu --eval_episodes 9 --final_episodes 9 --run_dir {run} --json"
     assert main(words.split()) == 0
     said = capfd.readouterr()
     assert json.loads(said.out)["over_seeds"]["length_mean"] == 4

@@ -55,7 +55,7 @@ more
   qflock train ALGORITHM --help              every setting with its default
   --debug, or QFLOCK_DEBUG=1                 show the traceback of an error
   --trust                                    use code that a run or a file names
-  --code FILE.py                             it stands for the file that a run names
+  --code FILE.py                             stands for a file that a run names
   --version                                  the version
 
 exit codes
