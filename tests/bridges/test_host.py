@@ -146,8 +146,9 @@ def test_an_evaluation_plays_each_episode_once_and_whole() -> None:
     import jax
 
     env = hosted("Walk-v0", workers="serial", max_steps=5)
-    act = lambda memory, first, now, tick: (memory, np.zeros((len(first), 1), int), ())
-    scores = host_rollout.play(env, act, lambda copies: (), jax.random.key(0), 40)
+    act = lambda memory, first, now, place: (memory, np.zeros((len(first), 1), int))
+    with Workers(env, 32) as workers:
+        scores = host_rollout.play(workers, env.spec, act, lambda copies: (), jax.random.key(0), 40)
     assert scores.length.tolist() == [5] * 40
     assert scores.episode_return.tolist() == [5.0] * 40
 

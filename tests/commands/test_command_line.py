@@ -79,7 +79,7 @@ def fails_with(monkeypatch: pytest.MonkeyPatch, problem: BaseException) -> None:
             "please report it with what --debug shows\n",
         ),
         (SystemExit(0), 0, ""),
-        (SystemExit("text"), 1, ""),
+        (SystemExit("text"), 2, "qflock: code that was called ends the program: SystemExit: text\n"),
     ],
 )
 def test_failures_become_one_line_and_an_exit_code(

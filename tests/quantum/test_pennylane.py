@@ -1,5 +1,6 @@
 """The simulator against PennyLane's: values and gradients for every encoding, pattern and read-out."""
 
+import re
 import sys
 from dataclasses import replace
 
@@ -79,6 +80,55 @@ def test_the_qnode_measures_with_shots():
     parameters, inputs = drawn(circuit)
     found = bridge.expectations(circuit, parameters, inputs, shots=2000)
     np.testing.assert_allclose(found, simulate.expectations(circuit, parameters, inputs), atol=0.12)
+
+
+@pytest.mark.parametrize(
+    ("device", "encoding"),
+    [("default.qubit", "angle"), ("default.mixed", "angle"), ("default.qubit", "amplitude")],
+)
+def test_shots_are_counted_for_agents_and_environments_side_by_side(device, encoding):
+    circuit = Circuit(2, 1, encoding, readout=products(2, 3))
+    parameters, _ = drawn(circuit)
+    inputs = jax.random.normal(jax.random.key(1), (3, 2, *circuit.inputs))
+    each = jax.tree.map(lambda x: jnp.stack([x, x + 0.5]), parameters)  # every agent its own
+    by_agent = lambda one: jax.jit(jax.vmap(jax.vmap(one), (None, 0)))
+    measure = lambda p, x: bridge.expectations(circuit, p, x, device, shots=2000)
+    found = by_agent(measure)(each, inputs)
+    wanted = by_agent(lambda p, x: simulate.expectations(circuit, p, x))(each, inputs)
+    assert found.shape == (3, 2, 3)
+    np.testing.assert_allclose(found, wanted, atol=0.12)
+    assert np.abs(found - wanted).max() > 0  # it was measured
+
+
+def test_many_examples_are_measured_in_parts(monkeypatch):
+    monkeypatch.setattr(bridge, "LARGEST_BATCH", 2 * 4**2)
+    circuit = Circuit(2, 1)
+    parameters, _ = drawn(circuit)
+    inputs = jax.random.normal(jax.random.key(1), (5, *circuit.inputs))
+    measure = lambda x: bridge.expectations(circuit, parameters, x, shots=2000)
+    wanted = jax.vmap(lambda x: simulate.expectations(circuit, parameters, x))(inputs)
+    np.testing.assert_allclose(jax.vmap(measure)(inputs), wanted, atol=0.12)
+
+
+UNABLE = {
+    "default.qubit": Noise("depolarizing", 0.05),
+    "reference.qubit": Noise("bit_flip", 0.05),
+    "default.gaussian": noise.NONE,
+    "default.qutrit": noise.NONE,
+    "null.qubit": noise.NONE,
+}
+
+
+@pytest.mark.parametrize("shots", [None, 20])
+@pytest.mark.parametrize("device", UNABLE)
+def test_what_a_device_cannot_do_is_one_line(device, shots):
+    circuit = Circuit(2, 1)
+    parameters, inputs = drawn(circuit)
+    one = lambda x: bridge.expectations(circuit, parameters, x, device, shots, UNABLE[device])
+    line = rf"^PennyLane's {device} (cannot measure this circuit|computes)[^\n]*$"
+    with pytest.raises(UserError) as refused:
+        jax.jit(jax.vmap(one))(inputs[None])
+    assert re.search(line, str(refused.value))
 
 
 def test_it_can_be_drawn():

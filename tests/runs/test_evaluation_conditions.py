@@ -1,8 +1,11 @@
 """A run's circuits are scored as a device would play them: with shots and noise."""
 
+import json
+
 import pytest
 
 from qflock import api
+from qflock.commands import main
 from qflock.core.errors import UserError
 from qflock.networks.circuit import Conditions
 from qflock.quantum.noise import Noise
@@ -34,3 +37,23 @@ def test_a_policy_without_circuits_is_refused(tmp_path):
     run = api.train("vdn", "two_step", quiet=True, run_dir=tmp_path / "mlp", **small)["run"]
     with pytest.raises(UserError, match="made of circuits"):
         evaluation.evaluate_run(run, 4, conditions=Conditions(shots=10))
+
+
+@pytest.mark.parametrize("device", ["default.qubit", "default.mixed", "lightning.qubit"])
+def test_a_device_with_shots_gives_scores(run, device, capsys):
+    pytest.importorskip("pennylane")
+    words = ["--episodes", "2", "--circuit_device", device, "--shots", "50", "--json"]
+    assert main(["evaluate", str(run), *words]) == 0
+    scores = json.loads(capsys.readouterr().out)
+    assert [row["episodes"] for row in scores["per_seed"]] == [2, 2]
+
+
+@pytest.mark.parametrize(
+    "words", ["default.qubit --noise depolarizing:0.05", "default.gaussian", "null.qubit"]
+)
+def test_what_a_device_cannot_do_ends_the_command_in_one_line(run, words, capsys):
+    pytest.importorskip("pennylane")
+    assert main(["evaluate", str(run), "--episodes", "2", "--circuit_device", *words.split()]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"qflock: PennyLane's {words.split()[0]} ")
+    assert said.count("\n") == 1

@@ -12,6 +12,7 @@ from jaxtyping import PRNGKeyArray
 from qflock.bridges.host.workers import HostEnvironment
 from qflock.core.environment import Environment
 from qflock.core.steps import TimeStep
+from qflock.settings import foreign
 
 
 class Pure:
@@ -54,7 +55,7 @@ class OnHost:
     state = None
 
     def __init__(self, env: HostEnvironment) -> None:
-        self._copy = env.copy()
+        self._copy, self._name = env.copy(), env.spec.name
 
     def reset(self, key: PRNGKeyArray) -> TimeStep:
         """The first time step of an episode, whose seed comes from the key."""
@@ -72,4 +73,4 @@ class OnHost:
 
     def close(self) -> None:
         """Close the copy."""
-        self._copy.close()
+        foreign.close(self._copy, self._name)

@@ -14,12 +14,11 @@ import traceback
 import warnings
 from collections.abc import Sequence
 from types import ModuleType
-from typing import Any
 
-from qflock.core.errors import UserError, one_line, unknown
+from qflock.commands import _streams
+from qflock.core.errors import UserError, one_line, show_warning, unknown
 from qflock.core.version import __version__
-from qflock.settings import trust
-from qflock.settings.renamed import RenamedSetting
+from qflock.settings import foreign, trust
 
 COMMANDS = {
     "train": "train an algorithm on an environment",
@@ -56,6 +55,7 @@ more
   qflock train ALGORITHM --help              every setting with its default
   --debug, or QFLOCK_DEBUG=1                 show the traceback of an error
   --trust                                    use code that a run or a file names
+  --code FILE.py                             stands for a file that a run names
   --version                                  the version
 
 exit codes
@@ -66,7 +66,6 @@ exit codes
 
 FEW_COLLECTIONS = (100_000, 50, 50)
 """Tracing makes millions of objects that stay; looking for garbage among them took a seventh of the start."""
-_PYTHONS = warnings.showwarning
 BAD_INPUT, INTERNAL, INTERRUPTED, BROKEN_PIPE = 2, 70, 130, 141
 
 
@@ -87,13 +86,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         trust.everything()
     arguments = [word for word in arguments if word not in ("--debug", "--trust")]
     trust.name(*arguments, *(word.partition("=")[2] for word in arguments))
-    warnings.showwarning = _show_warning
+    warnings.showwarning = show_warning
     try:
-        status = _dispatch(arguments)
+        with _streams.kept(arguments, ours=argv is None):
+            status = _dispatch(arguments)
         sys.stdout.flush()
         return status
-    except SystemExit as stopped:  # a help text was printed
-        return stopped.code if isinstance(stopped.code, int) else int(stopped.code is not None)
+    except SystemExit as stopped:
+        place = _line_of_the_users(stopped)
+        if place is None and not stopped.code:  # a help text was printed
+            return 0
+        _say(f"{place or 'code that was called ends the program'}: {foreign.words(stopped)}", debug)
+        return BAD_INPUT
     except BrokenPipeError:
         # The reader (head, less) has gone; keep Python from complaining when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -136,7 +140,7 @@ def module(command: str) -> ModuleType:
     return importlib.import_module(f"qflock.commands.{'listing' if command == 'list' else command}")
 
 
-def _line_of_the_users(problem: Exception) -> str | None:
+def _line_of_the_users(problem: BaseException) -> str | None:
     """``file:line`` of the innermost code in a file that the user gave: an environment or a network of their
     own. None where there is no such line."""
     from qflock.settings.registry import GIVEN
@@ -145,14 +149,6 @@ def _line_of_the_users(problem: Exception) -> str | None:
         if frame.f_globals.get("__name__") in GIVEN:
             return f"{frame.f_code.co_filename}:{line}"
     return None
-
-
-def _show_warning(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
-    """A notice of ours as one line; other warnings as Python shows them."""
-    if category is RenamedSetting:
-        print(f"qflock: {message}", file=sys.stderr)
-    else:
-        _PYTHONS(message, category, *where, **more)
 
 
 def _say(message: str, debug: bool) -> None:

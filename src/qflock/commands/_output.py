@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from qflock.commands import _streams
 from qflock.core.shell import command
 from qflock.machine import processes
 from qflock.settings import registry
@@ -36,17 +35,17 @@ def deliver(
 
     Args:
         work: returns the result.
-        as_json: print it as one JSON object; whatever the work itself prints goes to standard error.
+        as_json: print it as one JSON object, where `_streams.kept` keeps all else away.
         show: prints the result for people.
     """
-    with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
-        result = work()
+    result = work()
     if not processes.first():  # of the processes of one run, one talks
         return
-    if not as_json:
-        show(result)
-        return
-    print(json.dumps(_jsonable(result), indent=2))
+    with _streams.given_back():
+        if as_json:
+            print(json.dumps(_jsonable(result), indent=2))
+        else:
+            show(result)
 
 
 def show_scores(result: Mapping[str, Any]) -> None:

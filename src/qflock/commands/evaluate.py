@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from qflock.commands import _arguments, _output, _runs
@@ -40,6 +41,8 @@ class Options:
     """Circuits: draws of the errors that each evaluation averages."""
     circuit_device: str = ""
     """Circuits: a device of PennyLane's, such as default.mixed, instead of our simulator."""
+    code: Path | None = None
+    """A Python file to use where the run names one of that name; may be given several times."""
     device: Literal["auto", "cpu", "gpu"] = "auto"
     """Where to compute; auto takes a GPU if JAX sees one."""
     json: bool = False

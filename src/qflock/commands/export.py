@@ -33,6 +33,8 @@ class Options:
     """Which seed's policy; the first by default."""
     checkpoint: str = "final"
     """Which weights: final, best, or the name of a file in the run's models/."""
+    code: Path | None = None
+    """A Python file to use where the run names one of that name; may be given several times."""
     json: bool = False
     """Print what was written as one JSON object, and nothing else, on standard output."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from qflock.commands import _arguments, _output
+from qflock.commands import _arguments, _output, _runs
 from qflock.commands._arguments import Group
 from qflock.core.errors import UserError
 from qflock.core.shell import command
@@ -36,6 +36,8 @@ class Options:
     """Heading of the page; by default the methods and the task."""
     replays: int = 1
     """Episodes to show of each method on each task; 0 for none, which is faster."""
+    code: Path | None = None
+    """A Python file to use where runs name one of that name; may be given several times."""
     json: bool = False
     """Print the comparison as one JSON object, and nothing else, on standard output."""
 
@@ -52,6 +54,7 @@ class Options:
 def run(argv: list[str]) -> int:
     """Run the command; returns its exit status."""
     argv = ["--out" if word == "-o" else word for word in argv]
+    typed, argv = argv, _runs.stand_ins(argv)
     first = next((at for at, word in enumerate(argv) if word.startswith("-")), len(argv))
     runs, rest = argv[:first], argv[first:]
     if not runs and not _arguments.wants_help(argv):
@@ -75,7 +78,7 @@ def run(argv: list[str]) -> int:
         target=options.target,
         title=options.title,
         replays=options.replays,
-        command=command("report", *argv),
+        command=command("report", *typed),
     )
     _output.deliver(comparison.as_json, options.json, lambda _: print(f"wrote {options.out}"))
     return 0

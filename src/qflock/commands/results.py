@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from qflock.commands import _arguments, _output
+from qflock.commands import _arguments, _output, _runs
 from qflock.commands._arguments import Group
 from qflock.core.errors import UserError
 from qflock.evidence import metrics
@@ -27,6 +27,8 @@ class Options:
     """Column of the final evaluations that is the score."""
     check: int = 0
     """How many seeds of each run tests train again; 0 for none."""
+    code: Path | None = None
+    """A Python file to use where runs name one of that name; may be given several times."""
     json: bool = False
     """Print what was written as one JSON object, and nothing else, on standard output."""
 
@@ -37,6 +39,7 @@ class Options:
 
 def run(argv: list[str]) -> int:
     """Run the command; returns its exit status."""
+    argv = _runs.stand_ins(argv)
     first = next((at for at, word in enumerate(argv) if word.startswith("-")), len(argv))
     (options,) = _arguments.parse([Group(Options())], argv[first:], command=COMMAND, about=ABOUT)
 

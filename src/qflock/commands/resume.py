@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from qflock.commands import _arguments, _output, _runs
@@ -31,6 +32,8 @@ class Options:
     """What to do about NaN or infinity from now on; none for as before."""
     devices: int | Literal["all"] | None = None
     """How many devices share the work from now on; none for as before."""
+    code: Path | None = None
+    """A Python file to use where the run names one of that name; may be given several times."""
     quiet: bool = False
     """No progress, only the result."""
     json: bool = False

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from qflock.commands import _arguments, _output
+from qflock.commands import _arguments, _output, _streams
 from qflock.commands._arguments import Group
 from qflock.core.errors import UserError
 from qflock.core.shell import command
@@ -70,7 +70,8 @@ def run(argv: list[str]) -> int:
     )
     options, settings = _parse(defaults, rest, algorithm or defaults.algorithm)
     if options.dry_run:
-        print(config.to_yaml(settings), end="")
+        with _streams.given_back():
+            print(config.to_yaml(settings), end="")
         return 0
 
     def work() -> dict[str, Any]:

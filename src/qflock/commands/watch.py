@@ -47,6 +47,8 @@ class Options:
     """Which weights: final, best, or the name of a file in the run's models/."""
     sample: bool = False
     """Act as in training, with exploration or by chance, rather than greedily."""
+    code: Path | None = None
+    """A Python file to use where the run names one of that name; may be given several times."""
     env: str | None = None
     """Environment to show a reference policy in, instead of a run."""
     policy: str | None = None
@@ -93,6 +95,8 @@ def run(argv: list[str]) -> int:
     options, environment = _arguments.parse(
         [Group(Options()), Group(standard, "env", "env", pairs=True)], rest, command=COMMAND, about=ABOUT
     )
+    if options.code is not None:
+        raise UserError("--code stands for a file of a run, and goes without --env")
     if folder is None and options.sample:
         raise UserError("--sample is for a run's policy; reference policies have one way to act")
     if folder is not None and options.policy is not None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 import reprlib
+import sys
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,25 @@ _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = LONGEST
 _SHORT.maxlist = _SHORT.maxdict = 12
 _SHORT.maxlevel = 4
+
+
+_PYTHONS = warnings.showwarning
+
+
+class Notice(UserWarning):
+    """Something that the user should know, in one line; it stops nothing."""
+
+
+def show_warning(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+    """Show a warning as ``warnings.showwarning`` does, but a notice of ours as one line.
+
+    Args:
+        message, category, where, more: as Python passes them.
+    """
+    if issubclass(category, Notice):
+        print(f"qflock: {' '.join(str(message).split())}", file=sys.stderr)
+    else:
+        _PYTHONS(message, category, *where, **more)
 
 
 class UserError(Exception):

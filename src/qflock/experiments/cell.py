@@ -104,7 +104,7 @@ def refuse_changed(cell: Cell) -> None:
     if not RunFolder(cell.folder).hparams.is_file():
         return
     try:  # through the dataclasses, so that a setting that came later counts with its default
-        before = config.from_mapping(open_run(cell.folder).read_hparams()["settings"])
+        before = open_run(cell.folder).settings()
     except UserError as problem:
         raise UserError(f"cell {cell.name}: {problem}") from problem
     then, now = (_counted(settings) for settings in (before, cell.settings))
@@ -180,7 +180,7 @@ def attempt(cell: Cell) -> str | None:
         work(cell)
     except Interrupted:
         raise
-    except Exception as problem:
+    except (Exception, SystemExit) as problem:  # code of others may call sys.exit()
         message = " ".join(str(problem).split()) or "no message"
         line = message if isinstance(problem, UserError) else f"{type(problem).__name__}: {message[:300]}"
         cell.log.parent.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from typing import Any, Protocol
 from qflock.core.errors import UserError, unknown
 from qflock.experiments import cell as experiment_cell
 from qflock.experiments.cell import Cell
+from qflock.machine import children
 
 NAMES = ("local", "processes", "slurm", "ray")
 POLL = 0.1  # seconds between looks at processes and jobs
@@ -141,11 +141,14 @@ class _Processes:
             self._stop()
 
     def _start(self, cell: Cell) -> None:
-        command = [sys.executable, "-m", "qflock.experiments.worker"]
         cell.output.parent.mkdir(parents=True, exist_ok=True)
         with cell.output.open("wb") as output:
-            process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=output, stderr=output, env=_limited(self.threads)
+            process = children.start(
+                "qflock.experiments.worker",
+                variables=_limited(self.threads),
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=output,
             )
         # The pipe stays open: a worker sees by its end that this process is gone, and saves and stops.
         assert process.stdin is not None
@@ -181,12 +184,12 @@ class _Processes:
 
 
 def _limited(threads: int) -> dict[str, str]:
-    """This process's environment with a number of threads for XLA and for NumPy's libraries."""
+    """Variables with a number of threads for XLA and for NumPy's libraries."""
     names = ("NPROC", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")  # XLA's pool has NPROC threads
     flags = os.environ.get("XLA_FLAGS", "")
     if threads == 1 and "xla_cpu_multi_thread_eigen" not in flags:
         flags = f"{flags} --xla_cpu_multi_thread_eigen=false".strip()
-    return {**os.environ, **dict.fromkeys(names, str(threads)), "XLA_FLAGS": flags}
+    return {**dict.fromkeys(names, str(threads)), "XLA_FLAGS": flags}
 
 
 def _on_slurm(options: dict[str, Any], cells: Sequence[Cell], report: Report, folder: Path) -> None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +14,8 @@ from qflock.exports import description
 from qflock.exports.description import Description
 from qflock.exports.numpy_policy import ExportedPolicy, Memory
 from qflock.files.storage import replacing
+from qflock.machine import children
+from qflock.runs import code
 from qflock.runs.policy import LoadedPolicies
 
 PACKAGES = ("jax2onnx", "onnxruntime")
@@ -88,9 +88,14 @@ def write(path: Path, record: Description, policies: LoadedPolicies) -> float:
     about = record.about
     with replacing(path) as temporary:
         words = [str(policies.folder.path), about["checkpoint"], str(about["seed"]), str(temporary)]
-        command = [sys.executable, "-m", "qflock.exports.onnx_graph", *words]
-        filtered = {**os.environ, "JAX_TRACEBACK_FILTERING": "off"}  # else the last line tells of filtering
-        process = subprocess.run(command, capture_output=True, text=True, env=filtered)
+        variables = {"JAX_TRACEBACK_FILTERING": "off", **code.variables()}  # else its last line tells of that
+        process = subprocess.run(
+            children.command("qflock.exports.onnx_graph", *words),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            env=children.environment(variables),
+        )
         try:
             if process.returncode:
                 raise ValueError((process.stderr.strip() or "it was killed").splitlines()[-1])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
-from qflock.bridges.host.workers import HostEnvironment, Workers
+from qflock.bridges.host.worker import GO_ON, REST
+from qflock.bridges.host.workers import Workers
 from qflock.core import trees
 from qflock.core.spec import Spec
 from qflock.core.steps import Memory, Rows, TimeStep, team_reward
@@ -44,7 +45,7 @@ class Fresh(Protocol):
 
 like: Any = trees.like  # for NumPy's arrays as well
 PLAYED_TOGETHER = 32
-"""Environments that an evaluation steps side by side, at most; each plays its part of the episodes."""
+"""Into how many sequences the episodes of an evaluation are dealt, at most; so many copies can share them."""
 
 
 def streams(key: PRNGKeyArray, num_envs: int) -> np.ndarray:
@@ -159,29 +160,69 @@ def _tally(rows: Rows, episodes: Episodes) -> Tally:
     )
 
 
-def play(env: HostEnvironment, act: Act, memory: Fresh, key: PRNGKeyArray, episodes: int) -> Scores:
+class Place(NamedTuple):
+    """Where in an evaluation each copy is. Every seat has its part of the episodes, which one copy plays in
+    turn: what is drawn follows the seat and its steps, so that scores do not depend on how many copies play.
+
+    Attributes:
+        seat: ``(num_envs,)``.
+        step: steps of that seat before this one, ``(num_envs,)``.
+    """
+
+    seat: np.ndarray
+    step: np.ndarray
+
+
+class Play(Protocol):
+    """A policy that is scored in all environments."""
+
+    def __call__(
+        self, memory: Memory, first: np.ndarray, now: TimeStep, place: Place, /
+    ) -> tuple[Memory, Any]:
+        """One step of every environment: memory and actions; arguments as those of `Act`."""
+        ...
+
+
+def seats(episodes: int) -> int:
+    """Into how many sequences an evaluation's episodes are dealt."""
+    return min(episodes, PLAYED_TOGETHER)
+
+
+def play(workers: Workers, spec: Spec, act: Play, memory: Fresh, key: PRNGKeyArray, episodes: int) -> Scores:
     """Scores of ``episodes`` fresh episodes, see `evaluation.play`.
 
     Args:
+        workers: they hold as many copies as may be open, no more than there are `seats`.
+        spec: the environment's.
         act: the policy for all environments, leaves ``(num_envs, ...)``.
         memory: of teams at the start; it is not read where an episode begins.
         key: of the episodes.
+        episodes: how many.
     """
-    num_envs = min(episodes, PLAYED_TOGETHER)
-    quota = np.array([episodes // num_envs + (at < episodes % num_envs) for at in range(num_envs)])
-    played = np.zeros(num_envs, int)
-    running = Running(env.spec, (num_envs,))
-    finished = []
-    with Workers(env, num_envs) as workers:
-        now = workers.start(streams(key, num_envs))
-        first, remembered, step = np.ones(num_envs, bool), memory(num_envs), 0
-        while (played < quota).any():
-            remembered, actions, _ = act(remembered, first, now, step)
-            first, step = np.asarray(now.over), step + 1
-            now = workers.tick(np.asarray(actions))
-            running.add(first, now)
-            for at in np.flatnonzero(np.asarray(now.over) & (played < quota)):
-                finished.append((running.episode_return[at], running.discounted[at], running.length[at]))
-            played += np.asarray(now.over)
-    returns, discounted, lengths = (np.array(x) for x in zip(*finished, strict=True))
+    count, num_envs = seats(episodes), workers.num_envs
+    quota = np.array([episodes // count + (at < episodes % count) for at in range(count)])
+    begin = streams(key, count).astype(np.int64)
+    waiting = list(range(num_envs, count))
+    seat, step, played = np.arange(num_envs), np.zeros(num_envs, int), np.zeros(num_envs, int)
+    running, finished = Running(spec, (num_envs,)), []
+    now, first, remembered = workers.start(begin[:num_envs]), np.ones(num_envs, bool), memory(num_envs)
+    while True:
+        over, then = np.asarray(now.over), np.full(num_envs, GO_ON)
+        done, place = np.flatnonzero(over & (played == quota[seat])), Place(seat.copy(), step)
+        for at in done:
+            seat[at] = waiting.pop(0) if waiting else seat[at]
+            then[at] = begin[seat[at]] if seat[at] != place.seat[at] else REST
+        if (then == REST).all():
+            break
+        remembered, actions = act(remembered, first, now, place)
+        now = workers.tick(np.asarray(actions), then)
+        running.add(over, now)
+        first, begun = over, seat != place.seat
+        step, played = np.where(begun, 0, step + 1), np.where(begun, 0, played)
+        for at in np.flatnonzero(np.asarray(now.over) & (then != REST)):
+            scores = (running.episode_return[at], running.discounted[at], running.length[at])
+            finished.append((step[at], seat[at], *scores))
+            played[at] += 1
+    in_order = sorted(finished, key=lambda one: one[:2])
+    _, _, returns, discounted, lengths = (np.array(x) for x in zip(*in_order, strict=True))
     return Scores(returns, discounted, lengths, {})  # type: ignore[arg-type]

@@ -5,10 +5,12 @@ It is the reference that the simulator is tested against. PennyLane is imported 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -17,6 +19,10 @@ from qflock.core.errors import UserError
 from qflock.quantum.circuit import Circuit
 from qflock.quantum.noise import NONE, Noise
 from qflock.quantum.simulate import Parameters
+
+COMPUTES_NOTHING = "null.qubit"
+LARGEST_BATCH = 2**20
+"""Numbers of the density matrices that a device holds at once."""
 
 
 def qnode(
@@ -37,52 +43,7 @@ def qnode(
     Raises:
         UserError: PennyLane is not installed, or has no such device.
     """
-    qml = _pennylane()
-    turn = {"x": qml.RX, "y": qml.RY, "z": qml.RZ}
-    join = {"cz": qml.CZ, "cnot": qml.CNOT}[circuit.entangler]
-    wires = range(circuit.qubits)
-    try:
-        backend = qml.device(device, wires=circuit.qubits)
-    except Exception as problem:
-        raise UserError(f"PennyLane has no device {device!r} here: {str(problem).splitlines()[0]}") from None
-
-    def disturb(touched: Any) -> None:
-        for q in touched if noise.probability else ():
-            if noise.kind == "depolarizing":
-                qml.DepolarizingChannel(noise.probability, wires=q)
-            else:
-                flip = {"bit_flip": qml.BitFlip, "phase_flip": qml.PhaseFlip}[noise.kind]
-                flip(noise.probability, wires=q)
-
-    def rotations(axes: str, angles: Any) -> None:
-        for q in wires:
-            for k, axis in enumerate(axes):
-                turn[axis](angles[q, k], wires=q)
-
-    def body(parameters: Parameters, inputs: Any) -> Any:
-        if circuit.encoding == "amplitude":
-            qml.AmplitudeEmbedding(inputs, wires=wires, normalize=True)
-        elif circuit.start == "plus":
-            for q in wires:
-                qml.Hadamard(q)
-        elif circuit.start != "zero":
-            qml.StatePrep(circuit.initial, wires=wires)
-        for layer in range(circuit.layers + 1):
-            if layer:
-                for a, b in circuit.pairs:
-                    join(wires=(a, b))
-                disturb(sorted({q for pair in circuit.pairs for q in pair}))
-                if circuit.encoding == "angle" and (circuit.reupload or layer == 1):
-                    scaled = parameters.weights[layer - 1] * inputs
-                    rotations(circuit.encoded, _squashed(circuit, scaled))
-            rotations(circuit.rotations, parameters.angles[layer])
-            disturb(wires)
-        if every:
-            return qml.probs(wires=wires)
-        return [qml.expval(qml.prod(*(qml.Z(q) for q in group))) for group in circuit.measured]
-
-    node = qml.QNode(body, backend, interface="jax")
-    return node if shots is None else qml.set_shots(node, shots)
+    return _node(circuit, device, shots, noise, every, "jax")
 
 
 def expectations(
@@ -100,13 +61,18 @@ def expectations(
         parameters: angles and weights.
         inputs: features of one example, of shape ``circuit.inputs``.
         device: the name of a device of PennyLane's.
-        shots: measurements of each evaluation; exact values for None.
+        shots: measurements of each evaluation; exact values for None. Measured values have no gradients.
         noise: of gates and measurements.
 
     Raises:
-        UserError: as `qnode`.
+        UserError: as `qnode`; the device cannot measure this circuit, or has no channels for the noise.
     """
-    return jnp.stack(_cached(circuit, device, shots, noise)(parameters, inputs))
+    _try(circuit, device, shots, noise)
+    if shots is None:
+        return jnp.stack(_node(circuit, device, shots, noise, False, "jax")(parameters, inputs))
+    shape = jax.ShapeDtypeStruct((circuit.outputs,), jnp.float32)
+    measure = partial(_measure, circuit, device, shots, noise)
+    return jax.pure_callback(measure, shape, *parameters, inputs, vmap_method="broadcast_all")
 
 
 def draw(circuit: Circuit, how: str = "text") -> Any:
@@ -130,11 +96,110 @@ def draw(circuit: Circuit, how: str = "text") -> Any:
     return qml.draw_mpl(node, decimals=None, show_all_wires=True)(parameters, inputs)[0]
 
 
-_cached = cache(qnode)
+@cache
+def _node(
+    circuit: Circuit, device: str, shots: int | None, noise: Noise, every: bool, interface: str | None
+) -> Callable[[Parameters, Any], Any]:
+    """As `qnode`. Arrays may have one axis before their own, of several examples."""
+    qml = _pennylane()
+    turn = {"x": qml.RX, "y": qml.RY, "z": qml.RZ}
+    join = {"cz": qml.CZ, "cnot": qml.CNOT}[circuit.entangler]
+    wires = range(circuit.qubits)
+    try:
+        backend = qml.device(device, wires=circuit.qubits)
+    except Exception as problem:
+        raise UserError(f"PennyLane has no device {device!r} here: {str(problem).splitlines()[0]}") from None
+
+    def disturb(touched: Any) -> None:
+        for q in touched if noise.probability else ():
+            if noise.kind == "depolarizing":
+                qml.DepolarizingChannel(noise.probability, wires=q)
+            else:
+                flip = {"bit_flip": qml.BitFlip, "phase_flip": qml.PhaseFlip}[noise.kind]
+                flip(noise.probability, wires=q)
+
+    def rotations(axes: str, angles: Any) -> None:
+        for q in wires:
+            for k, axis in enumerate(axes):
+                turn[axis](angles[..., q, k], wires=q)
+
+    def body(parameters: Parameters, inputs: Any) -> Any:
+        if circuit.encoding == "amplitude":
+            qml.AmplitudeEmbedding(inputs, wires=wires, normalize=True)
+        elif circuit.start == "plus":
+            for q in wires:
+                qml.Hadamard(q)
+        elif circuit.start != "zero":
+            qml.StatePrep(circuit.initial, wires=wires)
+        for layer in range(circuit.layers + 1):
+            if layer:
+                for a, b in circuit.pairs:
+                    join(wires=(a, b))
+                disturb(sorted({q for pair in circuit.pairs for q in pair}))
+                if circuit.encoding == "angle" and (circuit.reupload or layer == 1):
+                    scaled = parameters.weights[..., layer - 1, :, :] * inputs
+                    squashed = qml.math.arctan(scaled) if circuit.squash == "arctan" else scaled
+                    rotations(circuit.encoded, squashed)
+            rotations(circuit.rotations, parameters.angles[..., layer, :, :])
+            disturb(wires)
+        if every:
+            return qml.probs(wires=wires)
+        return [qml.expval(qml.prod(*(qml.Z(q) for q in group))) for group in circuit.measured]
+
+    node = qml.QNode(body, backend, interface=interface)
+    return node if shots is None else qml.set_shots(node, shots)
 
 
-def _squashed(circuit: Circuit, scaled: Any) -> Any:
-    return jnp.arctan(scaled) if circuit.squash == "arctan" else scaled
+def _measure(
+    circuit: Circuit,
+    device: str,
+    shots: int | None,
+    noise: Noise,
+    angles: Any,
+    weights: Any,
+    inputs: Any,
+) -> np.ndarray:
+    """The read-outs of any number of examples, ``(..., K)``, by NumPy, outside of compiled programs."""
+    node = _node(circuit, device, shots, noise, False, None)
+    shapes = (circuit.angles, circuit.weights, circuit.inputs)
+    lead = np.shape(angles)[: np.ndim(angles) - len(circuit.angles)]
+    examples = int(np.prod(lead))
+    flat = [
+        np.asarray(x, np.float64).reshape(examples, *own)
+        for x, own in zip((angles, weights, inputs), shapes, strict=True)
+    ]
+    together = max(1, LARGEST_BATCH // 4**circuit.qubits)
+    parts = []
+    for at in range(0, examples, together):
+        some: Any = [x[at : at + together] for x in flat]
+        parts.append(np.stack([np.reshape(x, -1) for x in node(Parameters(*some[:2]), some[2])], -1))
+    return np.concatenate(parts).reshape(*lead, -1).astype(np.float32)
+
+
+@cache
+def _try(circuit: Circuit, device: str, shots: int | None, noise: Noise) -> None:
+    """See that a device can do what is asked of it: in a compiled program its error would be no line.
+
+    Raises:
+        UserError: it cannot.
+    """
+    if device == COMPUTES_NOTHING:
+        raise UserError(f"PennyLane's {device} computes nothing: every policy would look the same on it")
+    shapes = (circuit.angles, circuit.weights, circuit.inputs)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # one line is enough
+            values = _measure(circuit, device, shots, noise, *map(np.ones, shapes))
+        if values.shape != (circuit.outputs,):
+            raise ValueError(f"it gives numbers of shape {values.shape}")
+    except UserError:
+        raise
+    except Exception as problem:  # each device has errors of its own
+        words = " ".join(str(problem).split())[:200] or "it does not say why"
+        what = f"this circuit with {noise.kind} noise" if noise.probability else "this circuit"
+        raise UserError(
+            f"PennyLane's {device} cannot measure {what}: {type(problem).__name__}: {words}"
+        ) from problem
 
 
 def _pennylane() -> Any:

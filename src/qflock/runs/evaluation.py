@@ -100,18 +100,21 @@ def over_seeds(each: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {**out, "episodes": int(sum(r["episodes"] for r in each))}
 
 
-def references(env: Environment, key: PRNGKeyArray, episodes: int) -> dict[str, dict[str, float]]:
+def references(
+    env: Environment, key: PRNGKeyArray, episodes: int, copies: int | None = None
+) -> dict[str, dict[str, float]]:
     """Scores of the environment's reference policies and of random actions, on the boards of ``key``.
 
     Args:
         env: where they play.
         key: of the boards; the same key gives the same boards to all of them.
         episodes: how many each plays.
+        copies: as `programs.backend`.
 
     Returns:
         `row` by the policy's name.
     """
-    scores = programs.backend(env).references(key, episodes)
+    scores = programs.backend(env, copies).references(key, episodes)
     return {name: row(each) for name, each in scores.items()}
 
 
@@ -150,7 +153,8 @@ def evaluate_run(
     acting, parameters = policies.learner.policy, policies.parameters
     if conditions is not None:
         acting, parameters = circuit_conditions.under(acting, parameters, conditions)
-    score = programs.evaluator(policies.env, acting, episodes, mode, len(policies.seeds))
+    copies = programs.copies_of(policies.learner, len(policies.seeds))
+    score = programs.evaluator(policies.env, acting, episodes, mode, len(policies.seeds), copies=copies)
     each = rows(score(parameters, key), policies.seeds)
     return {
         "run": str(policies.folder.path),
@@ -163,5 +167,5 @@ def evaluate_run(
         "seed": seed,
         "per_seed": each,
         "over_seeds": over_seeds(each),
-        "references": references(policies.env, key, episodes),
+        "references": references(policies.env, key, episodes, copies),
     }

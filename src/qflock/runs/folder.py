@@ -21,7 +21,8 @@ from qflock.core.errors import UserError
 from qflock.core.shell import command
 from qflock.files import lock
 from qflock.files.storage import DamagedFile, cannot_write, discard_partials, write_text
-from qflock.settings import config, registry
+from qflock.runs import code
+from qflock.settings import config, file, registry
 from qflock.settings.config import Settings
 from qflock.settings.run import RUNS
 
@@ -95,12 +96,17 @@ class RunFolder:
         return _read_hparams(self.hparams)
 
     def settings(self) -> Settings:
-        """The run's settings, from the checked ``configs/hparams.json``.
+        """The run's settings, from the checked ``configs/hparams.json``; files of code where they are here.
 
         Raises:
             DamagedFile: as `read_hparams`.
+            UserError: a file of code is nowhere, see `code.places`.
         """
-        return config.from_mapping(self.read_hparams()["settings"], str(self.hparams))
+        facts = self.read_hparams()
+        return config.from_mapping(code.replaced(facts["settings"], self._moved(facts)), str(self.hparams))
+
+    def _moved(self, facts: dict[str, Any]) -> dict[str, str]:
+        return code.places(facts["settings"], facts.get("code", []), self.path)
 
     def record_settings(self, settings: Settings, *, now: datetime) -> None:
         """Write changed settings (a resumed run that goes on for longer); keeps what was recorded before.
@@ -117,7 +123,8 @@ class RunFolder:
         facts = self.read_hparams()
         again = {"at": now.astimezone().isoformat(timespec="seconds"), **provenance.machine()}
         facts["resumed"] = [*facts.get("resumed", []), again]
-        _write_settings(self.path / "configs", settings, facts)
+        then = {here: name for name, here in self._moved(facts).items()}
+        _write_settings(self.path / "configs", code.replaced(config.to_mapping(settings), then), facts)
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -168,7 +175,9 @@ def create(settings: Settings, run_dir: Path | None = None, *, now: datetime) ->
     try:
         draft = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.path))
         try:
-            _write_settings(draft, settings, facts)
+            mapping = config.to_mapping(settings)
+            facts["code"] = code.record(mapping, draft / code.FOLDER.name)
+            _write_settings(draft, mapping, facts)
             draft.chmod(folder.path.stat().st_mode & 0o777)
             os.rename(draft, folder.path / "configs")  # fails where another process was faster
         finally:
@@ -254,10 +263,10 @@ def _latest() -> Path:
     return max(records, key=lambda p: (p.stat().st_mtime_ns, p)).parent.parent
 
 
-def _write_settings(folder: Path, settings: Settings, facts: dict[str, Any]) -> None:
+def _write_settings(folder: Path, mapping: dict[str, Any], facts: dict[str, Any]) -> None:
     repeat = "# qflock train --config <this file> repeats the run\n"
-    write_text(folder / "config.yaml", repeat + config.to_yaml(settings))
-    facts = {**facts, "settings": config.to_mapping(settings)}
+    write_text(folder / "config.yaml", repeat + file.write(mapping))
+    facts = {**facts, "settings": mapping}
     facts["sha256"] = _checksum(facts)
     write_text(folder / "hparams.json", json.dumps(facts, indent=2) + "\n")
 

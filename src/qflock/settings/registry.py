@@ -23,7 +23,7 @@ from types import ModuleType
 from typing import Any, Literal
 
 from qflock.core.errors import UserError, shown, unknown
-from qflock.settings import trust
+from qflock.settings import foreign, trust
 
 Kind = Literal["environments", "algorithms"]
 
@@ -116,10 +116,7 @@ def _imported(path: Path, changed: int) -> ModuleType:
     GIVEN.add(name)
     if str(path.parent) not in sys.path:  # it may import what lies beside it
         sys.path.append(str(path.parent))
-    try:
-        spec.loader.exec_module(loaded)
-    except Exception as problem:
-        raise UserError(f"{path} fails when imported: {type(problem).__name__}: {problem}") from problem
+    foreign.need(lambda: spec.loader.exec_module(loaded), f"{path} fails when imported")  # type: ignore[union-attr]
     return loaded
 
 
@@ -164,7 +161,8 @@ def environment_class(name: str) -> type:
         return importlib.import_module("qflock.bridges.own").environment_class(name, from_file(name))
     library, colon, theirs = name.partition(":")
     if colon and library in BRIDGES:
-        return importlib.import_module(f"qflock.bridges.{library}").environment_class(theirs)
+        bridge = importlib.import_module(f"qflock.bridges.{library}")
+        return foreign.need(lambda: bridge.environment_class(theirs), f"{name} fails when imported")
     if colon:
         raise unknown("library in front of the colon", library, BRIDGES)
     return module("environments", name).Environment

@@ -6,11 +6,13 @@ import warnings
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from qflock.core.errors import Notice
+
 RENAMED = {"copies": "num_envs", "steps": "num_steps"}
 """Old name -> new one. An entry stays for two minor versions."""
 
 
-class RenamedSetting(FutureWarning):
+class RenamedSetting(Notice, FutureWarning):
     """A setting was given by its old name."""
 
 

@@ -32,6 +32,9 @@ WORKERS = {
         "Where copies are stepped; serial: right here.",
     ),
     "worker_count": Option(int, 0, "How many worker processes or threads; 0 for one on each core."),
+    "evaluation_copies": Option(
+        int, 0, "Copies that evaluations play in; 0 for half of training's beside them, and all after them."
+    ),
 }
 ARGUMENTS = Option(
     dict | None,

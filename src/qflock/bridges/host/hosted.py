@@ -11,12 +11,13 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from qflock.bridges import _options
-from qflock.bridges.host import constructors, gymnasium_copy, pettingzoo_copy, places
+from qflock.bridges.host import constructors, gymnasium_copy, pettingzoo_copy, places, worker
 from qflock.bridges.host.found import Found
 from qflock.bridges.host.worker import HostCopy
 from qflock.core.errors import UserError
 from qflock.core.spec import Choices, Spec
 from qflock.core.steps import TimeStep
+from qflock.settings import foreign
 
 
 class Made(HostCopy, Protocol):
@@ -59,17 +60,12 @@ class Hosted:
         self.config = self.Config() if config is None else config
         settings, found = _options.values(self.config), self.found
         self.name, ours = found.name, constructors.names(found.constructor)
-        self.workers, self.worker_count = settings[ours["workers"]], settings[ours["worker_count"]]
-        if self.worker_count < 0:
-            raise UserError(f"{self.name}: worker_count is {self.worker_count}; it must not be negative")
+        self.workers = settings[ours["workers"]]
+        self.worker_count = self._count(settings, ours["worker_count"])
+        self.evaluation_copies = self._count(settings, ours["evaluation_copies"])
         self.copy = functools.partial(type(self).maker, found, settings)
-        try:
-            one = self.copy()
-        except UserError:
-            raise
-        except Exception as problem:
-            text = " ".join(str(problem).split())[:300]
-            raise UserError(f"{self.name} cannot be made: {type(problem).__name__}: {text}") from problem
+        one = foreign.need(lambda: worker.made(self.copy, 0), f"{self.name} cannot be made")
+        foreign.close(one, self.name)
         if self.workers == "processes":
             self._see_that_it_travels()
         self.spec = Spec(
@@ -83,7 +79,12 @@ class Hosted:
             shared_reward=constructors.shared(found.constructor, settings),
         )
         self._dtypes = (one.dtype, one.state_dtype)
-        one.close()
+
+    def _count(self, settings: dict[str, Any], name: str) -> int:
+        """A setting that counts something."""
+        if settings[name] < 0:
+            raise UserError(f"{self.name}: {name} is {settings[name]}; it must not be negative")
+        return settings[name]
 
     def _see_that_it_travels(self) -> None:
         """Refuse, before there is a run, what cannot be sent to a worker process."""

@@ -1,8 +1,9 @@
 """One worker of a host environment: some copies, stepped one after the other. Imports no JAX.
 
-Run as a program (``python -m qflock.bridges.host.worker``) it serves the process that started it through its
-standard input and output: pickled requests, pickled answers. It ends when its input does, so that it never
-outlives the process that it works for.
+Run as a program (``python -m qflock.bridges.host.worker REQUESTS ANSWERS``, two descriptors) it serves the
+process that started it: pickled requests, pickled answers. It ends when its requests do, so that it never
+outlives the process that it works for. Its standard input is empty and its standard output is standard error:
+an environment may print what it likes, and cannot wait for somebody to type.
 """
 
 from __future__ import annotations
@@ -10,15 +11,26 @@ from __future__ import annotations
 import os
 import pickle
 import sys
+import threading
+import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from io import BufferedReader, BufferedWriter
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+
+from qflock.core.errors import Notice, show_warning
+from qflock.settings import foreign
 
 Seen = tuple[np.ndarray, ...]
 """A time step as NumPy arrays: observation, state, legal, active, reward, terminated, truncated."""
 
 TERMINATED, TRUNCATED = 5, 6
+COPY = "QFLOCK_COPY"
+"""The environment variable that holds a copy's number while it is made: no two that are open share one."""
+GO_ON, REST = -1, -2
+"""What a copy does next, besides beginning another sequence of episodes: go on with its own, or nothing."""
+_making = threading.Lock()  # the variable is the whole process's
 
 
 class HostCopy(Protocol):
@@ -37,80 +49,126 @@ class HostCopy(Protocol):
         ...
 
 
+class Orders(NamedTuple):
+    """What a worker makes.
+
+    Attributes:
+        make: makes one copy.
+        numbers: of the copies, one for each.
+        owner: the environment's name, for messages.
+    """
+
+    make: Callable[[], HostCopy]
+    numbers: Sequence[int]
+    owner: str
+
+
 class Group:
     """The copies of one worker."""
 
-    def __init__(self, make: Callable[[], HostCopy], count: int) -> None:
-        self._copies = [make() for _ in range(count)]
+    def __init__(self, orders: Orders) -> None:
+        self._owner = orders.owner
+        self._copies: list[HostCopy] = []
+        try:
+            for number in orders.numbers:
+                self._copies.append(made(orders.make, number))
+        except BaseException:
+            self.close()
+            raise
 
     def start(self, streams: Sequence[int]) -> Seen:
         """Every copy at the start of an episode; ``streams`` seed each copy's sequence of episodes."""
         self._draws = [np.random.default_rng(stream) for stream in streams]
         return self._keep([self._fresh(at) for at in range(len(self._copies))])
 
-    def tick(self, actions: np.ndarray) -> Seen:
-        """A step of every copy, or the restart of one whose episode is over; actions ``(copies, A)``."""
-        return self._keep(
-            [
-                self._fresh(at) if self._over[at] else copy.step(actions[at])
-                for at, copy in enumerate(self._copies)
-            ]
-        )
+    def tick(self, order: tuple[np.ndarray, Sequence[int]]) -> Seen:
+        """A step of every copy, or the restart of one whose episode is over.
+
+        Args:
+            order: actions ``(copies, A)``; and what each copy does: GO_ON, REST, or the seed of a new
+                sequence of episodes, which it begins.
+        """
+        actions, then = order
+        return self._keep([self._next(at, actions[at], then[at]) for at in range(len(self._copies))])
+
+    def _next(self, at: int, actions: np.ndarray, then: int) -> Seen:
+        if then == REST:
+            return self._last[at]
+        if then != GO_ON:
+            self._draws[at] = np.random.default_rng(then)
+        return self._fresh(at) if then != GO_ON or self._over[at] else self._copies[at].step(actions)
 
     def close(self) -> None:
-        """Close every copy."""
+        """Close every copy, those after one that cannot be closed too."""
         for copy in self._copies:
-            copy.close()
+            foreign.close(copy, self._owner)
 
     def _fresh(self, at: int) -> Seen:
         return self._copies[at].reset(int(self._draws[at].integers(2**31)))
 
     def _keep(self, each: list[Seen]) -> Seen:
+        self._last = each
         seen = tuple(np.stack(parts) for parts in zip(*each, strict=True))
         self._over = seen[TERMINATED] | seen[TRUNCATED]
         return seen
 
 
-def serve(requests: Any, answers: Any) -> None:
-    """Answer requests until there are no more: first ``(make, count)``, then ``(method, argument)``.
+def made(make: Callable[[], HostCopy], number: int) -> HostCopy:
+    """One copy, which finds its number in the environment variable `COPY` while it is made.
 
     Args:
-        requests: a binary stream of pickles.
-        answers: a binary stream to write pickles to.
+        make: makes it.
+        number: its own.
+    """
+    with _making:
+        before = os.environ.get(COPY)
+        os.environ[COPY] = str(number)
+        try:
+            return make()
+        finally:
+            if before is None:
+                os.environ.pop(COPY, None)
+            else:
+                os.environ[COPY] = before
+
+
+def serve(requests: BufferedReader, answers: BufferedWriter) -> None:
+    """Answer requests until there are no more: first ``(Orders, None)``, then ``(method, argument)``.
+
+    Args:
+        requests: a stream of pickles.
+        answers: a stream to write pickles to.
     """
     group: Group | None = None
-    while True:
-        try:
-            what, argument = pickle.load(requests)
-        except EOFError:
-            break
-        try:
-            if group is None:
-                group, answer = Group(what, argument), None
-            else:
-                answer = getattr(group, what)(argument)
-        except Exception as problem:
-            answer = problem if _travels(problem) else RuntimeError(f"{type(problem).__name__}: {problem}")
-        pickle.dump(answer, answers, pickle.HIGHEST_PROTOCOL)
+
+    def answered() -> Any:
+        nonlocal group
+        what, argument = pickle.load(requests)
+        if group is not None:
+            return getattr(group, what)(argument)
+        group = Group(what)
+        return None
+
+    while requests.peek(1):
+        pickle.dump(foreign.attempt(answered), answers, pickle.HIGHEST_PROTOCOL)
         answers.flush()
     if group is not None:
         group.close()
 
 
-def _travels(problem: Exception) -> bool:
-    """Whether an error survives the way to another process."""
-    try:
-        return type(pickle.loads(pickle.dumps(problem))) is type(problem)
-    except Exception:
-        return False
-
-
 def main() -> None:
-    """Serve on standard input and output; what an environment prints goes to standard error."""
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    sys.stdout = sys.stderr
-    serve(sys.stdin.buffer, answers)
+    """Serve on the two descriptors that the command line names; they stay in this process.
+
+    A third word: what closing says is said by another worker already.
+    """
+    requests, answers, *silent = sys.argv[1:]
+    for pipe in (int(requests), int(answers)):
+        os.set_inheritable(pipe, False)
+    sys.stdout = sys.stderr  # one buffer, so that lines come in order
+    warnings.showwarning = show_warning
+    if silent:
+        warnings.simplefilter("ignore", Notice)
+    serve(open(int(requests), "rb"), open(int(answers), "wb"))  # noqa: SIM115 (open until the end)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ import contextlib
 import os
 import pickle
 import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
@@ -14,13 +13,17 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
-from qflock.bridges.host.worker import Group, HostCopy, Seen
+from qflock.bridges.host.worker import GO_ON, Group, HostCopy, Orders, Seen
 from qflock.core.errors import UserError
 from qflock.core.spec import Spec
 from qflock.core.steps import TimeStep
+from qflock.machine import children
+from qflock.settings import foreign
+from qflock.settings.foreign import Failure
 
 Kind = Literal["processes", "threads", "serial"]
 PATIENCE = 5.0  # seconds that a worker gets to end by itself
+STANDARD_ERROR = 2
 
 
 @runtime_checkable
@@ -31,12 +34,14 @@ class HostEnvironment(Protocol):
         copy: makes one copy; it must survive pickling, for it travels to worker processes.
         workers: how copies are stepped.
         worker_count: how many workers; 0 for one on each core.
+        evaluation_copies: in how many copies evaluations play; 0 where the user did not say.
     """
 
     spec: Spec
     copy: Callable[[], HostCopy]
     workers: Kind
     worker_count: int
+    evaluation_copies: int
 
     def reset(self, key: Any) -> tuple[Any, TimeStep]:
         """An example, not an episode."""
@@ -44,26 +49,33 @@ class HostEnvironment(Protocol):
 
 
 class Workers:
-    """N copies of a host environment. Use it in a ``with``, or call `close`: no process may stay behind."""
+    """N copies of a host environment. Use it in a ``with``, or call `close`: no process may stay behind.
 
-    def __init__(self, env: HostEnvironment, num_envs: int) -> None:
+    Attributes:
+        num_envs: how many copies.
+    """
+
+    def __init__(self, env: HostEnvironment, num_envs: int, first: int = 0) -> None:
         """Start the workers.
 
         Args:
             env: the environment.
             num_envs: how many copies, in all.
+            first: the number of the first copy; the others count up from it.
 
         Raises:
             UserError: a copy cannot be made.
         """
+        self.num_envs = num_envs
         count = min(num_envs, env.worker_count or os.cpu_count() or 1)
-        counts = [num_envs // count + (at < num_envs % count) for at in range(count)]
+        shares = np.array_split(np.arange(first, first + num_envs), count)
         self._name = env.spec.name
-        self._cuts = np.cumsum(counts)[:-1]
+        self._cuts = np.cumsum([len(share) for share in shares])[:-1]
         make = {"processes": _Process, "threads": _Thread, "serial": _Serial}[env.workers]
         self._workers: list[Any] = []
         try:
-            self._workers += [make(env.copy, own) for own in counts]
+            for own in shares:
+                self._workers.append(make(Orders(env.copy, own.tolist(), self._name)))
             for worker in self._workers:
                 self._answer(worker)
         except BaseException:
@@ -74,9 +86,17 @@ class Workers:
         """Begin an episode in every copy; ``streams`` ``(N,)`` seed each copy's sequence of episodes."""
         return self._all("start", [part.tolist() for part in np.split(np.asarray(streams), self._cuts)])
 
-    def tick(self, actions: np.ndarray) -> TimeStep:
-        """A step of every copy, or the restart of one whose episode is over; actions ``(N, A)``."""
-        return self._all("tick", np.split(actions, self._cuts))
+    def tick(self, actions: np.ndarray, then: np.ndarray | None = None) -> TimeStep:
+        """A step of every copy, or the restart of one whose episode is over.
+
+        Args:
+            actions: ``(N, A)``.
+            then: ``(N,)`` integers, what each copy does: GO_ON, which all do without it; REST, which shows
+                what it showed before; or the seed of a new sequence of episodes, which it begins.
+        """
+        then = np.full(self.num_envs, GO_ON) if then is None else then
+        orders = zip(np.split(actions, self._cuts), np.split(then, self._cuts), strict=True)
+        return self._all("tick", [(own, what.tolist()) for own, what in orders])
 
     def close(self) -> None:
         """End all workers; nothing stays behind."""
@@ -104,9 +124,8 @@ class Workers:
         answer = self._guarded(worker.answer)
         if isinstance(answer, UserError):
             raise answer
-        if isinstance(answer, Exception):
-            text = " ".join(str(answer).split())[:300]
-            raise UserError(f"{self._name} fails: {type(answer).__name__}: {text}") from answer
+        if isinstance(answer, Failure):
+            raise UserError(f"{self._name} fails: {answer.what}") from RuntimeError(answer.trace)
         return answer
 
     def _guarded(self, call: Callable[[], Any]) -> Any:
@@ -119,19 +138,16 @@ class Workers:
 class _Serial:
     """Copies in this very process."""
 
-    def __init__(self, make: Callable[[], HostCopy], count: int) -> None:
+    def __init__(self, orders: Orders) -> None:
         self._group: Group | None = None
         self._answer: Any = None
-        self._do(lambda: setattr(self, "_group", Group(make, count)))
+        self._do(lambda: setattr(self, "_group", Group(orders)))
 
     def ask(self, method: str, argument: Any) -> None:
         self._do(lambda: getattr(self._group, method)(argument))
 
     def _do(self, work: Callable[[], Any]) -> None:
-        try:
-            self._answer = work()
-        except Exception as problem:
-            self._answer = problem
+        self._answer = foreign.attempt(work)
 
     def answer(self) -> Any:
         return self._answer
@@ -147,15 +163,15 @@ class _Serial:
 class _Thread(_Serial):
     """Copies in a thread of this process."""
 
-    def __init__(self, make: Callable[[], HostCopy], count: int) -> None:
+    def __init__(self, orders: Orders) -> None:
         self._pool = ThreadPoolExecutor(1)
-        super().__init__(make, count)
+        super().__init__(orders)
 
     def _do(self, work: Callable[[], Any]) -> None:
-        self._answer = self._pool.submit(work)
+        self._answer = self._pool.submit(foreign.attempt, work)
 
     def answer(self) -> Any:
-        return self._answer.exception() or self._answer.result()
+        return self._answer.result()
 
     def end(self) -> None:
         self._pool.shutdown()
@@ -166,31 +182,39 @@ class _Process:
     """Copies in a process of their own. It starts afresh, so it needs no guard in the user's script.
 
     A session of its own keeps Ctrl-C away from it: the process that it works for finishes its chunk first.
+    Its standard streams are the environment's: nothing to read, and standard error to write to.
     """
 
-    def __init__(self, make: Callable[[], HostCopy], count: int) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "qflock.bridges.host.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-        )
-        self.ask(make, count)
+    def __init__(self, orders: Orders) -> None:
+        theirs_in, ours_out = os.pipe()
+        ours_in, theirs_out = os.pipe()
+        self._requests, self._answers = os.fdopen(ours_out, "wb"), os.fdopen(ours_in, "rb")
+        silent = [] if orders.numbers[0] == 0 else ["silent"]  # one worker's notices are enough
+        try:
+            self._process = children.start(
+                "qflock.bridges.host.worker",
+                *map(str, (theirs_in, theirs_out)),
+                *silent,
+                stdin=subprocess.DEVNULL,
+                stdout=STANDARD_ERROR,
+                pass_fds=(theirs_in, theirs_out),
+                start_new_session=True,
+            )
+        finally:
+            os.close(theirs_in)
+            os.close(theirs_out)
+        self.ask(orders, None)
 
     def ask(self, method: Any, argument: Any) -> None:
-        assert self._process.stdin is not None
-        pickle.dump((method, argument), self._process.stdin, pickle.HIGHEST_PROTOCOL)
-        self._process.stdin.flush()
+        pickle.dump((method, argument), self._requests, pickle.HIGHEST_PROTOCOL)
+        self._requests.flush()
 
     def answer(self) -> Any:
-        assert self._process.stdout is not None
-        return pickle.load(self._process.stdout)
+        return pickle.load(self._answers)
 
     def hang_up(self) -> None:
         with contextlib.suppress(OSError):
-            if self._process.stdin is not None:
-                self._process.stdin.close()
+            self._requests.close()
 
     def end(self) -> None:
         try:
@@ -198,5 +222,4 @@ class _Process:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        if self._process.stdout is not None:
-            self._process.stdout.close()
+        self._answers.close()

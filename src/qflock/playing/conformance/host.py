@@ -7,11 +7,15 @@ from typing import Any
 import jax
 import numpy as np
 
+from qflock.bridges.host import worker
 from qflock.bridges.host.worker import HostCopy
 from qflock.bridges.host.workers import HostEnvironment
 from qflock.core.errors import UserError
+from qflock.core.spec import Spec
 from qflock.core.steps import TimeStep
 from qflock.playing.conformance import checks, episodes
+from qflock.settings import foreign
+from qflock.settings.foreign import Failure
 
 COPIES, LONGEST = 4, 500
 """Episodes that are played, and the most steps of one."""
@@ -23,33 +27,37 @@ def findings(env: HostEnvironment) -> list[str]:
     if problems:
         return problems
     example = env.reset(jax.random.key(0))[1]
-    copy = env.copy()
+    name = env.spec.name
+    copy = foreign.need(lambda: worker.made(env.copy, 0), f"{name} cannot be made")
     try:
-        first = TimeStep(*copy.reset(0), measures={})  # type: ignore[arg-type]
-        problems = episodes.shapes(env.spec, first, "reset")
-        problems += [
-            f"reset: {name} is {getattr(first, name).dtype}, the example says {getattr(example, name).dtype}"
-            for name in ("observation", "state")
-            if getattr(first, name).dtype != getattr(example, name).dtype
-        ]
-        if problems:
-            return problems
-        steps = min(env.spec.horizon, LONGEST)
-        shown = [_walk(copy, seed, steps) for seed in range(COPIES)]
-        problems = episodes.episodes(env.spec, jax.tree.map(lambda *x: np.stack(x), *shown))
-        again = _walk(copy, 0, steps)
-        if any(
-            not np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
-            for a, b in zip(jax.tree.leaves(shown[0]), jax.tree.leaves(again), strict=True)
-        ):
-            problems.append("the same seed gives two different episodes")
-    except UserError:
-        raise
-    except Exception as problem:
-        words = " ".join(str(problem).split())[:200]
-        problems.append(f"it fails with {type(problem).__name__}: {words}")
+        found = foreign.attempt(lambda: _of_copy(env.spec, copy, example))
     finally:
-        copy.close()
+        foreign.close(copy, name)
+    if isinstance(found, UserError):
+        raise found
+    return [f"it fails with {found.what}"] if isinstance(found, Failure) else found
+
+
+def _of_copy(spec: Spec, copy: HostCopy, example: TimeStep) -> list[str]:
+    """What is wrong with the episodes of a copy."""
+    first = TimeStep(*copy.reset(0), measures={})  # type: ignore[arg-type]
+    problems = episodes.shapes(spec, first, "reset")
+    problems += [
+        f"reset: {name} is {getattr(first, name).dtype}, the example says {getattr(example, name).dtype}"
+        for name in ("observation", "state")
+        if getattr(first, name).dtype != getattr(example, name).dtype
+    ]
+    if problems:
+        return problems
+    steps = min(spec.horizon, LONGEST)
+    shown = [_walk(copy, seed, steps) for seed in range(COPIES)]
+    problems = episodes.episodes(spec, jax.tree.map(lambda *x: np.stack(x), *shown))
+    again = _walk(copy, 0, steps)
+    if any(
+        not np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+        for a, b in zip(jax.tree.leaves(shown[0]), jax.tree.leaves(again), strict=True)
+    ):
+        problems.append("the same seed gives two different episodes")
     return problems
 
 

@@ -23,17 +23,21 @@ def summary(
     weights: dict[str, Any],
     position: Position,
 ) -> dict[str, Any]:
-    """Play the final evaluation, and gather what ``summary.json`` says.
+    """Play the final evaluation, and gather what ``summary.json`` says. Training's environments are closed.
 
     Args:
         shapes: of the run's state.
         weights: of every seed, as `WeightsFiles.of` gives them.
         position: where the run ended.
     """
+    program.close()
     run, policy = settings.run, program.learner.policy
     key = evaluation.evaluation_key(run.seed)
     seeds = range(run.seed, run.seed + run.seeds)
-    play = programs.evaluator(program.env, policy, run.final_episodes, "greedy", run.seeds, program.sharing)
+    copies = programs.copies_of(program.learner, run.seeds)
+    play = programs.evaluator(
+        program.env, policy, run.final_episodes, "greedy", run.seeds, program.sharing, copies
+    )
     each = evaluation.rows(play(weights["policy"], key), seeds)
     scores = {"per_seed": each, "over_seeds": evaluation.over_seeds(each)}
     circuits = circuit_evaluations.of_run(
@@ -54,7 +58,7 @@ def summary(
         "rollbacks": position.rollbacks,
         **scores,
         "final_evaluation": scores,
-        "references": evaluation.references(program.env, key, run.final_episodes),
+        "references": evaluation.references(program.env, key, run.final_episodes, copies),
     }
 
 

@@ -7,6 +7,7 @@ are no part of the state, so a resumed run goes on with the learner that was sav
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -20,6 +21,7 @@ from qflock.core.learner import Dataset, Learner, Policy, Rollout
 from qflock.core.steps import Memory, Mode, Parameters, Rows, TimeStep
 from qflock.core.trees import named, spread, where
 from qflock.playing import evaluation, host_rollout
+from qflock.playing.host_rollout import Place
 from qflock.playing.rollout import Episodes
 from qflock.runs.train import feeds, sharing
 from qflock.runs.train.compiled_program import CompiledProgram
@@ -57,7 +59,9 @@ class HostProgram:
         self._act = jax.jit(over_seeds(self._act_one, seeds))
         self._renewed = jax.jit(over_seeds(self._renewed_one, seeds))
         self._learn = jax.jit(over_seeds(learner.learn, seeds), donate_argnums=0)
-        self.evaluate = backend.evaluator(learner.policy, settings.run.eval_episodes, "greedy", seeds)
+        open_now = seeds * source.num_envs
+        beside = HostBackend(env, max(1, open_now // 2), open_now)
+        self.evaluate = beside.evaluator(learner.policy, settings.run.eval_episodes, "greedy", seeds)
         self._flow: host_rollout.Flow | None = None
         self._memory: Memory = ()
 
@@ -154,10 +158,20 @@ class HostProgram:
 
 
 class HostBackend:
-    """A `program.Backend` for an environment that cannot be compiled."""
+    """A `program.Backend` for an environment that cannot be compiled.
 
-    def __init__(self, env: HostEnvironment) -> None:
-        self._env = env
+    Args:
+        env: the environment.
+        copies: how many may be open while it evaluates, unless the environment's ``evaluation_copies`` says.
+        first: the number of the first of them; those below are open already.
+    """
+
+    def __init__(self, env: HostEnvironment, copies: int | None = None, first: int = 0) -> None:
+        self._env, self._first = env, first
+        self._copies = env.evaluation_copies or copies or host_rollout.PLAYED_TOGETHER
+
+    def _workers(self, episodes: int) -> Workers:
+        return Workers(self._env, min(self._copies, host_rollout.seats(episodes)), self._first)
 
     def program(self, settings: Settings, learner: Learner) -> Program:
         """See `program.Backend`.
@@ -179,37 +193,52 @@ class HostBackend:
         self, policy: Policy, episodes: int, mode: Mode, seeds: int, sharing: Sharing | None = None
     ) -> Evaluate:
         """See `program.Backend`; workers live for one call, and play on one device."""
-
-        @jax.jit
-        def choose(parameters: Parameters, key: Any, memory: Memory, first: Array, now: TimeStep) -> Any:
-            num_envs = first.shape[0]
-            memory = where(first, spread(policy.start(), num_envs), memory)
-            one = evaluation.of_policy(policy, parameters, mode)
-            keys = jax.random.split(key, num_envs)
-            return jax.vmap(lambda m, n, k: one(m, None, n, k))(memory, now, keys)
+        choose = jax.jit(partial(_choose, policy, mode, host_rollout.seats(episodes)))
 
         def evaluate(parameters: Parameters, key: PRNGKeyArray) -> evaluation.Scores:
-            each = []
-            for seed in range(seeds):
-                own = jax.tree.map(lambda x, seed=seed: x[seed], parameters)
-
-                def act(memory: Memory, first: Any, now: TimeStep, step: int, own: Any = own) -> Any:
-                    return (*choose(own, jax.random.fold_in(key, step), memory, first, now), ())
-
-                fresh = lambda num_envs: spread(policy.start(), num_envs)
-                each.append(host_rollout.play(self._env, act, fresh, named(key, "episodes"), episodes))
+            each, own_key = [], named(key, "episodes")
+            fresh = lambda num_envs: spread(policy.start(), num_envs)
+            with self._workers(episodes) as workers:
+                for seed in range(seeds):
+                    own = jax.tree.map(lambda x, seed=seed: x[seed], parameters)
+                    act = partial(choose, own, key)
+                    each.append(host_rollout.play(workers, self._env.spec, act, fresh, own_key, episodes))
             return jax.tree.map(lambda *x: np.stack(x), *each)
 
         return evaluate
 
     def references(self, key: PRNGKeyArray, episodes: int) -> Mapping[str, evaluation.Scores]:
         """See `program.Backend`: random legal actions alone, for nothing else can see a host's state."""
-        random = evaluation.random_policy(self._env.spec)
-        choose = jax.jit(jax.vmap(lambda key, now: random(key, None, now)))
+        spec, count = self._env.spec, host_rollout.seats(episodes)
+        random = evaluation.random_policy(spec)
 
-        def act(memory: Memory, first: Any, now: TimeStep, step: int) -> Any:
-            keys = jax.random.split(jax.random.fold_in(key, step), len(first))
-            return memory, choose(keys, now), ()
+        @jax.jit
+        def act(memory: Memory, first: Array, now: TimeStep, place: Place) -> Any:
+            return memory, jax.vmap(lambda key, now: random(key, None, now))(_keys(key, place, count), now)
 
-        scores = host_rollout.play(self._env, act, lambda num_envs: (), named(key, "episodes"), episodes)
-        return {"random": scores}
+        with self._workers(episodes) as workers:
+            fresh = lambda num_envs: ()
+            return {"random": host_rollout.play(workers, spec, act, fresh, named(key, "episodes"), episodes)}
+
+
+def _keys(key: PRNGKeyArray, place: Place, seats: int) -> PRNGKeyArray:
+    """A key for every copy, which follows its seat and step alone."""
+    own = lambda seat, step: jax.random.split(jax.random.fold_in(key, step), seats)[seat]
+    return jax.vmap(own)(place.seat, place.step)
+
+
+def _choose(
+    policy: Policy,
+    mode: Mode,
+    seats: int,
+    parameters: Parameters,
+    key: PRNGKeyArray,
+    memory: Memory,
+    first: Array,
+    now: TimeStep,
+    place: Place,
+) -> tuple[Memory, Any]:
+    """One step of a policy in every copy; a memory is renewed where an episode begins."""
+    memory = where(first, spread(policy.start(), first.shape[0]), memory)
+    one = evaluation.of_policy(policy, parameters, mode)
+    return jax.vmap(lambda m, n, k: one(m, None, n, k))(memory, now, _keys(key, place, seats))

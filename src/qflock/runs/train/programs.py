@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from qflock.bridges.host.workers import HostEnvironment
 from qflock.core.environment import Environment
-from qflock.core.learner import Policy
+from qflock.core.learner import Learner, Policy, Rollout
 from qflock.core.steps import Mode
 from qflock.machine import processes
 from qflock.runs.train.compiled_program import CompiledBackend
@@ -19,9 +19,24 @@ from qflock.settings import config
 from qflock.settings.config import Settings
 
 
-def backend(env: Environment) -> Backend:
-    """How an environment is played."""
-    return HostBackend(env) if isinstance(env, HostEnvironment) else CompiledBackend(env)
+def backend(env: Environment, copies: int | None = None) -> Backend:
+    """How an environment is played.
+
+    Args:
+        env: the environment.
+        copies: of a host environment, how many may be open at once: as many as training had; see `copies_of`.
+    """
+    return HostBackend(env, copies) if isinstance(env, HostEnvironment) else CompiledBackend(env)
+
+
+def copies_of(learner: Learner, seeds: int) -> int | None:
+    """How many copies of the environment training had open; None where it played otherwise.
+
+    Args:
+        learner: of the run.
+        seeds: how many it trained side by side.
+    """
+    return learner.source.num_envs * seeds if isinstance(learner.source, Rollout) else None
 
 
 def build(settings: Settings) -> Program:
@@ -35,15 +50,22 @@ def build(settings: Settings) -> Program:
 
 
 def evaluator(
-    env: Environment, policy: Policy, episodes: int, mode: Mode, seeds: int, sharing: Sharing | None = None
+    env: Environment,
+    policy: Policy,
+    episodes: int,
+    mode: Mode,
+    seeds: int,
+    sharing: Sharing | None = None,
+    copies: int | None = None,
 ) -> Evaluate:
     """How well a policy plays in any environment.
 
     Args:
         env: where.
         policy, episodes, mode, seeds, sharing: as `program.Backend.evaluator`.
+        copies: as `backend`.
     """
-    return backend(env).evaluator(policy, episodes, mode, seeds, sharing)
+    return backend(env, copies).evaluator(policy, episodes, mode, seeds, sharing)
 
 
 @contextmanager
