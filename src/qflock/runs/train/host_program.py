@@ -7,6 +7,7 @@ are no part of the state, so a resumed run goes on with the learner that was sav
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -19,7 +20,7 @@ from qflock.core.errors import UserError
 from qflock.core.learner import Dataset, Learner, Policy, Rollout
 from qflock.core.steps import Memory, Mode, Parameters, Rows, TimeStep
 from qflock.core.trees import named, spread, where
-from qflock.playing import evaluation, host_rollout
+from qflock.playing import evaluation, execution, host_rollout
 from qflock.playing.rollout import Episodes
 from qflock.runs.train import feeds, sharing
 from qflock.runs.train.compiled_program import CompiledProgram
@@ -117,7 +118,9 @@ class HostProgram:
                 return self._act(state, collecting, steps, memory, first, now)  # noqa: B023 (used at once)
 
             before = self._renewed(self._flow.first, self._memory)
-            self._memory, rows, tally, each = self._flow.collect(act, before, self._source.num_steps)
+            self._memory, rows, tally, each = self._flow.collect(
+                act, before, self._source.num_steps, partial(execution.renewed, self.learner.policy)
+            )
             state, metrics = self._learn(state, rows._replace(memory=before), learning)
             each_update.append((metrics, tally, each if self._run.log_episodes else None))
         metrics, tallies, each = zip(*each_update, strict=True)
