@@ -1,4 +1,4 @@
-"""Gymnasium's environments as ours, each a team of one agent: ``gymnasium:CartPole-v1``.
+"""Gymnasium's environments as ours, teams or a team of one agent: ``gymnasium:CartPole-v1``.
 
 Copies live in workers; see `bridges.host`.
 """
@@ -40,4 +40,5 @@ def environment_class(target: str) -> type:
             options[name] = options[name]._replace(default=value)
     limit = spec.max_episode_steps or hosted.UNKNOWN_CLOCK
     options["max_steps"] = Option(int, limit, "Steps after which an episode is cut off.")
+    options["shared_reward"] = hosted.SHARED_REWARD
     return hosted.class_of(f"gymnasium:{target}", Copy, options)

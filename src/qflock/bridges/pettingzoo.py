@@ -24,9 +24,7 @@ OWN = {
         "own",
         "What mixers see: the environment's own state, where it has one, or all observations.",
     ),
-    "shared_reward": Option(
-        bool, False, "Every agent is paid the same team reward; else the team's is the sum."
-    ),
+    "shared_reward": hosted.SHARED_REWARD,
 }
 LIMIT = Option(int, hosted.UNKNOWN_CLOCK, "Steps after which an episode is cut off.")
 

@@ -27,6 +27,7 @@ WORKERS = {
     ),
     "worker_count": Option(int, 0, "How many worker processes or threads; 0 for one on each core."),
 }
+SHARED_REWARD = Option(bool, False, "Every agent is paid the same team reward; else the team's is the sum.")
 
 
 class Made(HostCopy, Protocol):
@@ -70,7 +71,7 @@ class Hosted:
         settings = _options.values(self.config)
         self.workers = settings.pop("workers")
         self.worker_count = settings.pop("worker_count")
-        shared = settings.pop("shared_reward", False)
+        shared = settings.get("shared_reward", False)
         if self.worker_count < 0:
             raise UserError(f"{self.name}: worker_count is {self.worker_count}; it must not be negative")
         self.copy = functools.partial(type(self).maker, self.name.partition(":")[2], settings)
@@ -90,6 +91,7 @@ class Hosted:
             horizon=one.horizon,
             return_range=(-float("inf"), float("inf")),
             shared_reward=shared,
+            agents_return=True,
         )
         self._dtypes = (one.dtype, one.state_dtype)
         one.close()
@@ -108,6 +110,7 @@ class Hosted:
             terminated=no,
             truncated=no,
             measures={},
+            truncated_alone=jnp.zeros(spec.agents, bool),
         )
 
     def step(self, key: PRNGKeyArray, state: Any, actions: Any) -> tuple[Any, TimeStep]:

@@ -16,13 +16,20 @@ from typing import Any, Protocol
 import numpy as np
 
 Seen = tuple[np.ndarray, ...]
-"""A time step as NumPy arrays: observation, state, legal, active, reward, terminated, truncated."""
+"""A time step as NumPy arrays: observation, state, legal, active, reward, terminated, truncated.
 
-TERMINATED, TRUNCATED = 5, 6
+Of a whole `Group`, `HostCopy.truncated_alone` comes after them.
+"""
+
+ACTIVE, TERMINATED, TRUNCATED = 3, 5, 6
 
 
 class HostCopy(Protocol):
-    """One copy of an environment that lives outside of JAX. It never resets by itself."""
+    """One copy of an environment that lives outside of JAX. It never resets by itself.
+
+    A copy whose agents can be truncated alone has an attribute ``truncated_alone`` besides: after a reset or
+    step, whose own clock ran out with it while the team goes on, ``(A,)``.
+    """
 
     def reset(self, seed: int) -> Seen:
         """The first time step of an episode."""
@@ -68,7 +75,9 @@ class Group:
     def _keep(self, each: list[Seen]) -> Seen:
         seen = tuple(np.stack(parts) for parts in zip(*each, strict=True))
         self._over = seen[TERMINATED] | seen[TRUNCATED]
-        return seen
+        nobody = np.zeros_like(seen[ACTIVE][0])
+        alone = np.stack([getattr(copy, "truncated_alone", nobody) for copy in self._copies])
+        return (*seen, alone)
 
 
 def serve(requests: Any, answers: Any) -> None:
