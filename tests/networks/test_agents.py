@@ -1,12 +1,14 @@
 """Agents with memories, last actions and groups: unrolled rows against a plain loop that forgets."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from qflock.core.errors import UserError
-from qflock.core.steps import Rows
+from qflock.core.steps import Rows, TimeStep
 from qflock.core.trees import spread
 from qflock.networks import agents, by_name
 from qflock.playing import rollout
@@ -102,3 +104,19 @@ def test_rows_of_some_copies_keep_their_memories():
     some = rollout.of_copies(rows, which)
     assert isinstance(some, Rows)
     np.testing.assert_allclose(team.unroll(weights, some), team.unroll(weights, rows)[:, which], atol=1e-6)
+
+
+def test_an_agent_that_joins_late_or_comes_back_is_unrolled_as_one_that_begins():
+    """Its outputs from there on are those of rows that open an episode there."""
+    team = team_of(spec=replace(SPEC, agents_return=True), last_action=True)
+    weights, unroll = jax.jit(team.init)(jax.random.key(1)), jax.jit(team.unroll)
+    first, active = jnp.zeros((5, 1), bool), jnp.ones((5, 1, 2), bool)
+    seen = jax.random.normal(jax.random.key(2), (5, 1, 2, 3))
+    no = jnp.zeros((5, 1), bool)
+    now = TimeStep(seen, jnp.zeros((5, 1, 0)), jnp.ones((5, 1, 2, 3), bool), active, seen[..., 0], no, no, {})
+    rows = Rows(now, jnp.ones((4, 1, 2), jnp.int32), first, spread(team.memory(), 1, 2), ())
+    back = unroll(weights, rows._replace(timestep=now._replace(active=active.at[1:3, :, 1].set(False))))
+    always, begun = unroll(weights, rows), unroll(weights, rows._replace(first=first.at[3].set(True)))
+    np.testing.assert_allclose(back[3:, :, 1], begun[3:, :, 1], atol=1e-6)
+    np.testing.assert_allclose(back[:, :, 0], always[:, :, 0], atol=1e-6)
+    assert not np.allclose(back[3, :, 1], always[3, :, 1], atol=1e-5)

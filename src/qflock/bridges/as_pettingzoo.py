@@ -26,8 +26,9 @@ class AsPettingZoo(ParallelEnv):
     """One copy of an environment of ours, agents named ``agent_0`` ...
 
     Legal choices are in ``infos[agent]["action_mask"]``, the task's measures beside it. Where all agents are
-    paid the same team reward, each gets all of it. Agents that leave early are terminated. It can be pickled,
-    in the middle of an episode too; one of PettingZoo's or Gymnasium's own then has to be reset.
+    paid the same team reward, each gets all of it. Agents that leave early are terminated, or truncated
+    where their own clock ran out. It can be pickled, in the middle of an episode too; one of PettingZoo's or
+    Gymnasium's own then has to be reset.
 
     Args:
         env: an environment of ours.
@@ -95,13 +96,18 @@ class AsPettingZoo(ParallelEnv):
         self._now = now = self._episodes.step(key, np.stack(chosen).astype(self._idle.dtype))
         there = dict(zip(self.possible_agents, now.active.tolist(), strict=True))
         live, over = self.agents, bool(now.terminated | now.truncated)
-        truncated = dict.fromkeys(live, bool(now.truncated))
-        terminated = {a: bool(now.terminated) or not (there[a] or now.truncated) for a in live}
+        alone = now.truncated_alone
+        cut = dict(
+            zip(self.possible_agents, np.zeros(len(there), bool) if alone is None else alone, strict=True)
+        )
+        truncated = {a: bool(now.truncated or cut[a]) for a in live}
+        terminated = {a: bool(now.terminated) or not (there[a] or truncated[a]) for a in live}
         rewards = {a: float(now.reward[self.possible_agents.index(a)]) for a in live}
-        self.agents = [] if over else [a for a in live if there[a]]
+        self.agents = [] if over else [a for a in self.possible_agents if there[a]]
+        shown = [*live, *(a for a in self.agents if a not in live)]
         if self.render_mode == "human":
             self.render()
-        return self._observations(live), rewards, terminated, truncated, self._infos(live)
+        return self._observations(shown), rewards, terminated, truncated, self._infos(shown)
 
     def state(self) -> np.ndarray:
         """What a centralised critic or mixer may see."""

@@ -1,4 +1,4 @@
-"""Gymnasium's environments as ours, each a team of one agent: ``gymnasium:CartPole-v1``.
+"""Gymnasium's environments as ours, teams or a team of one agent: ``gymnasium:CartPole-v1``.
 
 The name after the colon is an id, ``module:Id`` of one that a module registers, or a class or function in a
 module. Copies live in workers; see `bridges.host`.

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Rows,
         Seen,
         TimeStep,
+        own_ends,
         team_reward,
     )
 
@@ -40,6 +41,7 @@ _PLACES = {
         "Rows",
         "Seen",
         "TimeStep",
+        "own_ends",
         "team_reward",
     ),
 }
@@ -75,6 +77,7 @@ __all__ = [
     "Spec",
     "State",
     "TimeStep",
+    "own_ends",
     "team_reward",
 ]
 

@@ -111,6 +111,8 @@ class Spec:
         observation_codes, state_codes: codes in the observation and the state.
         observation_scale, state_scale: a typical largest absolute value of the remaining numbers.
         teams: the team of each agent, counted from 0; empty where all are one team.
+        agents_return: agents may join late, and come back after they have left, as those of environments on
+            the host do; else whoever is gone stays away.
 
     Raises:
         TypeError: no action.
@@ -133,6 +135,7 @@ class Spec:
     observation_scale: float
     state_scale: float
     teams: tuple[int, ...]
+    agents_return: bool
 
     def __init__(
         self,
@@ -153,6 +156,7 @@ class Spec:
         observation_scale: float = 1.0,
         state_scale: float = 1.0,
         teams: tuple[int, ...] = (),
+        agents_return: bool = False,
         *,
         actions: int | None = None,
     ) -> None:

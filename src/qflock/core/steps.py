@@ -33,7 +33,12 @@ class Seen(NamedTuple):
 
 
 class TimeStep(NamedTuple):
-    """What an environment shows after a reset or a step. ``reward`` belongs to the step that led here."""
+    """What an environment shows after a reset or a step. ``reward`` belongs to the step that led here.
+
+    Agents may leave, join late and come back: ``active`` says who is in the episode. One that leaves is done,
+    unless ``truncated_alone`` says that its own clock ran out with this very step: its own rewards would have
+    gone on, and `own_ends` bootstraps them from this observation. A team reward goes on without it.
+    """
 
     observation: Shaped[Array, "*B A O"]
     state: Shaped[Array, "*B S"]
@@ -43,6 +48,7 @@ class TimeStep(NamedTuple):
     terminated: Bool[Array, "*B"]  # the task ended: do not bootstrap
     truncated: Bool[Array, "*B"]  # the clock ran out: bootstrap from this very observation
     measures: dict[str, Float[Array, "*B"]]  # scalars of the task: solved, coverage, win rate ...
+    truncated_alone: Bool[Array, "*B A"] | None = None  # left by their own clock; None: nobody ever does
 
     @property
     def over(self) -> Bool[Array, "*B"]:
@@ -75,6 +81,12 @@ class Rows(NamedTuple):
         return ~self.timestep.over[:-1]
 
     @property
+    def joined(self) -> Bool[Array, "T+1 B A"]:
+        """Agents that are there and were not at the row before: they come late, or back. None at row 0."""
+        active = self.timestep.active
+        return active & ~jnp.concatenate([active[:1], active[:-1]])
+
+    @property
     def before(self) -> TimeStep:
         """The time steps that actions answered, leaves ``(T, B, ...)``."""
         return jax.tree.map(lambda x: x[:-1], self.timestep)
@@ -103,3 +115,22 @@ def team_reward(spec: Spec, reward: Float[Array, "*B A"]) -> Float[Array, "*B"]:
         [[mine == team for team in range(spec.num_teams)] for mine in spec.teams], reward.dtype
     )
     return reward @ member
+
+
+def own_ends(after: TimeStep) -> tuple[Bool[Array, "*B A"], Bool[Array, "*B A"]]:
+    """Where each agent's own rewards end: for learners that pay every agent its own.
+
+    With a team reward an agent that leaves ends nothing; the episode's own ``terminated`` and ``over`` count.
+
+    Args:
+        after: time steps that actions led to, leaves ``(...)``.
+
+    Returns:
+        ``terminated``, whose rewards are over; and ``over``, from whom nothing more is to be learnt after
+        this step, be it bootstrapped from here or not.
+    """
+    left = ~after.active
+    over = after.over[..., None] | left
+    if after.truncated_alone is not None:
+        left &= ~after.truncated_alone
+    return after.terminated[..., None] | left, over

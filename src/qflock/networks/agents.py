@@ -21,7 +21,6 @@ from qflock.core.portable import ByChance, ByValue, Portable
 from qflock.core.spec import Spec
 from qflock.core.steps import Actions, Memory, Mode, Parameters, Rows
 from qflock.core.trees import like, spread, where
-from qflock.learning.actions import Actions as ActionsOf
 from qflock.learning.actions import of as actions_of
 from qflock.machine import mesh
 from qflock.networks import inputs
@@ -237,7 +236,7 @@ def build(
     def acted(memory: Memory, actions: Actions) -> Memory:
         return memory._replace(action=actions.astype(memory.action.dtype)) if last_action else memory
 
-    unroll = _unrolled(step, acted, memory, action, last_action, remembers)
+    unroll = _unrolled(spec, step, acted, memory, last_action, remembers)
     portable = Portable(
         spec.agents, stage=stage, identity=with_ids, last_action=last_action, networks=network_of
     )
@@ -272,18 +271,19 @@ def _runner(spec: Spec, stage: str, with_ids: bool, last_action: bool, remembers
 
 
 def _unrolled(
-    step: Step, acted: NoteActions, memory: OneStart, action: ActionsOf, last_action: bool, remembers: bool
+    spec: Spec, step: Step, acted: NoteActions, memory: OneStart, last_action: bool, remembers: bool
 ) -> Unroll:
     """How a step of a batch becomes outputs along rows."""
 
     def unroll(parameters: Parameters, rows: Rows) -> Float[Array, "T+1 B A U"]:
-        observation, first = rows.timestep.observation, rows.first
+        observation = rows.timestep.observation
+        anew = rows.first[..., None] | rows.joined if spec.agents_return else rows.first
         times, num_envs, agents = observation.shape[:3]
-        taken = action.none(times, num_envs, agents)
+        taken = actions_of(spec.action).none(times, num_envs, agents)
         if last_action:
             last = rows.memory.action
             last = jnp.concatenate([last[None], rows.actions.astype(last.dtype)])
-            taken = jnp.where(like(first, last), taken, last)
+            taken = jnp.where(like(anew, last), taken, last)
         if not remembers:
             flat = lambda x: x.reshape(-1, *x.shape[2:])
             out = step(parameters, Acted((), flat(taken)) if last_action else (), flat(observation))[1]
@@ -291,10 +291,10 @@ def _unrolled(
         fresh = spread(memory(), num_envs, agents)
 
         def advance(memory: Memory, x: tuple[Array, Array, Array]) -> tuple[Memory, Array]:
-            now, first, taken = x
-            memory = acted(where(first, fresh, memory), taken)
+            now, anew, taken = x
+            memory = acted(where(anew, fresh, memory), taken)
             return step(parameters, memory, now)
 
-        return mesh.whole(jax.lax.scan(advance, rows.memory, (observation, first, taken))[1])
+        return mesh.whole(jax.lax.scan(advance, rows.memory, (observation, anew, taken))[1])
 
     return unroll

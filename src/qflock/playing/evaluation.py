@@ -15,6 +15,7 @@ from qflock.core.steps import Actions, Memory, Mode, Parameters, TimeStep, team_
 from qflock.core.trees import like, spread
 from qflock.learning.actions import of
 from qflock.machine import mesh
+from qflock.playing.execution import renewed
 
 
 class Choose(Protocol):
@@ -47,7 +48,7 @@ class Scores(NamedTuple):
 
 
 def of_policy(policy: Policy, parameters: Parameters, mode: Mode = "greedy") -> Choose:
-    """A learnt policy, which sees of a time step what execution may see.
+    """A learnt policy, which sees of a time step what execution may see. Who is not there remembers nothing.
 
     Args:
         policy: a learner's.
@@ -56,7 +57,8 @@ def of_policy(policy: Policy, parameters: Parameters, mode: Mode = "greedy") -> 
     """
 
     def choose(memory: Memory, state: State, now: TimeStep, key: PRNGKeyArray) -> tuple[Memory, Actions]:
-        return policy.act(parameters, memory, now.seen, key, mode)
+        memory, actions = policy.act(parameters, memory, now.seen, key, mode)
+        return renewed(policy, memory, ~now.active), actions
 
     return choose
 

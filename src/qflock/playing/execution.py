@@ -6,12 +6,12 @@ from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from qflock.core.learner import Alone, Policy
 from qflock.core.portable import Portable
 from qflock.core.steps import Actions, Memory, Mode, Parameters, Seen
-from qflock.core.trees import spread
+from qflock.core.trees import like, spread
 
 
 class Decentralised(NamedTuple):
@@ -121,3 +121,16 @@ def kind(policy: Policy) -> str:
 def lone_start(policy: Policy) -> Memory:
     """The memory of one agent at the start of an episode, of a policy whose agents can act alone."""
     return jax.tree.map(lambda x: x[0], policy.start())
+
+
+def renewed(policy: Policy, memory: Memory, anew: Bool[Array, "*B A"]) -> Memory:
+    """The memory of teams in which some agents begin: whoever joins late or comes back has no past.
+
+    Args:
+        policy: a learner's. The memory of one that acts for the team as a whole stays as it is.
+        memory: leaves ``(..., A, ...)``.
+        anew: the agents that begin, ``(..., A)``.
+    """
+    if policy.alone is None or not jax.tree.leaves(memory):
+        return memory
+    return jax.tree.map(lambda m, start: jnp.where(like(anew, m), start, m), memory, policy.start())

@@ -14,7 +14,7 @@ from qflock.core import trees
 from qflock.core.spec import Spec
 from qflock.core.steps import Memory, Rows, TimeStep, team_reward
 from qflock.playing.evaluation import Scores
-from qflock.playing.rollout import Episodes, Tally
+from qflock.playing.rollout import Episodes, Renew, Tally
 
 
 class Act(Protocol):
@@ -107,13 +107,16 @@ class Flow:
     def _shaped(self, now: TimeStep) -> TimeStep:
         return jax.tree.map(lambda x: x.reshape(*self._lead, *x.shape[1:]), now)
 
-    def collect(self, act: Act, memory: Memory, num_steps: int) -> tuple[Memory, Rows, Tally, Episodes]:
+    def collect(
+        self, act: Act, memory: Memory, num_steps: int, renew: Renew | None = None
+    ) -> tuple[Memory, Rows, Tally, Episodes]:
         """Advance every environment by ``num_steps`` rows, see `rollout.collect`.
 
         Args:
             act: the behaviour policy.
             memory: leaves ``(seeds, num_envs, A, ...)``; that of agents whose episode begins is not read.
             num_steps: rows T.
+            renew: as of `rollout.collect`.
 
         Returns:
             The memory after the stretch; rows without memory, time as their second axis; the tally; each
@@ -124,8 +127,11 @@ class Flow:
             memory, actions, extras = act(memory, self.first, self._now, step)
             actions = np.asarray(actions)
             kept.append((actions, extras, self.first, self._now))
-            over = np.asarray(self._now.over)
+            over, before = np.asarray(self._now.over), self._now
             self._now = self._shaped(self._workers.tick(actions.reshape(-1, *actions.shape[2:])))
+            anew = self._now.active & ~before.active & ~over[..., None]
+            if renew is not None and anew.any():
+                memory = renew(memory, anew)
             self.first = over
             self._running.add(over, self._now)
             running = self._running

@@ -28,6 +28,19 @@ class Behave(Protocol):
         ...
 
 
+class Renew(Protocol):
+    """The memory of teams in which some agents begin, see `execution.renewed`."""
+
+    def __call__(self, memory: Memory, anew: Any, /) -> Memory:
+        """The memory with that of a start for some agents.
+
+        Args:
+            memory: leaves ``(..., A, ...)``.
+            anew: the agents that begin, ``(..., A)``.
+        """
+        ...
+
+
 class Running(NamedTuple):
     """Of each environment's unfinished episode, ``(B,)``; returns ``(B, teams)`` where there are several."""
 
@@ -112,7 +125,13 @@ def _count(env: Environment, over: Array, running: Running, after: TimeStep) -> 
 
 
 def collect(
-    env: Environment, act: Behave, memory: Memory, flow: Flow, key: PRNGKeyArray, num_steps: int
+    env: Environment,
+    act: Behave,
+    memory: Memory,
+    flow: Flow,
+    key: PRNGKeyArray,
+    num_steps: int,
+    renew: Renew | None = None,
 ) -> tuple[Flow, Rows, Tally]:
     """Advance every environment by ``num_steps`` rows.
 
@@ -123,6 +142,7 @@ def collect(
         act: the behaviour policy for a batch.
         memory: the team's memory at the start of an episode; environments that restarted get it anew.
         num_steps: rows T.
+        renew: gives agents that join late or come back the memory of a start; left out, they keep theirs.
 
     Returns:
         The new flow, the T+1 rows and the tally of steps and finished episodes.
@@ -139,6 +159,8 @@ def collect(
         over = flow.timestep.over
         state, timestep = where(over, restarted, stepped)
         running, tally = _count(env, over, flow.running, timestep)
+        if renew is not None and env.spec.agents_return:
+            after = renew(after, timestep.active & ~flow.timestep.active)
         return mesh.over_copies(Flow(state, timestep, over, after, running)), (
             (flow.timestep, actions, flow.first, extras),
             tally,

@@ -21,7 +21,17 @@ from qflock.algorithms._actor_critic.config import ActorCriticConfig
 from qflock.algorithms._actor_critic.operators import Operators
 from qflock.core.environment import Environment
 from qflock.core.learner import Learner, Policy, Rollout
-from qflock.core.steps import Actions, Memory, Metrics, Mode, Parameters, Rows, TimeStep, team_reward
+from qflock.core.steps import (
+    Actions,
+    Memory,
+    Metrics,
+    Mode,
+    Parameters,
+    Rows,
+    TimeStep,
+    own_ends,
+    team_reward,
+)
 from qflock.learning import advantages, categorical, entropy, losses, optimiser, stretches
 from qflock.learning.advantages import Scale
 from qflock.learning.descend import descend, epochs, masked_mean
@@ -199,9 +209,8 @@ class ActorCritic:
         spread = lambda x: jnp.broadcast_to(x[..., None], value[1:].shape)
         own = config.reward == "own" and not self.spec.shared_reward
         reward = later.reward if own else spread(team_reward(self.spec, later.reward))
-        advantage = advantages.gae(
-            reward, value, spread(later.terminated), spread(later.over), config.gamma, config.gae_lambda
-        )
+        terminated, over = own_ends(later) if own else (spread(later.terminated), spread(later.over))
+        advantage = advantages.gae(reward, value, terminated, over, config.gamma, config.gae_lambda)
         mask = (rows.valid[..., None] & rows.timestep.active[:-1]).astype(jnp.float32)
         target, old_value, scale = advantage + value[:-1], value[:-1], s.scale
         if config.normalise_values:

@@ -16,7 +16,7 @@ from qflock.algorithms._value.q_config import QConfig
 from qflock.core.environment import Environment
 from qflock.core.learner import Policy
 from qflock.core.portable import ByValue
-from qflock.core.steps import Actions, Memory, Mode, Parameters, Rows, TimeStep, team_reward
+from qflock.core.steps import Actions, Memory, Mode, Parameters, Rows, TimeStep, own_ends, team_reward
 from qflock.learning import exploration, targets
 from qflock.machine import mesh
 from qflock.networks import agents as agents_of
@@ -149,11 +149,15 @@ class QLearning:
         """
         config, later = self._config, rows.after
         actions = exploration.greedy(choosing[1:], later.legal)
-        bootstrap = self.mixed(mixer, choose(values[1:], actions, later))
         own = self._independent and config.reward == "own" and not self._spec.shared_reward
-        reward = later.reward if own else team_reward(self._spec, later.reward)
+        if own:
+            reward, (terminated, over) = later.reward, own_ends(later)
+            later = later._replace(active=~terminated)
+        else:
+            reward, terminated, over = team_reward(self._spec, later.reward), later.terminated, later.over
+        bootstrap = self.mixed(mixer, choose(values[1:], actions, later))
         like = lambda x: jnp.broadcast_to(x[..., None], bootstrap.shape) if bootstrap.ndim > x.ndim else x
-        reward, terminated, over = like(reward), like(later.terminated), like(later.over)
+        reward, terminated, over = like(reward), like(terminated), like(over)
         if self._n_step > 1:
             return targets.n_step(reward, bootstrap, terminated, over, config.gamma, self._n_step)
         return targets.lambda_returns(reward, bootstrap, terminated, over, config.gamma, config.td_lambda)

@@ -41,16 +41,13 @@ ARGUMENTS = Option(
     None,
     """The constructor's further arguments by name, as JSON or YAML: '{"sizes": [3, 4]}'.""",
 )
-TEAM = {
-    "state": Option(
-        Literal["own", "observations"],
-        "own",
-        "What mixers see: the environment's own state, where it has one, or all observations.",
-    ),
-    "shared_reward": Option(
-        bool, False, "Every agent is paid the same team reward; else the team's is the sum."
-    ),
-}
+STATE = Option(
+    Literal["own", "observations"],
+    "own",
+    "What mixers see: the environment's own state, where it has one, or all observations.",
+)
+SHARED = "Every agent is paid the same team reward"
+SHARED_REWARD = Option(bool, False, f"{SHARED}; else the team's is the sum.")
 
 
 class Constructor(NamedTuple):
@@ -79,11 +76,13 @@ class Call(NamedTuple):
         arguments: of the constructor.
         horizon: steps after which an episode is cut off.
         state: "own", or "observations" to leave the environment's own state aside.
+    shared: whether every agent is paid the same team reward.
     """
 
     arguments: dict[str, Any]
     horizon: int
     state: str
+    shared: bool
 
 
 def read(makers: Iterable[Any]) -> Constructor:
@@ -123,12 +122,12 @@ def _flat(makers: Iterable[Any]) -> Iterable[tuple[Any, int]]:
 
 def names(constructor: Constructor) -> dict[str, str]:
     """What the bridge's own options are called, beside this constructor's parameters."""
-    ours = ("max_steps", "arguments", *WORKERS, *TEAM)
+    ours = ("max_steps", "arguments", "state", "shared_reward", *WORKERS)
     return {name: PREFIX + name if name in constructor.parameters else name for name in ours}
 
 
 def options(
-    constructor: Constructor, owner: str, preset: Mapping[str, Any], limit: int | None, team: bool
+    constructor: Constructor, owner: str, preset: Mapping[str, Any], limit: int | None, own_state: bool
 ) -> dict[str, Option]:
     """The settings of an environment that this constructor makes: its own parameters, then the bridge's.
 
@@ -137,7 +136,7 @@ def options(
         owner: whose parameters they are, for the help.
         preset: arguments that have another default than the constructor says.
         limit: steps of an episode, where whoever registered the environment said so.
-        team: whether it is an environment of several agents.
+        own_state: whether environments of its sort may show a state of their own.
     """
     found: dict[str, Option] = {}
     for name in constructor.settable:
@@ -151,9 +150,10 @@ def options(
     elif "max_cycles" not in constructor.parameters:
         about = "Steps after which an episode is cut off."
         found["max_steps"] = Option(int, limit or UNKNOWN_CLOCK, about)
-    bridge = {"arguments": ARGUMENTS, **(TEAM if team else {}), **WORKERS}
-    if ours["shared_reward"] != "shared_reward" and team:
-        about = f"{TEAM['shared_reward'].help[:-1]}; none: as the environment's own shared_reward says."
+    bridge = {"arguments": ARGUMENTS, **({"state": STATE} if own_state else {}), **WORKERS}
+    bridge["shared_reward"] = SHARED_REWARD
+    if ours["shared_reward"] != "shared_reward":
+        about = f"{SHARED}; none: as the environment's own shared_reward says."
         bridge["shared_reward"] = Option(bool | None, None, about)
     return {**found, **{ours[name]: option for name, option in bridge.items()}}
 
@@ -205,7 +205,7 @@ def call(
     missing = {n for n in constructor.parameters if rest.get(n) is None} - set(preset) - set(more)
     _need(name, constructor, missing, ours["arguments"])
     horizon = _horizon(constructor, {**preset, **arguments}, bridge["max_steps"], preset, limit)
-    return Call(arguments, horizon, bridge["state"] or "own")
+    return Call(arguments, horizon, bridge["state"] or "own", shared(constructor, settings))
 
 
 def _need(name: str, constructor: Constructor, missing: set[str], option: str) -> None:

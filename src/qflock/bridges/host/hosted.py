@@ -77,6 +77,7 @@ class Hosted:
             horizon=one.horizon,
             return_range=(-float("inf"), float("inf")),
             shared_reward=constructors.shared(found.constructor, settings),
+            agents_return=True,
         )
         self._dtypes = (one.dtype, one.state_dtype)
 
@@ -113,6 +114,7 @@ class Hosted:
             terminated=no,
             truncated=no,
             measures={},
+            truncated_alone=jnp.zeros(spec.agents, bool),
         )
 
     def step(self, key: PRNGKeyArray, state: Any, actions: Any) -> tuple[Any, TimeStep]:

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from qflock.bridges.host import finding
+from qflock.bridges.host import finding, reading
 from qflock.bridges.host.found import Found
-from qflock.bridges.host.spaces import MASK, View, action_count, narrow
+from qflock.bridges.host.players import NO_ENTRY, Players
+from qflock.bridges.host.presence import Presence
+from qflock.bridges.host.reading import Unpromised
+from qflock.bridges.host.spaces import MASK, narrow
+
+RESET = "observations, infos"
+STEP = "observations, rewards, terminations, truncations, infos"
+ALL = "__all__"
+"""RLlib's key, by which a flag is told of all agents at once."""
 
 
 class Copy:
     """One copy, with views and actions of all agents padded to the largest.
 
+    Who is in the episode follows the environment's ``agents``. Where it has none, those are in it whom it
+    shows an observation and tells no end.
+
     Args:
         target: the environment that was found, or its name without ``pettingzoo:``.
-        settings: its arguments, and this bridge's own ``max_steps`` and ``state``.
+        settings: its arguments, and this bridge's own ``max_steps``, ``state`` and ``shared_reward``.
 
     Attributes:
         agents, actions, observation, state, horizon, dtype, state_dtype: sizes and types for the Spec.
@@ -25,83 +37,127 @@ class Copy:
     def __init__(self, target: Found | str, settings: dict[str, Any]) -> None:
         found = finding.pettingzoo(target) if isinstance(target, str) else target
         call = found.call(settings)
-        self.horizon, wants_state = call.horizon, call.state == "own"
-        self._env = found.parallel(call.arguments)
+        self.horizon, self._shared, self._owner = call.horizon, call.shared, found.name
+        self._env: Any = found.parallel(call.arguments)
         self._names = list(self._env.possible_agents)
-        named = {name: f"{found.name}: {name}" for name in self._names}
-        self._views = {n: View(named[n], self._env.observation_space(n)) for n in self._names}
-        choices = [action_count(named[n], self._env.action_space(n)) for n in self._names]
-        self._firsts = [first for _, first in choices]
-        self._counts = [count for count, _ in choices]
-        self.agents, self.actions = len(self._names), max(self._counts)
-        self.observation = max(view.size for view in self._views.values())
-        self.dtype = narrow(np.result_type(*(view.dtype for view in self._views.values())))
-        self._own_state = wants_state and self._has_state()
-        now = self.reset(0)
-        self.state, self.state_dtype = now[1].size, now[1].dtype
+        self.agents = len(self._names)
+        views = [self._env.observation_space(name) for name in self._names]
+        acts = [self._env.action_space(name) for name in self._names]
+        self._players = Players(self._owner, self._names, views, acts)
+        self._presence = Presence(self.agents, self.horizon)
+        self.actions, self.observation = self._players.actions, self._players.observation
+        self.dtype = self._players.dtype
+        own = self._own_type() if call.state == "own" else None
+        self._own_state, self.state_dtype = own is not None, self.dtype if own is None else own
+        self.state = self.reset(0)[1].size
 
-    def _has_state(self) -> bool:
-        """Whether the environment shows a state, always of one shape."""
+    def _own_type(self) -> np.dtype | None:
+        """The type of the environment's own state; None where it shows none, or none of its space's shape."""
         try:
             self._env.reset(seed=0)
-            shown = np.asarray(self._env.state())
-            return shown.dtype.kind in "fiub" and shown.shape == self._env.state_space.shape
+            shown, space = np.asarray(self._env.state()), self._env.state_space
+            if shown.dtype.kind not in reading.NUMBERS or shown.shape != space.shape:
+                return None
+            both = np.result_type(shown.dtype, space.dtype)
+            return narrow(both, getattr(space, "low", None), getattr(space, "high", None))
         except Exception:  # what PettingZoo's environments raise where they show none differs
-            return False
+            return None
+
+    @property
+    def truncated_alone(self) -> np.ndarray:
+        """Agents whose own clock ran out with the last step, while the team goes on, ``(A,)``."""
+        return self._presence.truncated_alone
 
     def reset(self, seed: int) -> tuple[np.ndarray, ...]:
         """The first time step of an episode."""
-        self._steps = 0
-        seen, infos = self._env.reset(seed=seed)
-        self._active = np.ones(self.agents, bool)
-        return self._show(seen, infos, np.zeros(self.agents, np.float32), False, False)
+        self._presence.step = 0
+        self._players.reset()
+        came = self._env.reset(seed=seed)
+        with reading.told(self._owner, 0):
+            seen, infos = reading.parts(came, "PettingZoo", "reset()", RESET)
+            seen = reading.by_agent(seen, "observations")
+            self._presence.reset(self._listed(seen, np.zeros(self.agents, bool)))
+            return self._show(seen, infos, np.zeros(self.agents, np.float32))
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, ...]:
-        """One joint action; those of agents that have left are not passed on."""
-        chosen = {
-            name: min(int(actions[i]), self._counts[i] - 1) + self._firsts[i]
-            for i, name in enumerate(self._names)
-            if self._active[i]
-        }
-        seen, rewards, terminations, truncations, infos = self._env.step(chosen)
-        self._steps += 1
-        reward = np.array([rewards.get(name, 0.0) for name in self._names], np.float32)
-        left = [terminations.get(n, False) or truncations.get(n, False) for n in self._names]
-        still = self._active & ~np.array(left)
-        ended = not still.any()
-        cut = any(truncations.get(n, False) for n, was in zip(self._names, self._active, strict=True) if was)
-        truncated = bool((ended and cut) or (not ended and self._steps >= self.horizon))
-        if not ended:
-            self._active = still
-        return self._show(seen, infos, reward, ended and not truncated, truncated)
+        """One joint action ``(A,)``; those of agents that are not in the episode are not passed on."""
+        now = self._presence
+        chosen = self._players.chosen(actions, now.active)
+        passed = {name: chosen[at] for at, name in enumerate(self._names) if now.listed[at]}
+        came = self._env.step(passed)
+        now.step += 1
+        with reading.told(self._owner, now.step):
+            seen, rewards, terminations, truncations, infos = reading.parts(
+                came, "PettingZoo", "step()", STEP
+            )
+            seen = reading.by_agent(seen, "observations")
+            reward = self._paid(reading.by_agent(rewards, "rewards"))
+            ended, cut = self._flags(terminations, "terminations"), self._flags(truncations, "truncations")
+            now.advance(self._listed(seen, ended | cut), ended, cut)
+            return self._show(seen, infos, reward)
 
-    def _show(
-        self, seen: Any, infos: Any, reward: np.ndarray, terminated: bool, truncated: bool
-    ) -> tuple[np.ndarray, ...]:
-        views = np.zeros((self.agents, self.observation), self.dtype)
-        legal = np.arange(self.actions) < np.array(self._counts)[:, None]
-        vectors = []
-        for i, name in enumerate(self._names):
-            view = self._views[name]
-            vector = view.read(seen[name]) if name in seen else np.zeros(view.size, self.dtype)
-            vectors.append(vector)
-            views[i, : view.size] = vector
-            mask = seen.get(name, {}).get(MASK) if view.masked else infos.get(name, {}).get(MASK)
-            if mask is not None:
-                legal[i, : self._counts[i]] = np.asarray(mask, bool)
-        legal[~self._active] = False
-        legal[:, 0] |= ~legal.any(-1)
-        state = self._env.state() if self._own_state else np.concatenate(vectors)
-        state = np.asarray(state).ravel()
-        return (
-            views,
-            state.astype(narrow(state.dtype) if self._own_state else self.dtype),
-            legal,
-            self._active.copy(),
-            reward,
-            np.bool_(terminated),
-            np.bool_(truncated),
-        )  # type: ignore[return-value]
+    def _listed(self, seen: Mapping[Any, Any], gone: np.ndarray) -> np.ndarray:
+        """Whom the environment lists, ``(A,)``.
+
+        Args:
+            seen: observations by agent.
+            gone: whose end it has just told.
+        """
+        agents = getattr(self._env, "agents", None)
+        if agents is None:
+            return np.array([name in seen for name in self._names]) & ~gone
+        live = list(agents)
+        for name in live:
+            if name not in self._names:
+                raise Unpromised(f"its agents hold {name!r}, which is none of its possible_agents")
+        return np.array([name in live for name in self._names])
+
+    def _paid(self, rewards: Mapping[Any, Any]) -> np.ndarray:
+        """The agents' rewards, ``(A,)``; of a shared one, the same for all, whoever is still there."""
+        paid = {
+            at: reading.number(rewards[name], self._players.named(at, "reward"))
+            for at, name in enumerate(self._names)
+            if name in rewards
+        }
+        if not self._shared:
+            return np.array([paid.get(at, 0.0) for at in range(self.agents)], np.float32)
+        team = {at: one for at, one in paid.items() if self._presence.active[at]} or paid
+        if len(set(team.values())) > 1:
+            each = ", ".join(f"{self._names[at]} {one:g}" for at, one in team.items())
+            raise Unpromised(f"the agents are paid {each}; shared_reward says that all are paid the same")
+        return np.full(self.agents, next(iter(team.values()), 0.0), np.float32)
+
+    def _flags(self, came: Any, what: str) -> np.ndarray:
+        """Whose end is told, ``(A,)``.
+
+        Args:
+            came: flags by agent, perhaps of all at once.
+            what: they are, for the message.
+        """
+        flags = reading.by_agent(came, what)
+        everyone = reading.flag(flags.get(ALL, False), f"{what}[{ALL!r}]")
+        return np.array(
+            [everyone or reading.flag(flags.get(name, False), f"{what}[{name!r}]") for name in self._names]
+        )
+
+    def _show(self, seen: Mapping[Any, Any], infos: Any, reward: np.ndarray) -> tuple[np.ndarray, ...]:
+        infos = {} if infos is None else reading.by_agent(infos, "infos")
+        told = [infos.get(name) for name in self._names]
+        masks = [info.get(MASK) if isinstance(info, Mapping) else None for info in told]
+        entries = [seen.get(name, NO_ENTRY) for name in self._names]
+        views, legal, state = self._players.show(entries, masks, self._presence)
+        if self._own_state:
+            state = reading.numbers(
+                self._env.state(),
+                self._env.state_space.shape,
+                self.state_dtype,
+                "state()",
+                "its state_space",
+                "; --env.state observations leaves it aside",
+            )
+        now = self._presence
+        ends = np.bool_(now.terminated), np.bool_(now.truncated)
+        return views, state, legal, now.active.copy(), reward, *ends  # type: ignore[return-value]
 
     def close(self) -> None:
         """Close the environment."""

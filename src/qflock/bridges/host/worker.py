@@ -23,9 +23,12 @@ from qflock.core.errors import Notice, show_warning
 from qflock.settings import foreign
 
 Seen = tuple[np.ndarray, ...]
-"""A time step as NumPy arrays: observation, state, legal, active, reward, terminated, truncated."""
+"""A time step as NumPy arrays: observation, state, legal, active, reward, terminated, truncated.
 
-TERMINATED, TRUNCATED = 5, 6
+Of a whole `Group`, `HostCopy.truncated_alone` comes after them.
+"""
+
+ACTIVE, TERMINATED, TRUNCATED = 3, 5, 6
 COPY = "QFLOCK_COPY"
 """The environment variable that holds a copy's number while it is made: no two that are open share one."""
 GO_ON, REST = -1, -2
@@ -34,7 +37,11 @@ _making = threading.Lock()  # the variable is the whole process's
 
 
 class HostCopy(Protocol):
-    """One copy of an environment that lives outside of JAX. It never resets by itself."""
+    """One copy of an environment that lives outside of JAX. It never resets by itself.
+
+    A copy whose agents can be truncated alone has an attribute ``truncated_alone`` besides: after a reset or
+    step, whose own clock ran out with it while the team goes on, ``(A,)``.
+    """
 
     def reset(self, seed: int) -> Seen:
         """The first time step of an episode."""
@@ -110,7 +117,9 @@ class Group:
         self._last = each
         seen = tuple(np.stack(parts) for parts in zip(*each, strict=True))
         self._over = seen[TERMINATED] | seen[TRUNCATED]
-        return seen
+        nobody = np.zeros_like(seen[ACTIVE][0])
+        alone = np.stack([getattr(copy, "truncated_alone", nobody) for copy in self._copies])
+        return (*seen, alone)
 
 
 def made(make: Callable[[], HostCopy], number: int) -> HostCopy:

@@ -118,7 +118,8 @@ class Workers:
         for worker, argument in zip(self._workers, arguments, strict=True):
             self._guarded(lambda worker=worker, argument=argument: worker.ask(method, argument))
         each: list[Seen] = [self._answer(worker) for worker in self._workers]
-        return TimeStep(*(np.concatenate(parts) for parts in zip(*each, strict=True)), measures={})  # type: ignore[arg-type]
+        *seen, alone = (np.concatenate(parts) for parts in zip(*each, strict=True))
+        return TimeStep(*seen, measures={}, truncated_alone=alone)  # type: ignore[arg-type]
 
     def _answer(self, worker: Any) -> Any:
         answer = self._guarded(worker.answer)

@@ -38,6 +38,8 @@ def shapes(spec: Spec, shown: TimeStep, where: str) -> list[str]:
         "terminated": ((), "bool"),
         "truncated": ((), "bool"),
     }
+    if shown.truncated_alone is not None:
+        wanted["truncated_alone"] = ((agents,), "bool")
     for name, (shape, dtype) in wanted.items():
         leaf: Any = getattr(shown, name, None)
         if not hasattr(leaf, "shape"):
@@ -97,10 +99,12 @@ def episodes(spec: Spec, shown: TimeStep) -> list[str]:
         claim(bad.any(inner) & ~ended, f"{name}: a number is not finite")
     for name, values in shown.measures.items():
         claim(~np.isfinite(values) & ~ended, f"measure {name!r}: not finite")
-    claim(
-        shown.active[:, 1:] & ~shown.active[:, :-1] & ~ended[:, 1:, None],
-        "active: an agent comes back after it has left (steps counted from 0)",
-    )
+    came = shown.active[:, 1:] & ~shown.active[:, :-1] & ~ended[:, 1:, None]
+    if not spec.agents_return:
+        claim(came, "active: an agent comes back after it has left (steps counted from 0)")
+    if shown.truncated_alone is not None:
+        staying = shown.truncated_alone & (shown.active | ~lasting[..., None]) & ~ended[..., None]
+        claim(staying, "truncated_alone: the agent is still active, or the episode is over with it")
     if over.shape[1] > spec.horizon:
         claim(
             (lasting[:, spec.horizon : spec.horizon + 1]),

@@ -17,7 +17,7 @@ from qflock.core.environment import Environment
 from qflock.core.errors import UserError
 from qflock.core.learner import Dataset, Learner, Own, Rollout
 from qflock.core.steps import team_reward
-from qflock.playing import rollout
+from qflock.playing import execution, rollout
 from qflock.playing.rollout import Tally
 from qflock.runs.train.program import Chunk, RunState
 
@@ -81,7 +81,13 @@ def _rollout(env: Environment, learner: Learner, source: Rollout, log_episodes: 
         key, k_collect, k_learn = jax.random.split(run.key, 3)
         explore = partial(source.explore, run.learner)
         flow, rows, tally = rollout.collect(
-            env, explore, learner.policy.start(), run.flow, k_collect, source.num_steps
+            env,
+            explore,
+            learner.policy.start(),
+            run.flow,
+            k_collect,
+            source.num_steps,
+            partial(execution.renewed, learner.policy),
         )
         each = rollout.episodes(env, run.flow.running, rows) if log_episodes else None
         state, metrics = learn(run.learner, rows, k_learn)

@@ -20,7 +20,7 @@ from qflock.core.errors import UserError
 from qflock.core.learner import Dataset, Learner, Policy, Rollout
 from qflock.core.steps import Memory, Mode, Parameters, Rows, TimeStep
 from qflock.core.trees import named, spread, where
-from qflock.playing import evaluation, host_rollout
+from qflock.playing import evaluation, execution, host_rollout
 from qflock.playing.host_rollout import Place
 from qflock.playing.rollout import Episodes
 from qflock.runs.train import feeds, sharing
@@ -121,7 +121,9 @@ class HostProgram:
                 return self._act(state, collecting, steps, memory, first, now)  # noqa: B023 (used at once)
 
             before = self._renewed(self._flow.first, self._memory)
-            self._memory, rows, tally, each = self._flow.collect(act, before, self._source.num_steps)
+            self._memory, rows, tally, each = self._flow.collect(
+                act, before, self._source.num_steps, partial(execution.renewed, self.learner.policy)
+            )
             state, metrics = self._learn(state, rows._replace(memory=before), learning)
             each_update.append((metrics, tally, each if self._run.log_episodes else None))
         metrics, tallies, each = zip(*each_update, strict=True)
