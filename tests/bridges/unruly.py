@@ -32,7 +32,7 @@ class parallel_env:
     Args:
         way: a key of WAYS; nothing happens at another.
         journal: a file to which "+" is written when a copy is made, and "-" when it is closed.
-        closes: what close() does: "well", "badly" or "leaves".
+        closes: what close() does: "well", "badly", "badly after a step" or "leaves".
         talks: whether it prints, from Python and past it, when it is made and at each step.
         port: the first of the ports; each copy takes one of its own.
     """
@@ -95,7 +95,7 @@ class parallel_env:
 
     def close(self) -> None:
         self._note(f"-{self.port}")
-        if self.closes == "badly":
+        if self.closes == "badly" or (self.closes == "badly after a step" and self.steps):
             raise AttributeError("there is no window")
         if self.closes == "leaves":
             sys.exit(1)

@@ -14,6 +14,8 @@ from qflock.core.errors import Notice, UserError
 
 SERIAL = "where workers are processes nobody can type: take it out, or play with --env.workers serial"
 
+badly_closed: set[str] = set()
+"""Owners of which this process has said so: others that close the same need not say it again."""
 INPUTS_OWN = "EOF when reading a line"  # what Python's input() says
 
 
@@ -69,6 +71,7 @@ def close(one: Closes, owner: str) -> None:
     failed = attempt(one.close)
     if isinstance(failed, UserError | Failure):
         what = failed.what if isinstance(failed, Failure) else failed
+        badly_closed.add(owner)
         warnings.warn(f"warning: close() of {owner} fails, passed over: {what}", Notice, stacklevel=2)
 
 

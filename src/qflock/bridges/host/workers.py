@@ -190,7 +190,8 @@ class _Process:
         theirs_in, ours_out = os.pipe()
         ours_in, theirs_out = os.pipe()
         self._requests, self._answers = os.fdopen(ours_out, "wb"), os.fdopen(ours_in, "rb")
-        silent = [] if orders.numbers[0] == 0 else ["silent"]  # one worker's notices are enough
+        said = orders.numbers[0] > 0 or orders.owner in foreign.badly_closed  # one notice is enough
+        silent = ["silent"] if said else []
         try:
             self._process = children.start(
                 "qflock.bridges.host.worker",
