@@ -15,7 +15,7 @@ pytest.importorskip("gymnasium")
 
 import qflock
 from qflock.bridges.host.pettingzoo_copy import Copy
-from qflock.bridges.host.worker import Group
+from qflock.bridges.host.worker import GO_ON, Group, Orders
 from qflock.bridges.host.workers import Workers
 from qflock.commands import main
 from qflock.core.errors import UserError
@@ -122,9 +122,9 @@ def test_an_agent_that_is_truncated_alone_is_told_apart_from_one_that_is_done() 
 
 
 def test_workers_carry_who_was_truncated_alone() -> None:
-    group = Group(lambda: copy_of("cut alone"), 2)
+    group = Group(Orders(lambda: copy_of("cut alone"), (0, 1), "shifts"))
     first = group.start([1, 2])
-    *_, alone = group.tick(np.zeros((2, 3), int))
+    *_, alone = group.tick((np.zeros((2, 3), int), (GO_ON, GO_ON)))
     assert not first[-1].any()
     assert alone.tolist() == [[False, True, False]] * 2
 
