@@ -108,7 +108,7 @@ class Rows(NamedTuple):
 
     @property
     def chosen(self) -> Bool[Array, "T B A"]:
-        """Rows in which an agent chose: it was there, and more than one action was legal (or it has a Box)."""
+        """Rows in which an agent chose: it was there, and could do more than one thing (or has a Box)."""
         now = self.before
         return self.valid[..., None] & now.active & (now.legal.sum(-1) != 1)
 
@@ -135,8 +135,8 @@ class Rows(NamedTuple):
     def of_agents(self, spec: Spec, reward: Literal["team", "own"] = "team") -> Transitions:
         """Each agent's transitions, by the one rule for agents that leave.
 
-        With the team's reward an agent that has left is like one that stays with one legal action: its
-        value goes on, and is trained, until the team's episode ends. With its own reward leaving is its end.
+        With the team's reward an agent that has left is like one that stays with one legal action: its value
+        goes on, and is trained, until the team's episode ends. With its own reward leaving is its end.
 
         Args:
             spec: of the environment.

@@ -75,8 +75,8 @@ def build(
     local = agents_of.build(spec, lambda features, key: make(features, outputs, key), shared, stage)
     if jax.tree.leaves(local.memory()):
         raise UserError(
-            "the critic's network remembers, and critics have no hidden state; take critic_network mlp, circuit, "
-            "or a network of your own without initial()"
+            "the critic's network remembers, and critics have no hidden state; take critic_network mlp, "
+            "circuit, or a network of your own without initial()"
         )
     whole = inputs.of_state(spec, stage)
 

@@ -3,8 +3,8 @@
 A mixer is called ``mixer(values (A,), state (S,)) -> Q_tot``; a user's own is a class
 ``Mixer(agents, state, *, key)``. One that wants to see more names it in ``looks`` and gets it by name:
 ``best`` (A,), each agent's highest value; ``actions`` (A,); ``active`` (A,); ``observation`` (A, O) after the
-input stage. Agents that have left have a value too, of the one action that is left to them. Independent learners
-have no mixer.
+input stage. Agents that have left have a value too, of the one action that is left to them. Independent
+learners have no mixer.
 """
 
 from __future__ import annotations
