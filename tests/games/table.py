@@ -15,7 +15,7 @@ from qflock.settings import registry
 from tests.games.games import GAMES
 from tests.games.limits import LIMITS
 from tests.games.rules import DISCOUNT, optimum
-from tests.games.training import ENOUGH, UPDATES, kinds, plays, shares
+from tests.games.training import ENOUGH, kinds, plays, shares
 
 PAGE = Path(__file__).parents[2] / "docs" / "games.md"
 REACHED = Path(__file__).parent / "reached.json"
@@ -29,13 +29,14 @@ Every registered learner plays {len(GAMES)} games that are small enough to be so
 feed-forward and with recurrent agents, and must reach the optimum of each, or be listed below with the reason
 why it cannot. A new learner is in it by being registered.
 
-Two agents have up to three actions, and see where the game stands. Rewards are discounted by {DISCOUNT}. In the last
-three games agents learn from their own reward, in the others from the team's; what is asked for in most of
-them is [the rule for agents that leave](concepts.md#agents-that-leave). Games are scored without their clock.
+Two agents have up to three actions, and see where the game stands. Rewards are discounted by
+{DISCOUNT}. In the last three games agents learn from their own reward, in the others from the team's; what is
+asked for in most of them is [the rule for agents that leave](concepts.md#agents-that-leave). Games are scored
+without their clock.
 
-This page is written by `python -m tests.games.table`, which trains {SEEDS} seeds of everything; `pytest -m slow
-tests/games` trains them too and fails where one falls short. Games are `tests/games/games.py`, the settings are
-small and the same for all but for those in `tests/games/training.py`: {UPDATES} updates.
+This page is written by `python -m tests.games.table`, which trains {SEEDS} seeds of everything; the slow tests
+of `tests/games` train them too and fail where one falls short. Games are in `tests/games/games.py`, the settings
+are small and the same for all but for those in `tests/games/training.py`.
 
 ## Games
 
@@ -62,7 +63,7 @@ def page(kept: Kept) -> str:
 
 
 def table(title: str, network: str, kept: Kept) -> str:
-    """What learners with agents of a sort reach; those without the choice stand beside the feed-forward ones."""
+    """What learners reach with agents of a sort; those without the choice are with the feed-forward ones."""
     which = {}
     for name in registry.names("algorithms"):
         sorts = kinds(name)
