@@ -34,9 +34,9 @@ Two agents have up to three actions, and see where the game stands. Rewards are 
 asked for in most of them is [the rule for agents that leave](concepts.md#agents-that-leave). Games are scored
 without their clock.
 
-This page is written by `python -m tests.games.table`, which trains {SEEDS} seeds of everything; the slow tests
-of `tests/games` train them too and fail where one falls short. Games are in `tests/games/games.py`, the settings
-are small and the same for all but for those in `tests/games/training.py`.
+This page is written by `python -m tests.games.table`, which trains {SEEDS} seeds of everything; the slow
+tests of `tests/games` train them too and fail where one falls short. Games are in `tests/games/games.py`,
+the settings are small and the same for all but for those in `tests/games/training.py`.
 
 ## Games
 

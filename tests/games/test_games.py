@@ -32,7 +32,7 @@ def pairs():
             yield pytest.param(*pair, marks=marks, id="-".join(filter(None, pair)))
 
 
-@pytest.mark.parametrize(("name", "network"), pairs())
+@pytest.mark.parametrize(("name", "network"), list(pairs()))
 def test_a_learner_reaches_the_optimum_of_every_game_that_it_can(name, network):
     games = [game for game in GAMES if plays(name, game)]
     found = shares(name, network, games, SEEDS).min(1)
