@@ -69,6 +69,7 @@ def followed(game, place=None, known=None):
     place = game.start if place is None else place
     if place in known or game.over(place):
         return known.get(place, (0.0, 0.0) if game.reward == "own" else (0.0,))
+    known[place] = (0.0,) * (2 if game.reward == "own" else 1)  # to wait where one is earns nothing
     there, legal = game.there(place), game.legal(place)
     options = [legal[i] if there[i] else (0,) for i in (0, 1)]
     totals = []
