@@ -96,15 +96,16 @@ def test_the_first_gradient_step_is_the_policy_gradient_by_hand():
     for b in range(8):
         for t in range(8):
             for a in range(2):
-                if over[t, b] or not rows.timestep.active[t, b, a]:
+                if over[t, b]:
                     continue
                 total, factor, at = 0.0, 1.0, t
                 while at < 8 and not over[at, b]:
                     total += factor * reward[at + 1, b]
                     factor, at = factor * 0.5, at + 1
                 total += factor * value[at, b, a]  # Echo truncates: always bootstrap
-                gains.append(total - value[t, b, a])
                 errors.append((total - value[t, b, a]) ** 2)
+                if rows.timestep.active[t, b, a]:
+                    gains.append(total - value[t, b, a])
     assert told["policy_loss"] == pytest.approx(-float(np.mean(gains)), rel=1e-4)
     assert told["value_loss"] == pytest.approx(np.mean(errors), rel=1e-4)
     assert told["approx_kl"] == pytest.approx(0, abs=1e-6)
@@ -167,7 +168,7 @@ def test_rows_of_no_action_and_inactive_agents_teach_nothing():
     """What stands in the rows that no agent acted in does not reach the weights."""
     rows = pieces("ippo", ENV)[2]
     made, state = learner("mappo", ENV)
-    idle = ~(rows.valid[..., None] & rows.timestep.active[:-1])
+    idle = ~rows.chosen
     junk = rows._replace(
         actions=jnp.where(idle, (rows.actions + 1) % 2, rows.actions),
         extras=jnp.where(idle, rows.extras - 3.0, rows.extras),
@@ -175,6 +176,32 @@ def test_rows_of_no_action_and_inactive_agents_teach_nothing():
     assert idle.any()
     one, two = (made.learn(state, r, jax.random.key(4))[0].weights for r in (rows, junk))
     assert same(one, two)
+
+
+def test_forced_choices_weigh_nothing_in_entropies_and_controllers():
+    """Copies whose agents have one legal action change no number that is made of policies."""
+    rows = pieces("ippo", ENV)[2]
+    made, state = learner("qio", ENV, **PLAIN | {"entropy": "quantum_inspired"}, epochs=1, minibatches=1)
+    sure = jax.tree.map(lambda x: 20 * x, state.weights.agents)
+    state = state._replace(weights=state.weights._replace(agents=sure))
+
+    def forced(copies):
+        only = copies[None, :, None, None] & (jnp.arange(3) > 0)
+        actions = jnp.where(copies[None, :, None], 0, rows.actions)
+        return rows._replace(
+            timestep=rows.timestep._replace(legal=rows.timestep.legal & ~only), actions=actions
+        )
+
+    half = jnp.arange(8) % 2 == 1
+    after_some, told = made.learn(state, forced(half), jax.random.key(4))
+    free = made.learn(state, rollout.of_copies(rows, jnp.flatnonzero(~half)), jax.random.key(4))[1]
+    assert told["entropy"] == pytest.approx(float(free["entropy"]), rel=1e-5)
+    assert told["entropy"] < 0.9
+    assert after_some.entropy.clock > 0
+    after_all, told = made.learn(state, forced(half | True), jax.random.key(4))
+    assert same(after_all.entropy, state.entropy)
+    assert same(after_all.weights.agents, state.weights.agents)
+    assert not same(after_all.weights.critic, state.weights.critic)
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from qflock.core.steps import Rows, TimeStep
 from qflock.runs.train import programs
 from qflock.settings.config import Settings
 from qflock.settings.run import RunSettings
+from tests.marks import IN_CI
 from tests.tiny import Echo, Recall
 
 
@@ -64,20 +65,42 @@ def test_lambda_returns_stop_where_an_episode_ends():
 
 @pytest.mark.parametrize(
     "mixer",
-    ["sum", "none", "monotone", pytest.param("attention", marks=[pytest.mark.slow, pytest.mark.ci_slow])],
+    ["sum", "none", "monotone", pytest.param("attention", marks=IN_CI), pytest.param("dueling", marks=IN_CI)],
 )
-def test_agents_that_left_add_nothing(mixer):
-    core = core_of(mixer=mixer)
-    gone = [[1, 1], [1, 0], [1, 0]]
-    rows = rows_of([0, 1, 2], [0, 0, 0], [0, 0, 0], [1, 0, 0], gone)
+def test_agents_that_left_go_on_as_those_with_one_legal_action(mixer):
+    core = core_of(mixer=mixer, td_lambda=0.5)
+    there = jnp.array([[1, 1], [1, 0], [1, 0]], bool)
+    left = rows_of([0, 1, 2], [0, 0, 0], [0, 0, 0], [1, 0, 0], there)
+    only = there[:, None, :, None] | (jnp.arange(3) == 0)
+    stays = left._replace(
+        timestep=left.timestep._replace(legal=only, active=jnp.ones_like(left.timestep.active))
+    )
+    left = left._replace(actions=jnp.where(there[:-1, None], left.actions, 2))
     weights = core.init(jax.random.key(0)).mixer
     q = jax.random.normal(jax.random.key(1), (3, 1, 2, 3))
-    other = q.at[1:, 0, 1].add(100.0)  # what the agent that left would say
-    np.testing.assert_allclose(
-        core.targets(q, q, weights, rows), core.targets(other, other, weights, rows), atol=1e-5
+    np.testing.assert_array_equal(core.targets(q, q, weights, left), core.targets(q, q, weights, stays))
+    mixed = [core.mixed(weights, q_learning.choose(q[:-1], r.actions, r.before)) for r in (left, stays)]
+    np.testing.assert_array_equal(*mixed)
+    # What it would say of actions that it has not got does not matter.
+    other = q.at[1:, 0, 1, 1:].add(100.0)
+    np.testing.assert_array_equal(
+        core.targets(q, q, weights, left), core.targets(other, other, weights, left)
     )
-    mask = core.mask(rows, 3 if mixer == "none" else 2)[:, 0]
-    np.testing.assert_array_equal(mask, [[1, 1], [1, 0]] if mixer == "none" else [1, 1])
+    assert core.mask(left, 3 if mixer == "none" else 2).all()
+
+
+def test_with_its_own_reward_an_agent_ends_where_it_leaves():
+    core = core_of(mixer="none", reward="own", td_lambda=1.0)
+    there = [[1, 1], [1, 1], [1, 0], [1, 0]]
+    rows = rows_of([0, 1, 2, 4], [0, 0, 0, 1], [0] * 4, [1, 0, 0, 0], there)
+    paid = rows.timestep.reward.at[:, 0, 1].set(jnp.array([0.0, 3.0, 5.0, 100.0]))
+    rows = rows._replace(timestep=rows.timestep._replace(reward=paid))
+    target = core.targets(
+        jnp.ones((4, 1, 2, 3)), jnp.ones((4, 1, 2, 3)), core.init(jax.random.key(0)).mixer, rows
+    )
+    np.testing.assert_allclose(target[:, 0, 0], [1 + 0.5 * (2 + 0.5 * 4), 2 + 0.5 * 4, 4])
+    np.testing.assert_allclose(target[:2, 0, 1], [3 + 0.5 * 5, 5])
+    np.testing.assert_array_equal(core.mask(rows, 3)[:, 0], [[1, 1], [1, 1], [1, 0]])
 
 
 def test_rows_shorter_than_what_is_collected_do_not_suit_a_memory():

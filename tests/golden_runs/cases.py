@@ -14,8 +14,8 @@ PACE = "--total_steps 192 --log_interval 64 --eval_interval 96 --copies 4 --step
 NETWORK = "--network circuit --circuit_qubits 2 --circuit_layers 2"
 MIXER = "--mixer_embed 4 --mixer_hyper 8"
 REPLAY = (
-    f"{PACE} {MIXER} --row_length 4 --buffer_capacity 128 --min_buffer_size 64 --batch_size 16 --lr 0.01 "
-    "--train_frequency 16 --target_update_interval 64 --epsilon_decay 256"
+    f"{PACE} {MIXER} --td_lambda 0.6 --row_length 4 --buffer_capacity 128 --min_buffer_size 64 "
+    "--batch_size 16 --lr 0.01 --train_frequency 16 --target_update_interval 64 --epsilon_decay 256"
 )
 PQN = f"{PACE} {MIXER} --epochs 2 --minibatches 2 --lr 0.01 --epsilon_decay 256"
 CRITIC = f"{PACE} --critic_hidden 8 --lr 0.01 --lr_critic 0.01"

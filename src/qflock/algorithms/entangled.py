@@ -25,7 +25,7 @@ from qflock.core.environment import Environment
 from qflock.core.errors import UserError
 from qflock.core.learner import Learner, Rollout
 from qflock.core.portable import ByChance
-from qflock.core.steps import Actions, Memory, Metrics, Parameters, Rows, TimeStep, team_reward
+from qflock.core.steps import Actions, Memory, Metrics, Parameters, Rows, TimeStep
 from qflock.learning import advantages, categorical, optimiser
 from qflock.learning.descend import descend, masked_mean
 from qflock.learning.losses import value_loss
@@ -150,13 +150,12 @@ class Entangled:
             weights: agents' and critic's.
             rows: T transitions of B environments.
         """
-        later, config = rows.after, self.config
+        step, config = rows.of_team(self.spec), self.config
         value = jax.lax.stop_gradient(self.critic.values(weights.critic, rows).mean((-2, -1)))
-        reward = team_reward(self.spec, later.reward)
         advantage = advantages.gae(
-            reward, value, later.terminated, later.over, config.gamma, config.gae_lambda
+            step.reward, value, step.terminated, step.over, config.gamma, config.gae_lambda
         )
-        mask = rows.valid.astype(jnp.float32)
+        mask = rows.chosen.any(-1).astype(jnp.float32)
         return Batch(rows, advantages.standardise(advantage, mask), advantage + value[:-1])
 
     def loss(self, weights: Weights, constants: tuple[()], batch: Batch) -> tuple[Float[Array, ""], Metrics]:
@@ -167,17 +166,19 @@ class Entangled:
             constants: none.
             batch: T transitions of B environments.
         """
-        rows, legal = batch.rows, batch.rows.timestep.legal[:-1]
-        mask = rows.valid.astype(jnp.float32)
+        rows, now, choosing = batch.rows, batch.rows.before, batch.rows.chosen
+        mask, legal = choosing.any(-1).astype(jnp.float32), now.options
         value = self.critic.values(weights.critic, rows).mean((-2, -1))
         out = self.team.unroll(weights.agents, rows)[:-1]
-        logs = jax.vmap(jax.vmap(self.measuring.joint_log_prob))(out, legal, rows.actions)
+        logs = jax.vmap(jax.vmap(self.measuring.joint_log_prob))(out, legal, now.settled(rows.actions))
         logits = self.measuring.split(out)[1]
         entropy = categorical.entropy(logits, jnp.broadcast_to(legal[..., None, :], logits.shape))
+        entropy = jnp.where(choosing[..., None], entropy, 0.0).sum((-2, -1))
+        entropy /= jnp.maximum(OUTCOMES * choosing.sum(-1), 1)
         metrics = {
             "policy_loss": -masked_mean(logs * batch.advantage, mask),
-            "value_loss": masked_mean(value_loss(value[:-1], batch.target), mask),
-            "entropy": masked_mean(entropy.mean((-2, -1)), mask),
+            "value_loss": masked_mean(value_loss(value[:-1], batch.target), rows.valid),
+            "entropy": masked_mean(entropy, mask),
         }
         bonus = self.config.entropy_weight * metrics["entropy"]
         return metrics["policy_loss"] + metrics["value_loss"] - bonus, metrics

@@ -22,6 +22,7 @@ from qflock.algorithms._value.q_learning import QLearning, Weights, choose
 from qflock.core.environment import Environment
 from qflock.core.learner import Learner
 from qflock.core.steps import Parameters, Rows
+from qflock.core.trees import spread
 from qflock.learning import exploration
 from qflock.learning.losses import central_weights, optimistic_weights
 from qflock.networks import inputs
@@ -89,14 +90,19 @@ def _central(config: Config, env: Environment, core: QLearning) -> learner.Auxil
         network = MLP(spec.agents + state, 1, key=k_mixer, hidden=config.central_hidden, layer_norm=False)
         return Central(core.team.init(k_agents), Unrestricted(network))
 
+    def values(central: Central, rows: Rows) -> Float[Array, "T+1 N A U"]:
+        """Of the central agents. The hidden state that replay keeps is the acting agents', not theirs: they
+        begin without one, and know the last actions."""
+        start = spread(core.team.memory(), rows.first.shape[1], spec.agents)
+        start = start._replace(action=rows.memory.action) if config.last_action else start
+        return core.team.unroll(central.agents, rows._replace(memory=start))
+
     def value(central: Central, rows: Rows, actions: Array) -> Float[Array, "T N"]:
         """Q* of joint actions at the rows that have one."""
-        q = core.team.unroll(central.agents, rows)[:-1]
-        return core.mixed(central.mixer, choose(q, actions, rows.before))
+        return core.mixed(central.mixer, choose(values(central, rows)[:-1], actions, rows.before))
 
     def targets(q: Float[Array, "T+1 N A U"], weights: Weights, rows: Rows) -> Float[Array, "T N"]:
-        of_central = weights.auxiliary
-        return core.targets(q, core.team.unroll(of_central.agents, rows), of_central.mixer, rows)
+        return core.targets(q, values(weights.auxiliary, rows), weights.auxiliary.mixer, rows)
 
     def loss(
         central: Central, agents: Parameters, rows: Rows, target: Float[Array, "T N"]
@@ -107,7 +113,7 @@ def _central(config: Config, env: Environment, core: QLearning) -> learner.Auxil
         if config.weighting == "optimistic":
             return optimistic_weights(predicted.total, predicted.target, config.weight)
         greedy = exploration.greedy(predicted.q[:-1], rows.timestep.legal[:-1])
-        is_greedy = (greedy == rows.actions).all(-1)
+        is_greedy = ((greedy == rows.actions) | ~rows.before.active).all(-1)
         greedy_value = value(online.auxiliary, rows, greedy)
         return central_weights(predicted.target, greedy_value, is_greedy, config.weight)
 

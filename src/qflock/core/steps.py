@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, PyTree, Shaped
+from jaxtyping import Array, Bool, Float, Int, PyTree, Shaped
 
 from qflock.core.spec import Spec
 
@@ -60,6 +60,43 @@ class TimeStep(NamedTuple):
         """The part that execution may see."""
         return Seen(self.observation, self.legal, self.active)
 
+    @property
+    def options(self) -> Bool[Array, "*B A U"]:
+        """The legal actions, as learning counts them: an agent that has left has one, its first."""
+        if not self.legal.shape[-1]:
+            return self.legal
+        only = jnp.arange(self.legal.shape[-1]) == self.legal.argmax(-1)[..., None]
+        return jnp.where(self._bootstrapped[..., None], self.legal, only)
+
+    def settled(self, actions: Int[Array, "*B A"]) -> Int[Array, "*B A"]:
+        """Numbers of actions, as learning counts them: agents that have left take the one that they have.
+
+        Args:
+            actions: of all agents, ``(..., A)``.
+        """
+        return jnp.where(self._bootstrapped, actions, self.legal.argmax(-1).astype(actions.dtype))
+
+    @property
+    def _bootstrapped(self) -> Bool[Array, "*B A"]:
+        """Whose choices count here: those who are there, or whose own clock has just run out."""
+        return self.active if self.truncated_alone is None else self.active | self.truncated_alone
+
+
+class Transitions(NamedTuple):
+    """What learning makes targets of, for the team ``(T, B)`` or for each agent ``(T, B, A)``.
+
+    Attributes:
+        reward: of the step.
+        terminated: nothing comes after the step: targets do not bootstrap.
+        over: the step is the last one: no return reaches across it.
+        mask: the value before the step is trained. Every value that a target bootstraps from is.
+    """
+
+    reward: Float[Array, "T B *A"]
+    terminated: Bool[Array, "T B *A"]
+    over: Bool[Array, "T B *A"]
+    mask: Bool[Array, "T B *A"]
+
 
 class Rows(NamedTuple):
     """A stretch of experience: the plain stream of time steps, T+1 rows of B environments.
@@ -87,6 +124,12 @@ class Rows(NamedTuple):
         return active & ~jnp.concatenate([active[:1], active[:-1]])
 
     @property
+    def chosen(self) -> Bool[Array, "T B A"]:
+        """Rows in which an agent chose: it was there, and could do more than one thing (or has a Box)."""
+        now = self.before
+        return self.valid[..., None] & now.active & (now.legal.sum(-1) != 1)
+
+    @property
     def before(self) -> TimeStep:
         """The time steps that actions answered, leaves ``(T, B, ...)``."""
         return jax.tree.map(lambda x: x[:-1], self.timestep)
@@ -95,6 +138,35 @@ class Rows(NamedTuple):
     def after(self) -> TimeStep:
         """The time steps that actions led to, leaves ``(T, B, ...)``."""
         return jax.tree.map(lambda x: x[1:], self.timestep)
+
+    def of_team(self, spec: Spec) -> Transitions:
+        """The team's transitions: they go on until the episode ends, whoever has left.
+
+        Args:
+            spec: of the environment.
+        """
+        later = self.after
+        reward = team_reward(spec, later.reward)
+        return Transitions(reward, later.terminated, later.over, self.valid)
+
+    def of_agents(self, spec: Spec, reward: Literal["team", "own"] = "team") -> Transitions:
+        """Each agent's transitions, by the one rule for agents that leave.
+
+        With the team's reward an agent that has left is like one that stays with one legal action: its value
+        goes on, and is trained, until the team's episode ends. With its own reward leaving is its end.
+
+        Args:
+            spec: of the environment.
+            reward: what agents learn from; where all are paid the same, their own is the team's.
+        """
+        later = self.after
+        each = lambda x: jnp.broadcast_to(x[..., None], later.active.shape)
+        valid = each(self.valid)
+        if reward == "own" and not spec.shared_reward:
+            return Transitions(later.reward, *own_ends(later), valid & self.before.active)
+        paid = team_reward(spec, later.reward)
+        paid = paid[..., jnp.array(spec.teams)] if spec.teams else each(paid)
+        return Transitions(paid, each(later.terminated), each(later.over), valid)
 
 
 def team_reward(spec: Spec, reward: Float[Array, "*B A"]) -> Float[Array, "*B"]:

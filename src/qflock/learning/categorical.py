@@ -56,7 +56,8 @@ def most_entropy(legal: Bool[Array, "*X U"]) -> Float[Array, "*X"]:
 
 
 def normalised_entropy(logits: Float[Array, "*X U"], legal: Bool[Array, "*X U"]) -> Float[Array, "*X"]:
-    """Entropy as a share of the most there can be, in [0, 1]; 1 where one action is legal.
+    """Entropy as a share of the most there can be, in [0, 1]; where one action is legal there is no choice,
+    and the number, 1, should weigh nothing (see `core.steps.Rows.chosen`).
 
     Args:
         logits: ``(..., U)``.

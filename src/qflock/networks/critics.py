@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 import jax
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from qflock.core.errors import UserError
 from qflock.core.spec import Spec
 from qflock.core.steps import Parameters, Rows
 from qflock.machine import mesh
@@ -67,8 +68,16 @@ def build(
         outputs: numbers for each agent: 1 for a state value, U for action values.
         shared: one network for all observations, with one-hot ids, instead of one for each agent.
         stage: the input stage.
+
+    Raises:
+        UserError: a network that remembers: rows keep the hidden state of agents, not of critics.
     """
     local = agents_of.build(spec, lambda features, key: make(features, outputs, key), shared, stage)
+    if jax.tree.leaves(local.memory()):
+        raise UserError(
+            "the critic's network remembers, and critics have no hidden state; take critic_network mlp, "
+            "circuit, or a network of your own without initial()"
+        )
     whole = inputs.of_state(spec, stage)
 
     def init(key: PRNGKeyArray) -> Parameters:

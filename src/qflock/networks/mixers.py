@@ -3,7 +3,8 @@
 A mixer is called ``mixer(values (A,), state (S,)) -> Q_tot``; a user's own is a class
 ``Mixer(agents, state, *, key)``. One that wants to see more names it in ``looks`` and gets it by name:
 ``best`` (A,), each agent's highest value; ``actions`` (A,); ``active`` (A,); ``observation`` (A, O) after the
-input stage. Independent learners have no mixer.
+input stage. Agents that have left have a value too, of the one action that is left to them. Independent
+learners have no mixer.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from qflock.core.errors import UserError
 from qflock.networks.by_name import build_own
@@ -157,7 +158,7 @@ class Attention(eqx.Module):
     (Qatten, Yang et al. 2020). Its weights know no number of agents; monotone.
     """
 
-    looks = ("observation", "active")
+    looks = ("observation",)
 
     query: eqx.nn.Linear
     key: eqx.nn.Linear
@@ -189,7 +190,6 @@ class Attention(eqx.Module):
         state: Float[Array, "S"],
         *,
         observation: Float[Array, "A O"],
-        active: Bool[Array, "A"],
     ) -> Float[Array, ""]:
         """The team's value.
 
@@ -197,15 +197,14 @@ class Attention(eqx.Module):
             values: of the agents' actions, ``(A,)``.
             state: ``(S,)``.
             observation: after the input stage, ``(A, O)``.
-            active: ``(A,)``.
         """
         query = self.query(state).reshape(self.heads, -1)
         keys = jax.vmap(self.key)(observation).reshape(values.shape[0], self.heads, -1)
         score = jnp.einsum("he,ahe->ha", query, keys) / query.shape[1] ** 0.5
-        attention = jax.nn.softmax(jnp.where(active, score, -1e9), -1)
+        attention = jax.nn.softmax(score, -1)
         weights, bias = jnp.split(self.second(jax.nn.relu(self.first(state))), [self.heads])
         # With many agents a share is small: times their number, a head of even shares is their sum.
-        return jnp.abs(weights + 1 / self.heads) @ (attention @ values) * active.sum() + bias[0]
+        return jnp.abs(weights + 1 / self.heads) @ (attention @ values) * values.shape[0] + bias[0]
 
 
 MIXERS: dict[str, Any] = {

@@ -15,13 +15,14 @@ class Batch(NamedTuple):
     """What gradient steps learn from: rows and, of each action taken, ``(T, B, A)``."""
 
     rows: Rows
-    mask: Float[Array, "T B A"]  # 0 where no action was taken
+    mask: Float[Array, "T B A"]  # 0 where no action was chosen
+    trained: Float[Array, "T B A"]  # 0 where the critic's value teaches nothing, and no target uses it
     advantage: Float[Array, "T B A"]
     target: Float[Array, "T B A"]  # what the critic should say
     old_value: Float[Array, "T B A"]  # the critic's when the rows were collected
 
 
-AXES = Batch(Rows(1, 1, 1, 0, 1), 1, 1, 1, 1)  # type: ignore[arg-type]
+AXES = Batch(Rows(1, 1, 1, 0, 1), 1, 1, 1, 1, 1)  # type: ignore[arg-type]
 """Where the environments' axis is: devices share a batch along it."""
 
 

@@ -21,17 +21,7 @@ from qflock.algorithms._actor_critic.config import ActorCriticConfig
 from qflock.algorithms._actor_critic.operators import Operators
 from qflock.core.environment import Environment
 from qflock.core.learner import Learner, Policy, Rollout
-from qflock.core.steps import (
-    Actions,
-    Memory,
-    Metrics,
-    Mode,
-    Parameters,
-    Rows,
-    TimeStep,
-    own_ends,
-    team_reward,
-)
+from qflock.core.steps import Actions, Memory, Metrics, Mode, Parameters, Rows, TimeStep
 from qflock.learning import advantages, categorical, entropy, losses, optimiser, stretches
 from qflock.learning.advantages import Scale
 from qflock.learning.descend import descend, epochs, masked_mean
@@ -189,7 +179,7 @@ class ActorCritic:
         """
         value = self.critic.values(trained[0], batch.rows)[:-1, ..., 0]
         error = losses.value_loss(value, batch.target, batch.old_value, self.config.value_clip)
-        cost = of_values = masked_mean(error, batch.mask)
+        cost = of_values = masked_mean(error, batch.trained)
         if self.operators.rotates:
             values = self.action_critic.values(trained[1], batch.rows)[:-1]
             value = jnp.take_along_axis(values, batch.rows.actions[..., None], -1)[..., 0]
@@ -203,22 +193,20 @@ class ActorCritic:
             s: the training state.
             rows: T transitions of B environments, leaves ``(T+1, B, ...)``.
         """
-        config, later = self.config, rows.after
+        config, each = self.config, rows.of_agents(self.spec, self.config.reward)
         value = self.critic.values(s.weights.critic, rows)[..., 0]
         value = s.scale.restore(value) if config.normalise_values else value
-        spread = lambda x: jnp.broadcast_to(x[..., None], value[1:].shape)
-        own = config.reward == "own" and not self.spec.shared_reward
-        reward = later.reward if own else spread(team_reward(self.spec, later.reward))
-        terminated, over = own_ends(later) if own else (spread(later.terminated), spread(later.over))
-        advantage = advantages.gae(reward, value, terminated, over, config.gamma, config.gae_lambda)
-        mask = (rows.valid[..., None] & rows.timestep.active[:-1]).astype(jnp.float32)
+        advantage = advantages.gae(
+            each.reward, value, each.terminated, each.over, config.gamma, config.gae_lambda
+        )
+        mask, trained = rows.chosen.astype(jnp.float32), each.mask.astype(jnp.float32)
         target, old_value, scale = advantage + value[:-1], value[:-1], s.scale
         if config.normalise_values:
-            scale = scale.update(target, mask)
+            scale = scale.update(target, trained)
             target, old_value = scale.normalise(target), scale.normalise(old_value)
         if config.normalise_advantages:
             advantage = advantages.standardise(advantage, mask)
-        return Batch(rows, mask, advantage, target, old_value), scale
+        return Batch(rows, mask, trained, advantage, target, old_value), scale
 
     def learn(self, s: TrainState, rows: Rows, key: PRNGKeyArray) -> tuple[TrainState, Metrics]:
         """As `core.learner.Learn`.
@@ -254,12 +242,15 @@ class ActorCritic:
         metrics["alpha"] = whole
         if config.operator != "none":
             metrics["entropy_floor"] = jnp.float32(config.min_entropy)
+        chose = batch.mask.any((0, 1))  # whoever had nothing to choose moves no controller
         if config.ramsey:
-            explorers, of_guidance = self.choose_explorers(entropies)
+            chosen, of_guidance = self.choose_explorers(entropies)
+            explorers = jnp.where(chose, chosen, explorers)
             metrics |= of_guidance
         if config.contraction:
             metrics |= self.operators.contraction(s.weights.agents, s.weights.actions, rows)
         controlled = self.controller.update(s.entropy, metrics["entropy"])
+        controlled = jax.tree.map(lambda new, old: jnp.where(chose.any(), new, old), controlled, s.entropy)
         return TrainState(weights, optimisers, scale, controlled, explorers, env_steps), metrics
 
     def _choose(

@@ -219,8 +219,10 @@ class ValueLearner:
         metrics = {"loss": cost, "td_error": mean(jnp.abs(error)), "q_value": mean(total)}
         if self.auxiliary is None:
             return cost, metrics
-        target = target.mean(-1) if target.ndim > 2 else target
-        of_team = mask if total.ndim == 2 else self.core.mask(rows, 2) * like(awake, target)
+        of_team = mask
+        if total.ndim > 2:  # the mean of the targets of those who have one
+            count = mask.sum(-1)
+            target, of_team = (target * mask).sum(-1) / jnp.maximum(count, 1), (count > 0) * 1.0
         other = masked_mean(self.auxiliary.loss(online.auxiliary, online.agents, rows, target), of_team)
         return cost + self.auxiliary.weight * other, metrics | {f"{self.auxiliary.name}_loss": other}
 

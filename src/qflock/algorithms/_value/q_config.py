@@ -26,8 +26,8 @@ class QConfig(Experience, Optimiser, Agents, Circuit):
     """The reward that agents without a mixer learn from."""
     optimiser: Literal["adam", "radam"] = "adam"
     """Adam, or RAdam, which warms up by itself (Liu et al. 2020)."""
-    td_lambda: Annotated[float, between(0, 1)] = 0.6
-    """Lambda of the returns inside a row; 0 is one-step."""
+    td_lambda: Annotated[float, between(0, 1)] = 0.0
+    """Lambda of the returns inside a row; 0 is one-step; above 0 exploration counts as if it were meant."""
     loss: Literal["mse", "huber"] = "mse"
     """What is minimised of the temporal-difference error."""
     epsilon_start: Annotated[float, between(0, 1)] = 1.0

@@ -1,7 +1,7 @@
 """What all Q-learners share: agents, mixer, the team's values and their targets over packed rows.
 
-Agents that have left the episode (``active`` is false) add nothing to the team's value, bootstrap from
-nothing and, without a mixer, learn nothing.
+Agents that have left count as `core.steps.Rows.of_agents` says: with the team's reward as agents with one
+legal action, to mixers too; with their own reward they have come to their end.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from qflock.algorithms._value.q_config import QConfig
 from qflock.core.environment import Environment
 from qflock.core.learner import Policy
 from qflock.core.portable import ByValue
-from qflock.core.steps import Actions, Memory, Mode, Parameters, Rows, TimeStep, own_ends, team_reward
+from qflock.core.steps import Actions, Memory, Mode, Parameters, Rows, TimeStep, Transitions
 from qflock.learning import exploration, targets
 from qflock.machine import mesh
 from qflock.networks import agents as agents_of
@@ -47,11 +47,12 @@ def choose(q: Float[Array, "T N A U"], actions: Int[Array, "T N A"], at: TimeSte
 
     Args:
         q: values of all actions.
-        actions: those chosen.
+        actions: those chosen; an agent that has left has one.
         at: the time steps, leaves ``(T, N, ...)``.
     """
+    actions = at.settled(actions)
     values = jnp.take_along_axis(q, actions[..., None], -1)[..., 0]
-    best = jnp.where(at.legal, q, -jnp.inf).max(-1)
+    best = jnp.where(at.options, q, -jnp.inf).max(-1)
     return Choice(values, best, actions, at.active, at.observation, at.state)
 
 
@@ -115,11 +116,7 @@ class QLearning:
             choice: leaves ``(T, N, ...)``.
         """
         times, rows = choice.values.shape[:2]
-        choice = choice._replace(
-            values=jnp.where(choice.active, choice.values, 0.0),
-            best=jnp.where(choice.active, choice.best, 0.0),
-            state=choice.state if self.mixes_state else choice.state[..., :0],
-        )
+        choice = choice._replace(state=choice.state if self.mixes_state else choice.state[..., :0])
         looks = getattr(mixer, "looks", ())
 
         def one(choice: Choice) -> Float[Array, "*X"]:
@@ -149,18 +146,12 @@ class QLearning:
         """
         config, later = self._config, rows.after
         actions = exploration.greedy(choosing[1:], later.legal)
-        own = self._independent and config.reward == "own" and not self._spec.shared_reward
-        if own:
-            reward, (terminated, over) = later.reward, own_ends(later)
-            later = later._replace(active=~terminated)
-        else:
-            reward, terminated, over = team_reward(self._spec, later.reward), later.terminated, later.over
         bootstrap = self.mixed(mixer, choose(values[1:], actions, later))
-        like = lambda x: jnp.broadcast_to(x[..., None], bootstrap.shape) if bootstrap.ndim > x.ndim else x
-        reward, terminated, over = like(reward), like(terminated), like(over)
+        step = self._transitions(rows, bootstrap.ndim)
+        ends = (step.terminated, step.over, config.gamma)
         if self._n_step > 1:
-            return targets.n_step(reward, bootstrap, terminated, over, config.gamma, self._n_step)
-        return targets.lambda_returns(reward, bootstrap, terminated, over, config.gamma, config.td_lambda)
+            return targets.n_step(step.reward, bootstrap, *ends, self._n_step)
+        return targets.lambda_returns(step.reward, bootstrap, *ends, config.td_lambda)
 
     def mask(self, rows: Rows, ndim: int) -> Float[Array, "T N *X"]:
         """1 for transitions that teach, of the team (``ndim`` 2) or of each agent (3).
@@ -169,8 +160,12 @@ class QLearning:
             rows: T transitions of N sequences.
             ndim: 2 or 3.
         """
-        valid = rows.valid if ndim == 2 else rows.valid[..., None] & rows.timestep.active[:-1]
-        return valid.astype(jnp.float32)
+        return self._transitions(rows, ndim).mask.astype(jnp.float32)
+
+    def _transitions(self, rows: Rows, ndim: int) -> Transitions:
+        if ndim == 2:
+            return rows.of_team(self._spec)
+        return rows.of_agents(self._spec, self._config.reward if self._independent else "team")
 
     def epsilon(self, env_steps: Int[Array, ""]) -> Float[Array, ""]:
         """Fraction of random actions."""

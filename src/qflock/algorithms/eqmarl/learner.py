@@ -23,7 +23,7 @@ from qflock.core.environment import Environment
 from qflock.core.errors import UserError
 from qflock.core.learner import Learner, Rollout
 from qflock.core.portable import Portable
-from qflock.core.steps import Actions, Memory, Metrics, Mode, Parameters, Rows, TimeStep, team_reward
+from qflock.core.steps import Actions, Memory, Metrics, Mode, Parameters, Rows, TimeStep
 from qflock.learning import categorical
 from qflock.learning.descend import descend, masked_mean
 from qflock.learning.losses import td_loss
@@ -167,13 +167,13 @@ class Eqmarl:
             critic: its weights.
             rows: T transitions of B environments.
         """
-        later, config = rows.after, self.config
+        step, config = rows.of_team(self.spec), self.config
         value = self.values(critic, rows.timestep.observation)
-        ended = later.terminated | later.truncated if config.end == "terminal" else later.terminated
-        target = team_reward(self.spec, later.reward) + config.gamma * jnp.where(ended, 0.0, value[1:])
+        ended = step.over if config.end == "terminal" else step.terminated
+        target = step.reward + config.gamma * jnp.where(ended, 0.0, value[1:])
         if config.td_gradient == "semi":
             target = jax.lax.stop_gradient(target)
-        each = jnp.where(rows.valid, td_loss(value[:-1] - target, "huber"), 0.0).sum(0)
+        each = jnp.where(step.mask, td_loss(value[:-1] - target, "huber"), 0.0).sum(0)
         count = mesh.total(jnp.float32(each.size))
         return each.sum() / count, (target - value[:-1], value[:-1])
 
@@ -187,15 +187,15 @@ class Eqmarl:
         """
         legal, config = rows.timestep.legal[:-1], self.config
         logits = self.logits(actor, rows.timestep.observation[:-1])
-        acted = (rows.valid[..., None] & rows.timestep.active[:-1]).astype(jnp.float32)
+        chosen = rows.chosen.astype(jnp.float32)
         logs = categorical.log_prob(logits, legal, rows.actions)
-        cost = -masked_mean(logs * advantage[..., None], acted)
+        cost = -masked_mean(logs * advantage[..., None], chosen)
         entropy = categorical.entropy(logits, legal)
         if config.entropy_form == "published":
-            cost += config.entropy_weight * masked_mean(entropy[..., -1], acted[..., -1])
+            cost += config.entropy_weight * masked_mean(entropy[..., -1], chosen[..., -1])
         else:
-            cost -= config.entropy_weight * masked_mean(entropy, acted)
-        return cost, masked_mean(categorical.normalised_entropy(logits, legal), acted)
+            cost -= config.entropy_weight * masked_mean(entropy, chosen)
+        return cost, masked_mean(categorical.normalised_entropy(logits, legal), chosen)
 
     def loss(self, weights: Weights, constants: tuple[()], rows: Rows) -> tuple[Float[Array, ""], Metrics]:
         """Of both; the critic's errors are the actor's advantages.

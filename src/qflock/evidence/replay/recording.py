@@ -74,7 +74,7 @@ def recorder(
         memory, actions = choose(memory, state, now, k_act)
         weights = None
         if weigh is not None and scores is not None:
-            of_actions = jnp.take_along_axis(scores, actions[:, None], -1)[:, 0]
+            of_actions = jnp.take_along_axis(scores, now.settled(actions)[:, None], -1)[:, 0]
             weights = weigh(of_actions, now.state)
         state, after = env.step(k_step, state, actions)
         return (state, after, memory), (state, after, actions, scores, weights)
