@@ -9,10 +9,10 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
-from tests.bridges.host.fuzz import stories
+from tests.bridges.host.fuzz import draws, stories
 from tests.bridges.host.fuzz.showing import MASK, Shower
 
-story_of = functools.lru_cache(4)(stories.draw)
+story_of = functools.lru_cache(4)(draws.draw)
 
 
 class One(gymnasium.Env):
@@ -66,12 +66,11 @@ class One(gymnasium.Env):
     def _reward(self, action: Any) -> Any:
         return self._shower.reward(self._number(0, action), 0)
 
-    def _ended(self, name: str) -> bool:
-        episode = self._story.episodes[self._shower.log.variant]
-        return self._shower.log.t >= episode.length and episode.end in (name, "both")
-
     def _flag(self, name: str) -> Any:
-        return self._shower.flag(self._ended(name), 0)
+        return self._shower.flag(self._ends(0, name), 0)
+
+    def _ends(self, who: int, name: str) -> bool:
+        return self._gone.get(who) in (name, "both")
 
     def _leave(self) -> None:
         """Note who is gone; those that come back are not."""
@@ -113,10 +112,9 @@ class Team(One):
         return [list, tuple, np.array][self._story.rng(7).integers(3)](given)
 
     def _flag(self, name: str) -> Any:
-        flags = [self._gone.get(w) in (name, "both") for w in range(len(self._story.members))]
-        ended = flags[0]
+        flags = [self._ends(w, name) for w in range(len(self._story.members))]
         if self._failing("flag pair"):
-            return [ended] * (len(self._story.members) + 1)
+            return [flags[0]] * (len(self._story.members) + 1)
         if self._story.rng(8).random() < 0.5 and "static" not in self._story.manners:
-            return self._shower.flag(ended)
+            return self._shower.flag(flags[0])
         return [self._shower.flag(flag) for flag in flags]

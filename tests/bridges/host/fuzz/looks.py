@@ -24,6 +24,9 @@ class Look(NamedTuple):
     size: int
     draw: Callable[[Rng], Shown]
 
+    def __repr__(self) -> str:
+        return f"{self.name} of {self.space}"
+
 
 def _box(name: str, low: Any, high: Any, shape: tuple[int, ...], dtype: Any, value: Any) -> Look:
     size = int(np.prod(shape))

@@ -1,4 +1,4 @@
-"""What must come out of the bridge for a story and the actions given: plain Python, from what the libraries document.
+"""What must come out of the bridge for a story and the actions given, by what the libraries document.
 
 NaN and None stand for what nobody promises: the view of an agent that has left, masks when all is over.
 """
@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tests.bridges.host.fuzz.stories import AT_MAKING, Member, Story
+from tests.bridges.host.fuzz.stories import OF_AN_AGENT, Member, Story
 
 
 class Expected(NamedTuple):
-    """A time step; ``active`` holds True, False, or None for either. ``alone``: truncated alone, see `TimeStep`."""
+    """A time step; ``active`` holds True, False, or None for either. ``alone``: who is truncated alone."""
 
     active: list[bool | None]
     alone: list[bool]
@@ -78,7 +78,7 @@ def ways_out(story: Story, variant: int, t: int) -> dict[int, str]:
 
 
 def cut_off(how: str) -> bool:
-    """Whether a way out is a truncation: both flags are a termination, and so is to be gone without a flag."""
+    """Whether a way out is a truncation. Both flags are a termination, and so is to be gone without one."""
     return how.removeprefix("all ") == "truncated"
 
 
@@ -100,7 +100,7 @@ def reward(story: Story, variant: int, t: int, who: int, numbers: dict[int, int]
 
 
 def passed(story: Story, variant: int, t: int, actions: np.ndarray) -> dict[int, int]:
-    """The actions that must reach the environment at time t: of agents that are there, from their first number."""
+    """The actions that must reach the environment at time t, of who is there, from their first number."""
     return {who: int(actions[who]) + story.members[who].start for who in story.acting(variant, t)}
 
 
@@ -111,7 +111,9 @@ def expected(story: Story, variant: int, t: int, numbers: dict[int, int] | None)
     gone = last and not clock  # nobody is left
     out = ways_out(story, variant, t)
     truncated = last and (clock or any(cut_off(how) for how in out.values()))
-    active: list[bool | None] = list(episode.present[t])
+    active: list[bool | None] = [
+        there or (last and cut_off(out.get(who, ""))) for who, there in enumerate(episode.present[t])
+    ]
     if gone:
         before = episode.present[t - 1]
         active = [
@@ -124,7 +126,8 @@ def expected(story: Story, variant: int, t: int, numbers: dict[int, int] | None)
     for who in range(promised.agents):
         vector = np.full(width(story.members[who]), np.nan)
         if active[who] or alone[who]:
-            vector[:] = view(story, variant, t, who)
+            kept = blind(story, variant, t) and story.failing(variant, t, "blind at the end", who)
+            vector[:] = view(story, variant, t - kept, who)
             views[who] = 0
             views[who, : len(vector)] = vector
         vectors.append(vector)
@@ -163,15 +166,22 @@ def fault_text(story: Story) -> list[str]:
         return ["the floor"]
     if fault.what == "stranger":
         return ["stranger"]
-    if fault.what in AT_MAKING or fault.who < 0:
-        return []
-    return [str(story.members[fault.who].name)] if story.kind == "parallel" else []
+    of_an_agent = fault.what.startswith(OF_AN_AGENT) and story.kind == "parallel"
+    return [str(story.members[fault.who].name)] if of_an_agent else []
 
 
 def faulty(story: Story, variant: int, t: int) -> bool:
     """Whether the fault is in this time step, so that a UserError is the only right answer."""
     fault = story.fault
     return fault is not None and (fault.variant, fault.at) == (variant, t)
+
+
+def blind(story: Story, variant: int, t: int) -> bool:
+    """Whether an agent that is cut off, and not there any more, is shown no last observation.
+
+    It may be told; else the one before it is what it is bootstrapped from, and never zeros.
+    """
+    return story.failing(variant, t, "blind at the end") and story.episodes[variant].end != "clock"
 
 
 def may_be_refused(story: Story) -> bool:

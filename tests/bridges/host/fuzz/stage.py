@@ -9,16 +9,14 @@ import numpy as np
 from gymnasium import spaces
 from pettingzoo import ParallelEnv
 
-from tests.bridges.host.fuzz import stories
+from tests.bridges.host.fuzz import draws
 from tests.bridges.host.fuzz.showing import Shower
 
-story_of = functools.lru_cache(4)(stories.draw)
+story_of = functools.lru_cache(4)(draws.draw)
 
 
 class Stage(ParallelEnv):
     """The environment; its rewards are a base and the numbers of the actions that it was passed."""
-
-    metadata = {"name": "stage_v0"}
 
     def __init__(self, draw: int) -> None:
         self._story = story_of(draw, "parallel")
@@ -76,7 +74,9 @@ class Stage(ParallelEnv):
             return self._answer({}, {}, {}, {}, {})
         inside = [w for w in {*acted, *self._now} if leaves.get(w) != "silent" or "echo" in self._odd]
         told = sorted({*inside, *echoes})
-        rewards = {self.possible_agents[w]: self._reward(w, acted, actions) for w in told if self._paid(w, acted)}
+        rewards = {
+            self.possible_agents[w]: self._reward(w, acted, actions) for w in told if self._paid(w, acted)
+        }
         views = [w for w in told if not self._unseen(w, leaves, last)]
         seen = {self.possible_agents[w]: self._shower.observation(w) for w in views}
         flags = self._flags(told, "terminated"), self._flags(told, "truncated")
@@ -121,7 +121,9 @@ class Stage(ParallelEnv):
     def _reward(self, who: int, acted: list[int], actions: dict[Any, Any]) -> Any:
         story, log = self._story, self._shower.log
         if story.shared:
-            number = story.base(log.variant, log.t, 0) + sum(int(x) for x in actions.values())
+            number = story.base(log.variant, log.t, 0) + sum(
+                int(actions[self.possible_agents[w]]) for w in acted
+            )
         elif who not in acted or self._gone.get(who) == "silent":
             number = 0.0
         else:
@@ -135,7 +137,9 @@ class Stage(ParallelEnv):
         log = self._shower.log
         if self._story.failing(log.variant, log.t, "blind at the end", who):
             return True
-        bootstrapped = any(_means(how, "truncated") and not _means(how, "terminated") for how in leaves.values())
+        bootstrapped = any(
+            _means(how, "truncated") and not _means(how, "terminated") for how in leaves.values()
+        )
         return last and "blind end" in self._odd and not bootstrapped
 
     def _flags(self, told: list[int], name: str) -> dict[Any, Any]:

@@ -1,4 +1,4 @@
-"""Some of the drawn environments in worker processes, and under the commands: the same, no traceback, no hang."""
+"""Some of the drawn environments in worker processes, and under commands: no traceback, no hang."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ pytest.importorskip("pettingzoo")
 import qflock
 from qflock.bridges.host.workers import Workers
 from qflock.core.errors import UserError
-from tests.bridges.host.fuzz import playing, stories
+from tests.bridges.host.fuzz import draws, playing, stories
 from tests.marks import IN_CI
+
+pytestmark = [*IN_CI]
 
 STORIES = range(5000, 5400)
 TINY = {
@@ -37,7 +39,7 @@ TINY = {
 
 def some(count: int, *faults: str) -> list[int]:
     """The first seeds whose stories have one of these faults; without faults, those that have none."""
-    drawn = (stories.draw(seed, "parallel") for seed in STORIES)
+    drawn = (draws.draw(seed, "parallel") for seed in STORIES)
     fits = [s.seed for s in drawn if (s.fault.what in faults if s.fault else not faults)]
     assert len(fits) >= count
     return fits[:count]
@@ -59,11 +61,9 @@ def rows(story: stories.Story, workers: str) -> list[Any]:
     return shown
 
 
-@pytest.mark.slow
-@pytest.mark.ci_slow
 def test_worker_processes_show_what_serial_ones_do() -> None:
     for seed in [*some(4), *some(2, "exits"), *some(2, "raises lines"), *some(1, "four values")]:
-        story = stories.draw(seed, "parallel")
+        story = draws.draw(seed, "parallel")
         here, there = rows(story, "serial"), rows(story, "processes")
         assert len(here) == len(there), f"seed {seed}: {here[-1]} and {there[-1]}"
         for a, b in zip(here, there, strict=True):
@@ -74,17 +74,26 @@ def test_worker_processes_show_what_serial_ones_do() -> None:
                 np.testing.assert_array_equal(x, y, f"seed {seed}")
 
 
-@pytest.mark.slow
-@pytest.mark.ci_slow
 @pytest.mark.parametrize("command", ["check", "train"])
 def test_commands_end_in_words(command: str, tmp_path: Path) -> None:
     for seed in [*some(2), *some(1, "exits"), *some(1, "view short")]:
-        story = stories.draw(seed, "parallel")
-        words = [f"--env.{name}={value}" for name, value in playing.settings(story).items() if name != "shared_reward"]
+        story = draws.draw(seed, "parallel")
+        words = [
+            f"--env.{name}={value}"
+            for name, value in playing.settings(story).items()
+            if name != "shared_reward"
+        ]
         words += ["--env.shared_reward" if story.shared else "--env.no_shared_reward"]
         first = ["check", playing.TARGETS["parallel"]]
         if command == "train":
-            first = ["train", "vdn", "--env", playing.TARGETS["parallel"], "--run_dir", str(tmp_path / str(seed))]
+            first = [
+                "train",
+                "vdn",
+                "--env",
+                playing.TARGETS["parallel"],
+                "--run_dir",
+                str(tmp_path / str(seed)),
+            ]
             words += [f"--{name}={value}" for name, value in TINY.items()]
         done = subprocess.run(
             [sys.executable, "-m", "qflock", *first, *words],

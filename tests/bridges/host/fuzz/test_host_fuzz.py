@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import collections
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 pytest.importorskip("gymnasium")
 pytest.importorskip("pettingzoo")
 
-from tests.bridges.host.fuzz import playing, stories
+from tests.bridges.host.fuzz import draws, playing, stories
 from tests.marks import IN_CI
 
-ALL = {"parallel": 1200, "single": 400, "team": 400}
-QUICK = {"parallel": 120, "single": 40, "team": 40}
+QUICK = {"parallel": range(300), "single": range(100), "team": range(100)}
+MANY = {"parallel": range(300, 1500), "single": range(100, 500), "team": range(100, 500)}  # 2,000
+DRAWS = [
+    *(pytest.param(kind, seeds, id=f"{kind}-{len(seeds)}") for kind, seeds in QUICK.items()),
+    *(pytest.param(kind, seeds, id=f"{kind}-{len(seeds)}", marks=IN_CI) for kind, seeds in MANY.items()),
+]
 SHOWN = 12
 
 
@@ -25,27 +29,18 @@ def _registered() -> Iterator[None]:
     playing.unregister()
 
 
-def differences(kind: stories.Kind, seeds: Iterable[int]) -> list[str]:
-    """Where plays of these seeds differ from the model; each line begins with what differs, kind and seed."""
-    return [line for seed in seeds for line in playing.Play(stories.draw(seed, kind)).run()]
-
-
-def summary(found: list[str]) -> str:
-    """The differences by what differs, and the first of them, each with its seed."""
+@pytest.mark.parametrize(("kind", "seeds"), DRAWS)
+def test_odd_environments_come_out_as_a_plain_model_says(kind: stories.Kind, seeds: range) -> None:
+    found = [line for seed in seeds for line in playing.Play(draws.draw(seed, kind)).run()]
     counts = collections.Counter(line.partition(":")[0] for line in found)
     again = "play one again: python -m tests.bridges.host.fuzz.playing KIND SEED"
-    return "\n".join([f"{len(found)} differences, {dict(counts)}; {again}", *found[:SHOWN]])
+    assert not found, "\n".join([f"{len(found)} differences, {dict(counts)}; {again}", *found[:SHOWN]])
 
 
-@pytest.mark.parametrize("kind", QUICK)
-def test_odd_environments_come_out_as_a_plain_model_says(kind: stories.Kind) -> None:
-    found = differences(kind, range(QUICK[kind]))
-    assert not found, summary(found)
-
-
-@pytest.mark.parametrize("kind", ALL, ids=[f"{kind}-{count}" for kind, count in ALL.items()])
-@pytest.mark.slow
-@pytest.mark.ci_slow
-def test_two_thousand_odd_environments_come_out_as_a_plain_model_says(kind: stories.Kind) -> None:
-    found = differences(kind, range(QUICK[kind], QUICK[kind] + ALL[kind]))
-    assert not found, summary(found)
+def test_seeds_draw_every_fault_and_every_end() -> None:
+    """The generator has not lost a branch: what is never drawn is never tested."""
+    drawn = [draws.draw(seed, "parallel") for seed in MANY["parallel"]]
+    assert {s.fault.what for s in drawn if s.fault} == set(stories.PARALLEL_FAULTS)
+    assert {e.end for s in drawn for e in s.episodes} == set(stories.PARALLEL_ENDS)
+    assert {how for s in drawn for e in s.episodes for how in e.leaves.values()} >= set(stories.LEAVES)
+    assert {name for s in drawn for name in s.manners} >= set(stories.MANNERS)
