@@ -39,7 +39,7 @@ def draw(seed: int, kind: Kind) -> Story:
     episodes = tuple(_episode(rng, kind, len(members), limit, static) for _ in range(2))
     state = None
     if kind == "parallel" and rng.random() < 0.5:
-        state = [looks.vector, looks.image, looks.wide, looks.whole][rng.integers(4)](rng)
+        state = [looks.floats, looks.image, looks.wide, looks.whole][rng.integers(4)](rng)
     manners = {
         name
         for name, chance in MANNERS.items()
@@ -74,7 +74,7 @@ def _members(rng: Rng, kind: Kind) -> tuple[Member, ...]:
 
 
 def _member(rng: Rng, name: Hashable, kind: Kind) -> Member:
-    where = ["no", "no", "observation", "obs", "keys", "decoy", *(["info", "info"] if kind != "team" else [])]
+    where = ["no", "no", "observation", "obs", "keys", "decoy", "info", "info"]
     mask = str(rng.choice(where))
     look = looks.joined(looks.parts(rng)) if mask == "keys" else looks.any_look(rng)
     return Member(name, int(rng.integers(1, 5)), int(rng.choice([0, 0, 0, 1, -1])), look, mask)  # type: ignore[arg-type]
@@ -148,12 +148,14 @@ def _fits(what: str, member: Member) -> bool:
         return plain in ("vector", "whole", "wide", "bits") and member.look.size > 1
     if what == "view long":
         return plain in ("vector", "whole", "wide", "bits", "image")
+    if what == "view too wide":
+        return plain == "whole"
     if what.startswith("discrete"):
         return plain == "discrete"
     if what == "multi actions":
         return plain != "tuple"  # beside an observation of two parts it would be a team of two
     if what == "mask short":
-        return member.mask in ("observation", "obs", "keys") and member.count > 1
+        return member.mask in ("observation", "obs", "keys", "info") and member.count > 1
     return True
 
 

@@ -95,7 +95,9 @@ class Team(One):
         return wrap(self._shower.observation(w) for w in range(len(self._story.members)))
 
     def _info(self) -> dict[str, Any]:
-        return {}
+        members = enumerate(self._story.members)
+        masks = [self._shower.mask(w) if m.mask == "info" else None for w, m in members]
+        return {MASK: masks} if any(m is not None for m in masks) else {}
 
     def _reward(self, action: Any) -> Any:
         log = self._shower.log

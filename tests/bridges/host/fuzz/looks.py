@@ -38,15 +38,22 @@ def _box(name: str, low: Any, high: Any, shape: tuple[int, ...], dtype: Any, val
     return Look(name, spaces.Box(low, high, shape, dtype), size, draw)
 
 
-def vector(rng: Rng) -> Look:
-    """Floats of any width; now and then a list, or another width than promised."""
+def floats(rng: Rng) -> Look:
+    """Floats of any width."""
     size, dtype = int(rng.integers(1, 5)), rng.choice(["float16", "float32", "float64"])
-    look = _box(f"vector {dtype}", -9, 9, (size,), dtype, lambda r: r.integers(-32, 33, size) / 4)
-    if (manner := rng.choice(["array", "list", "double"])) == "array":
+    return _box(f"vector {dtype}", -9, 9, (size,), dtype, lambda r: r.integers(-32, 33, size) / 4)
+
+
+def vector(rng: Rng) -> Look:
+    """Floats; now and then a list, another width than promised, or a row."""
+    look = floats(rng)
+    if (manner := rng.choice(["array", "list", "double", "row"])) == "array":
         return look
 
     def draw(r: Rng) -> Shown:
         array, numbers = look.draw(r)
+        if manner == "row":
+            return array[None], numbers
         return (list(numbers) if manner == "list" else array.astype(np.float64)), numbers
 
     return look._replace(name=f"{look.name} as {manner}", draw=draw)
@@ -54,7 +61,7 @@ def vector(rng: Rng) -> Look:
 
 def scalar(rng: Rng) -> Look:
     """One number, of shape ``()``."""
-    wrap = [float, np.float32, lambda x: np.array(x, np.float32)][rng.integers(3)]
+    wrap = [float, np.float32, lambda x: np.array(x, np.float32), lambda x: np.array([x])][rng.integers(4)]
 
     def draw(r: Rng) -> Shown:
         number = float(r.integers(-4, 5)) / 4
@@ -91,7 +98,7 @@ def wide(rng: Rng) -> Look:
 def discrete(rng: Rng) -> Look:
     """One of a few: as many numbers, one of them 1."""
     count, start = int(rng.integers(1, 5)), int(rng.choice([0, 0, 1, -1]))
-    wrap = [int, np.int64, lambda x: np.array(x)][rng.integers(3)]
+    wrap = [int, np.int64, np.array, lambda x: np.array([x])][rng.integers(4)]
 
     def draw(r: Rng) -> Shown:
         at = int(r.integers(count))

@@ -41,6 +41,7 @@ FAULTS = (  # of all kinds of environments
     "view long",
     "view of one",
     "view none",
+    "view too wide",
     "view text",
     "discrete high",
     "discrete low",
