@@ -33,6 +33,7 @@ TINY = {
     "train_frequency": 8,
     "eval_episodes": 2,
     "final_episodes": 2,
+    "log_interval": 8,
     "total_steps": 24,
 }
 
