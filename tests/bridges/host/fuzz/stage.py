@@ -120,7 +120,7 @@ class Stage(ParallelEnv):
 
     def _reward(self, who: int, acted: list[int], actions: dict[Any, Any]) -> Any:
         story, log = self._story, self._shower.log
-        if story.shared:
+        if story.shared and who in acted:
             number = story.base(log.variant, log.t, 0) + sum(
                 int(actions[self.possible_agents[w]]) for w in acted
             )
