@@ -108,8 +108,12 @@ def _episode(rng: Rng, kind: Kind, agents: int, limit: int, static: bool) -> Epi
 
 def _with_fault(rng: Rng, story: Story) -> Story:
     """The same with the first of the faults, in any order, that there is a place for."""
-    for what in rng.permutation(PARALLEL_FAULTS if story.kind == "parallel" else FAULTS).tolist():
-        fault = _placed(rng, story, what)
+    faults = rng.permutation(PARALLEL_FAULTS if story.kind == "parallel" else FAULTS).tolist()
+    if rng.random() < 0.2:  # those that seldom find a place
+        faults = [*rng.permutation(["discrete low", "discrete high", "view too wide"]).tolist(), *faults]
+    for what in faults:
+        tries = [_placed(rng, story, what) for _ in range(8)]
+        fault = next((place for place in tries if place is not None), None)
         if fault is not None:
             manners = story.manners - {"one buffer", "none infos", "no infos", "true flags"}
             return dataclasses.replace(story, fault=fault, manners=manners)

@@ -13,8 +13,8 @@ pytest.importorskip("pettingzoo")
 from tests.bridges.host.fuzz import draws, playing, stories
 from tests.marks import IN_CI
 
-QUICK = {"parallel": range(300), "single": range(100), "team": range(100)}
-MANY = {"parallel": range(300, 1500), "single": range(100, 500), "team": range(100, 500)}  # 2,000
+QUICK = {"parallel": range(200), "single": range(60), "team": range(60)}
+MANY = {"parallel": range(200, 1400), "single": range(60, 460), "team": range(60, 460)}  # 2,000
 DRAWS = [
     *(pytest.param(kind, seeds, id=f"{kind}-{len(seeds)}") for kind, seeds in QUICK.items()),
     *(pytest.param(kind, seeds, id=f"{kind}-{len(seeds)}", marks=IN_CI) for kind, seeds in MANY.items()),
