@@ -156,6 +156,12 @@ def test_a_class_takes_what_it_passes_on_to_its_base(here: Path) -> None:
     assert (steps, copy._env.delay) == (6, 5)
 
 
+def test_what_a_class_settles_for_its_base_is_left_to_it(here: Path) -> None:
+    env = qflock.make("hamlet.py:EarlyOrchard")
+    _, _, copy = episode(env)
+    assert copy._env.max_steps == 7
+
+
 NEEDED = {"n_miners": 3, "depth": 4, "tool": "drill"}
 
 

@@ -15,6 +15,13 @@ class LateOrchard(Orchard):
         self.delay = delay
 
 
+class EarlyOrchard(Orchard):
+    """Gives its base what it has settled itself, and passes on the rest."""
+
+    def __init__(self, **more):
+        super().__init__(max_steps=7, **more)
+
+
 def plain():
     return Orchard()
 

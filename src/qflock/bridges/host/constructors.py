@@ -12,6 +12,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
+
 from qflock.bridges._options import Option, hints, of_default
 from qflock.core.errors import UserError, unknown
 from qflock.settings import values
@@ -201,11 +203,19 @@ def call(
         for argument in more:
             if argument not in constructor.parameters:
                 raise unknown(f"argument of {name}", argument, constructor.parameters)
-    arguments = {**rest, **more}
+    told = {name: value for name, value in rest.items() if not _unchanged(constructor, name, value, preset)}
+    arguments = {**told, **more}
     missing = {n for n in constructor.parameters if rest.get(n) is None} - set(preset) - set(more)
     _need(name, constructor, missing, ours["arguments"])
     horizon = _horizon(constructor, {**preset, **arguments}, bridge["max_steps"], preset, limit)
     return Call(arguments, horizon, bridge["state"] or "own", shared(constructor, settings))
+
+
+def _unchanged(constructor: Constructor, argument: str, value: Any, preset: Mapping[str, Any]) -> bool:
+    """Whether a value is the default. A class may itself give its base what is a parameter of the base."""
+    one = constructor.parameters.get(argument)
+    default = preset.get(argument, one.default if one is not None else inspect.Parameter.empty)
+    return value is default or bool(np.array_equal(value, default))
 
 
 def _need(name: str, constructor: Constructor, missing: set[str], option: str) -> None:
