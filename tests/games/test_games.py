@@ -18,17 +18,17 @@ from tests.marks import IN_CI
 
 PAGE = Path(__file__).parents[2] / "docs" / "games.md"
 SEEDS = 2
-QUICK = {("ippo", "mlp")}
+QUICK = {("pqn_vdn", "mlp")}
 """Tried by default: compiling takes nearly all the time."""
-LEFT_TO_SLOW_RUNS = {("qmarl", "gru")}
-"""Left out of CI."""
+CI = {(name, "mlp") for name in ("ippo", "iql", "mappo", "qmix", "vdn")}
+"""Tried in CI, half a minute each; all others by who runs every slow test."""
 
 
 def pairs():
     for name in registry.names("algorithms"):
         for network in kinds(name):
             pair = (name, network)
-            marks = () if pair in QUICK else pytest.mark.slow if pair in LEFT_TO_SLOW_RUNS else IN_CI
+            marks = () if pair in QUICK else IN_CI if pair in CI else pytest.mark.slow
             yield pytest.param(*pair, marks=marks, id="-".join(filter(None, pair)))
 
 
