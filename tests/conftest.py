@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.marks import IN_CI
+
 QUICK_COMPILES = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
 """XLA's older code generator, and one module of LLVM a program instead of 32: half the time to compile."""
 
@@ -29,6 +31,26 @@ def pytest_configure(config):
         os.environ["QFLOCK_CACHE"] = str(folder)
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
     os.environ["XDG_STATE_HOME"] = str(Path(os.environ["QFLOCK_CACHE"]) / "state")  # not the developer's own
+
+
+LONG = Path(__file__).parent / "long_tests.txt"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config, items):
+    """Mark the tests of long_tests.txt, before those that are not wanted are left out."""
+    lines = LONG.read_text(encoding="utf-8").splitlines()
+    long = {line for line in lines if line and not line.startswith("#")}
+    for item in items:
+        if item.nodeid in long:
+            for mark in IN_CI:
+                item.add_marker(mark)
+    if any("::" in argument for argument in config.args):
+        return
+    files = {item.nodeid.partition("::")[0] for item in items}
+    gone = {name for name in long if name.partition("::")[0] in files} - {item.nodeid for item in items}
+    if gone:
+        raise pytest.UsageError(f"{LONG.name} names tests that there are not: {', '.join(sorted(gone))}")
 
 
 @pytest.fixture(scope="session", autouse=True)

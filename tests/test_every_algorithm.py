@@ -11,13 +11,18 @@ from qflock.runs.train import programs
 from qflock.settings import registry
 from qflock.settings.config import Settings
 from qflock.settings.run import RunSettings
+from tests.marks import IN_CI
 from tests.tiny import Echo
 
-DEAR = {"a2c", "entangled", "eqmarl", "ippo", "iql", "madqn", "pqn_qmix", "pqn_vdn", "pqn_iql", "vdn"}
-DEAR |= {"qio", "qmarl", "qplex", "wqmix"}
+DEAR = {"a2c", "entangled", "eqmarl", "ippo", "iql", "madqn", "mappo", "pqn_qmix", "pqn_vdn", "pqn_iql"}
+DEAR |= {"qio", "qmarl", "qplex", "vdn", "wqmix"}
 """Relatives of learners that the default tests try, or half a minute of compiling: tried in CI."""
+ALIKE = {"a2c", "iql", "pqn_iql", "pqn_qmix", "wqmix"}
+"""Of these, those that differ from another one in a line or two: left to who runs every slow test."""
 NAMES = [
-    pytest.param(name, marks=[pytest.mark.slow, pytest.mark.ci_slow] if name in DEAR else [])
+    pytest.param(
+        name, marks=[*IN_CI, *([pytest.mark.left_out] if name in ALIKE else [])] if name in DEAR else []
+    )
     for name in registry.names("algorithms")
 ]
 SMALL = {

@@ -24,7 +24,7 @@ SMALL = {
     "critic_hidden": (8,),
     "central_hidden": (8,),
     "minibatches": 1,
-    "qubits": 1,
+    "qubits": 2,
     "layers": 1,
     "mixer_embed": 4,
     "mixer_hyper": 4,

@@ -127,6 +127,7 @@ def test_wqmix_weighs_errors_as_the_paper_says(weighting):
 
 @pytest.mark.slow
 @pytest.mark.ci_slow
+@pytest.mark.left_out
 def test_without_a_target_network_targets_are_the_newest():
     """With one gradient step between updates of the target network, it always is the online one."""
     small = {"num_envs": 8, "hidden": (16,), "buffer_capacity": 1024, "min_buffer_size": 64, "batch_size": 64}

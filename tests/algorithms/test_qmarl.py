@@ -48,8 +48,11 @@ def _told(out):
     [
         {"temperatures": 3, "estimator": "fixed"},
         {"sampler": "smc"},
-        {"estimator": "penalty"},
-        {"estimator": "same", "beta": 2.0, "beta_start": 1.0, "share_parameters": False},
+        pytest.param({"estimator": "penalty"}, marks=pytest.mark.left_out),
+        pytest.param(
+            {"estimator": "same", "beta": 2.0, "beta_start": 1.0, "share_parameters": False},
+            marks=pytest.mark.left_out,
+        ),
     ],
     ids=["tempering", "smc", "penalty", "same"],
 )
@@ -70,6 +73,7 @@ def test_searchers_find_better_policies_and_say_how(changes):
     assert jax.tree.leaves(weights.chains)[0].shape[0] == 4 * changes.get("temperatures", 1)
 
 
+@pytest.mark.left_out
 def test_evolution_is_a_sampler_too():
     pytest.importorskip("evosax")
     made = learner(sampler="evolution", n_chains=16, sigma_proposal=0.5)

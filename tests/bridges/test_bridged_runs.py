@@ -48,7 +48,7 @@ def summary(folder: Path, algorithm: str, settings: dict[str, Any]) -> dict[str,
                 "jaxmarl",
                 "mappo",
                 {"env": "jaxmarl:HeuristicEnemySMAX", "env.scenario": "3m", **ROLLOUT, **RECURRENT},
-                [pytest.mark.slow, pytest.mark.ci_slow],
+                [pytest.mark.slow, pytest.mark.ci_slow, pytest.mark.left_out],
             ),
             (
                 "jaxmarl",

@@ -215,14 +215,14 @@ def test_needed_arguments_are_typed(here: Path, typed: list[str], capsys: pytest
         ("pettingzoo:classic.tictactoes_v3", "did you mean pettingzoo:classic.tictactoe_v3?"),
         ("pettingzoo:pistonball_v5", "did you mean pettingzoo:butterfly.pistonball_v6?"),
         ("pettingzoo:mpe.simple_spread_v3", "MPE has been moved into its own package"),
-        ("pettingzoo:broken", "broken fails when imported: ZeroDivisionError"),
+        ("pettingzoo:crumbling", "crumbling fails when imported: ZeroDivisionError"),
         ("pettingzoo:lacking", "lacking cannot be imported: No module named 'a_rare_package'"),
     ],
 )
 def test_a_wrong_name_is_one_line_that_tells_the_cause(
     here: Path, typed: str, line: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Path("broken.py").write_text("1 / 0\n")
+    Path("crumbling.py").write_text("1 / 0\n")
     Path("lacking.py").write_text("import a_rare_package\n")
     assert main(["check", *typed.split(" ", 2)]) == 2
     said = capsys.readouterr().err

@@ -18,17 +18,15 @@ from tests.marks import IN_CI
 
 PAGE = Path(__file__).parents[2] / "docs" / "games.md"
 SEEDS = 2
-QUICK = {("pqn_vdn", "mlp")}
-"""Tried by default: compiling takes nearly all the time."""
-CI = {(name, "mlp") for name in ("ippo", "iql", "mappo", "qmix", "vdn")}
-"""Tried in CI, half a minute each; all others by who runs every slow test."""
+CI = {(name, "mlp") for name in ("ippo", "iql", "mappo", "pqn_vdn", "qmix", "vdn")}
+"""Tried in CI, half a minute each, nearly all of it compiling; all others by who runs every slow test."""
 
 
 def pairs():
     for name in registry.names("algorithms"):
         for network in kinds(name):
             pair = (name, network)
-            marks = () if pair in QUICK else IN_CI if pair in CI else pytest.mark.slow
+            marks = IN_CI if pair in CI else pytest.mark.slow
             yield pytest.param(*pair, marks=marks, id="-".join(filter(None, pair)))
 
 

@@ -49,24 +49,18 @@ class Case(NamedTuple):
 
 
 QUICK = {
-    "entangled": f"entangled --env chsh {ENTANGLED}",
     "eqmarl_split": f"eqmarl {TWO_STEP} {EQMARL} --critic split --end bootstrap --seeds 2",
     "ippo_gru_seeds": f"ippo {TWO_STEP} {PPO} --network gru --last_action --seeds 2",
-    "madqn": f"madqn {TWO_STEP} {REPLAY} --central_hidden 8",
-    "pqn_qmix_gru": f"pqn_qmix {TWO_STEP} {PQN} --network gru",
     "pqn_vdn": f"pqn_vdn --env matrix_game {PQN} --loss huber",
     "qio": f"qio {TWO_STEP} {PPO} --contraction --ramsey",
     "qmarl": f"qmarl --env chsh {SEARCH} --estimator exact",
-    "qmix_hosted": f"qmix {HOSTED} {REPLAY}",
     "qmix_two_devices": f"qmix {TWO_STEP} {REPLAY} --devices 2",
-    "vdn_other_losses": f"vdn {TWO_STEP} {REPLAY} --row_length 8 --last_action --loss huber "
-    "--n_step 3 --no_double_q",
-    "wqmix": f"wqmix {TWO_STEP} {REPLAY} --central_hidden 8",
 }
 SLOW = {
     "a2c": f"a2c {TWO_STEP} {CRITIC}",
     "a2c_published_floor": f"a2c {COINS} {CRITIC} --operator mean --floor published --min_entropy 0.5 "
     "--entropy exponential --eta 0.5 --no_normalise_values",
+    "entangled": f"entangled --env chsh {ENTANGLED}",
     "entangled_dice_gru": f"entangled --env chsh {ENTANGLED} --pair dice --network gru",
     "eqmarl": f"eqmarl {COINS} {EQMARL}",
     "eqmarl_circuit": f"eqmarl {COINS} {EQMARL} --critic circuit --entropy_form corrected --td_gradient semi",
@@ -75,6 +69,7 @@ SLOW = {
     "ippo_value_clip": f"ippo {TWO_STEP} {PPO} --value_clip 0.2 {LESS_AND_LESS}",
     "iql_gymnasium": f"iql --env gymnasium:CartPole-v1 {REPLAY}",
     "iql_own_reward": f"iql {COINS} {REPLAY} --reward own --no_share_parameters",
+    "madqn": f"madqn {TWO_STEP} {REPLAY} --central_hidden 8",
     "madqn_shared_encoder": f"madqn {TWO_STEP} {REPLAY} --central_hidden 8 --central_weight 0.5",
     "mappo_both_unshared": f"mappo {HOSTED} {PPO} --critic both --no_share_parameters --reward own",
     "mappo_circuit": f"mappo {TWO_STEP} {PPO} {NETWORK}",
@@ -82,6 +77,7 @@ SLOW = {
     "pqn_iql": f"pqn_iql {TWO_STEP} {PQN}",
     "pqn_iql_own_reward": f"pqn_iql {HOSTED} {PQN} --reward own --groups 0,1 --optimiser adam",
     "pqn_qmix_gridworld": f"pqn_qmix {GRID} {PQN} --dueling --td_lambda 0",
+    "pqn_qmix_gru": f"pqn_qmix {TWO_STEP} {PQN} --network gru",
     "pqn_vdn_circuit": f"pqn_vdn {TWO_STEP} {PQN} {NETWORK} --circuit_encoding amplitude",
     "pqn_vdn_two_devices": f"pqn_vdn {TWO_STEP} {PQN} --devices 2",
     "qio_forest_ramsey": f"qio {FOREST} {CRITIC} --update a2c --ramsey --entropy_threshold 0.9",
@@ -98,9 +94,13 @@ SLOW = {
     "qmix_burn_in": f"qmix {TWO_STEP} {REPLAY} {MEMORY} --burn_in 2 --target_tau 0.3 --optimiser radam",
     "qmix_circuit": f"qmix {TWO_STEP} {REPLAY} {NETWORK} --circuit_entangler cnot",
     "qmix_gru_seeds": f"qmix {TWO_STEP} {REPLAY} {MEMORY} --seeds 2",
+    "qmix_hosted": f"qmix {HOSTED} {REPLAY}",
     "qmix_no_target": f"qmix {TWO_STEP} {REPLAY} --target_update_interval 0 --td_lambda 0 --dueling",
     "qplex": f"qplex {TWO_STEP} {REPLAY}",
     "qplex_groups": f"qplex {COINS} {REPLAY} --groups 0,1 {LESS_AND_LESS}",
+    "vdn_other_losses": f"vdn {TWO_STEP} {REPLAY} --row_length 8 --last_action --loss huber "
+    "--n_step 3 --no_double_q",
+    "wqmix": f"wqmix {TWO_STEP} {REPLAY} --central_hidden 8",
     "wqmix_central": f"wqmix {TWO_STEP} {REPLAY} --central_hidden 8 --weighting central --weight 0.5",
 }
 CASES = {name: Case(train) for name, train in QUICK.items()}

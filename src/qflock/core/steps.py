@@ -92,10 +92,10 @@ class Transitions(NamedTuple):
         mask: the value before the step is trained. Every value that a target bootstraps from is.
     """
 
-    reward: Float[Array, "T B *A"]
-    terminated: Bool[Array, "T B *A"]
-    over: Bool[Array, "T B *A"]
-    mask: Bool[Array, "T B *A"]
+    reward: Float[Array, "T B ..."]
+    terminated: Bool[Array, "T B ..."]
+    over: Bool[Array, "T B ..."]
+    mask: Bool[Array, "T B ..."]
 
 
 class Rows(NamedTuple):
