@@ -18,7 +18,7 @@ from types import ModuleType
 from qflock.commands import _streams
 from qflock.core.errors import UserError, one_line, show_warning, unknown
 from qflock.core.version import __version__
-from qflock.settings import foreign, trust
+from qflock.settings import trust
 
 COMMANDS = {
     "train": "train an algorithm on an environment",
@@ -93,6 +93,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return status
     except SystemExit as stopped:
+        from qflock.settings import foreign
+
         place = _line_of_the_users(stopped)
         if place is None and not stopped.code:  # a help text was printed
             return 0

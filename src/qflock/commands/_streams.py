@@ -7,13 +7,10 @@ it starts. Where a program reads what we print, none of that may come between.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from typing import TextIO
-
-from qflock.commands._arguments import wants_help
 
 ALONE = ("--json", "--dry_run")
 """Options after which the result alone stands on standard output."""
@@ -36,9 +33,8 @@ def kept(arguments: Sequence[str], ours: bool) -> Iterator[None]:
     global _kept
     if ours and not any(word.startswith("/dev/") for word in arguments):  # a file may be /dev/stdin
         _empty_input()
-    options = {f"--{word[2:].replace('-', '_')}" for word in arguments if word.startswith("--")}
     before = sys.stdout
-    if not options & set(ALONE) or wants_help(arguments) or _kept is not None or before is None:
+    if not _asked(arguments) or _kept is not None or before is None:
         yield
         return
     before.flush()
@@ -75,8 +71,20 @@ def given_back() -> Iterator[None]:
     os.dup2(ERR, OUT)
 
 
+def _asked(arguments: Sequence[str]) -> bool:
+    """Whether the result alone is to stand on standard output."""
+    options = {f"--{word[2:].replace('-', '_')}" for word in arguments if word.startswith("--")}
+    if not options & set(ALONE):
+        return False
+    from qflock.commands._arguments import wants_help  # dataclasses and json: help need not wait for them
+
+    return not wants_help(arguments)
+
+
 def _flush(stdout: TextIO) -> None:
     """Send on what Python and the C library hold of standard output."""
+    import ctypes
+
     with contextlib.suppress(OSError, AttributeError):
         stdout.flush()
         ctypes.CDLL(None).fflush(None)
