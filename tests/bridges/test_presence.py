@@ -16,7 +16,7 @@ pytest.importorskip("gymnasium")
 import qflock
 from qflock.bridges.host.pettingzoo_copy import Copy
 from qflock.bridges.host.worker import GO_ON, Group, Orders
-from qflock.bridges.host.workers import Workers
+from qflock.bridges.host.workers import Workers, timestep
 from qflock.commands import main
 from qflock.core.errors import UserError
 from qflock.core.steps import TimeStep
@@ -35,10 +35,10 @@ def copy_of(story: str, **settings: Any) -> Copy:
 def played(story: str, steps: int | None = None, **settings: Any) -> tuple[list[TimeStep], list[Any]]:
     """The time steps of a story up to its end, and the names whose actions were passed on."""
     copy = copy_of(story, **settings)
-    rows = [TimeStep(*copy.reset(0), measures={}, truncated_alone=copy.truncated_alone)]
+    rows = [timestep(copy, copy.reset(0))]
     for _ in range(len(STORIES[story]) - 1 if steps is None else steps):
         assert not rows[-1].over, f"over after {len(rows) - 1} steps"
-        rows.append(TimeStep(*copy.step(np.zeros(3, int)), measures={}, truncated_alone=copy.truncated_alone))
+        rows.append(timestep(copy, copy.step(np.zeros(3, int))))
     return rows, [sorted(actions) for actions in copy._env.passed]
 
 
@@ -119,6 +119,18 @@ def test_an_agent_that_is_truncated_alone_is_told_apart_from_one_that_is_done() 
     assert rows[2].legal[1].tolist() == [True, False]
     done, _ = played("cut alone, then both flags")
     assert not any(row.truncated_alone.any() for row in done)
+
+
+def test_who_was_truncated_alone_is_truncated_for_other_libraries_too() -> None:
+    env = qflock.to_pettingzoo(f"pettingzoo:{STORY}", story="cut alone", workers="serial")
+    env.reset(seed=0)
+    _, _, terminations, truncations, _ = env.step(dict.fromkeys(env.agents, 0))
+    assert (terminations, truncations) == (
+        {"agent_0": False, "agent_1": False},
+        {"agent_0": False, "agent_1": True},
+    )
+    assert env.agents == ["agent_0"]
+    env.close()
 
 
 def test_workers_carry_who_was_truncated_alone() -> None:

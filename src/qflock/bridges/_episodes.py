@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
-from qflock.bridges.host.workers import HostEnvironment
+from qflock.bridges.host.workers import HostEnvironment, timestep
 from qflock.core.environment import Environment
 from qflock.core.steps import TimeStep
 from qflock.settings import foreign
@@ -60,7 +60,7 @@ class OnHost:
     def reset(self, key: PRNGKeyArray) -> TimeStep:
         """The first time step of an episode, whose seed comes from the key."""
         seed = int(jax.random.randint(key, (), 0, 2**31 - 1))
-        return TimeStep(*self._copy.reset(seed), measures={})  # type: ignore[arg-type]
+        return timestep(self._copy, self._copy.reset(seed))
 
     def step(self, key: PRNGKeyArray, actions: np.ndarray) -> TimeStep:
         """The time step after a joint action.
@@ -69,7 +69,7 @@ class OnHost:
             key: not used.
             actions: of all agents, ``(A,)``.
         """
-        return TimeStep(*self._copy.step(np.asarray(actions)), measures={})  # type: ignore[arg-type]
+        return timestep(self._copy, self._copy.step(np.asarray(actions)))
 
     def close(self) -> None:
         """Close the copy."""

@@ -117,9 +117,18 @@ class Group:
         self._last = each
         seen = tuple(np.stack(parts) for parts in zip(*each, strict=True))
         self._over = seen[TERMINATED] | seen[TRUNCATED]
-        nobody = np.zeros_like(seen[ACTIVE][0])
-        alone = np.stack([getattr(copy, "truncated_alone", nobody) for copy in self._copies])
-        return (*seen, alone)
+        pairs = zip(self._copies, each, strict=True)
+        return (*seen, np.stack([truncated_alone(copy, shown) for copy, shown in pairs]))
+
+
+def truncated_alone(copy: HostCopy, shown: Seen) -> np.ndarray:
+    """Whose own clock ran out with what a copy has just shown, ``(A,)``; nobody's where it never says.
+
+    Args:
+        copy: the copy.
+        shown: by its ``reset`` or ``step``.
+    """
+    return getattr(copy, "truncated_alone", np.zeros_like(shown[ACTIVE]))
 
 
 def made(make: Callable[[], HostCopy], number: int) -> HostCopy:

@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
-from qflock.bridges.host.worker import GO_ON, Group, HostCopy, Orders, Seen
+from qflock.bridges.host.worker import GO_ON, Group, HostCopy, Orders, Seen, truncated_alone
 from qflock.core.errors import UserError
 from qflock.core.spec import Spec
 from qflock.core.steps import TimeStep
@@ -46,6 +46,16 @@ class HostEnvironment(Protocol):
     def reset(self, key: Any) -> tuple[Any, TimeStep]:
         """An example, not an episode."""
         ...
+
+
+def timestep(copy: HostCopy, shown: Seen) -> TimeStep:
+    """What one copy has just shown, for whoever steps it without `Workers`.
+
+    Args:
+        copy: the copy.
+        shown: by its ``reset`` or ``step``.
+    """
+    return TimeStep(*shown, measures={}, truncated_alone=truncated_alone(copy, shown))  # type: ignore[arg-type]
 
 
 class Workers:

@@ -9,7 +9,7 @@ import numpy as np
 
 from qflock.bridges.host import worker
 from qflock.bridges.host.worker import HostCopy
-from qflock.bridges.host.workers import HostEnvironment
+from qflock.bridges.host.workers import HostEnvironment, timestep
 from qflock.core.errors import UserError
 from qflock.core.spec import Spec
 from qflock.core.steps import TimeStep
@@ -40,7 +40,7 @@ def findings(env: HostEnvironment) -> list[str]:
 
 def _of_copy(spec: Spec, copy: HostCopy, example: TimeStep) -> list[str]:
     """What is wrong with the episodes of a copy."""
-    first = TimeStep(*copy.reset(0), measures={})  # type: ignore[arg-type]
+    first = timestep(copy, copy.reset(0))
     problems = episodes.shapes(spec, first, "reset")
     problems += [
         f"reset: {name} is {getattr(first, name).dtype}, the example says {getattr(example, name).dtype}"
@@ -64,7 +64,7 @@ def _of_copy(spec: Spec, copy: HostCopy, example: TimeStep) -> list[str]:
 def _walk(copy: HostCopy, seed: int, steps: int) -> TimeStep:
     """Random legal actions up to the end; then its last row again and again, so that lengths are equal."""
     draw = np.random.default_rng(seed)
-    rows: list[Any] = [TimeStep(*copy.reset(seed), measures={})]  # type: ignore[arg-type]
+    rows: list[Any] = [timestep(copy, copy.reset(seed))]
     for _ in range(steps):
         now = rows[-1]
         if now.over:
@@ -72,5 +72,5 @@ def _walk(copy: HostCopy, seed: int, steps: int) -> TimeStep:
             continue
         chances = now.legal / now.legal.sum(-1, keepdims=True)
         actions = np.array([draw.choice(len(p), p=p) for p in chances])
-        rows.append(TimeStep(*copy.step(actions), measures={}))  # type: ignore[arg-type]
+        rows.append(timestep(copy, copy.step(actions)))
     return jax.tree.map(lambda *x: np.stack(x), *rows)
