@@ -7,13 +7,18 @@ from tests.games.rules import Game, Joint, Place
 WAIT, GO, DO = 0, 1, 2
 
 
-def _leave_for_team(place: Place, joint: Joint):
-    """(time, gone): agent 0 may go at once, else is paid 1; after six steps the team has 3 if it has gone."""
-    t, gone = place
-    if t == 0:
-        gone = int(joint[0] == GO)
-        return (1, gone), (0.0 if gone else 1.0, 0.0)
-    return (t + 1, gone), (0.0, 3.0 * gone if t == 5 else 0.0)
+def _now_or_later(action: int, now: float, later: float, steps: int):
+    """(time, done): agent 0 may do the action at once, else is paid now; after the steps the team has the
+    later pay if it was done."""
+
+    def step(place: Place, joint: Joint):
+        t, done = place
+        if t == 0:
+            done = int(joint[0] == action)
+            return (1, done), (0.0 if done else now, 0.0)
+        return (t + 1, done), (0.0, later * done if t == steps - 1 else 0.0)
+
+    return step
 
 
 def _stay(place: Place, joint: Joint):
@@ -78,15 +83,6 @@ def _clock_of_one(place: Place, joint: Joint):
     return (t + 1, planted), (now, 1.5 * planted if t == 5 else 0.0)
 
 
-def _long_delay(place: Place, joint: Joint):
-    """(time, sown): agent 0 chooses at 0 between 0.5 now and 8 after sixteen steps."""
-    t, sown = place
-    if t == 0:
-        sown = int(joint[0] == DO)
-        return (1, sown), (0.0 if sown else 0.5, 0.0)
-    return (t + 1, sown), (0.0, 8.0 * sown if t == 15 else 0.0)
-
-
 def _unequal(place: Place, joint: Joint):
     """(lane,): agent 0 chooses one of three lanes, then agent 1 one of two answers."""
     (lane,) = place
@@ -137,7 +133,7 @@ GAMES = (
         "leave_for_team",
         "the team's reward goes on when an agent has left",
         (0, 0),
-        _leave_for_team,
+        _now_or_later(GO, 1.0, 3.0, 6),
         lambda p: p[0] == 6,
         lambda p: (not p[1], True),
         blind=True,
@@ -191,7 +187,13 @@ GAMES = (
         lambda p: p[0] == 6,
         lambda p: (p[0] < 2, True),
     ),
-    Game("long_delay", "a reward sixteen steps later", (0, 0), _long_delay, lambda p: p[0] == 16),
+    Game(
+        "long_delay",
+        "a reward sixteen steps later",
+        (0, 0),
+        _now_or_later(DO, 0.5, 8.0, 16),
+        lambda p: p[0] == 16,
+    ),
     Game(
         "unequal_agents",
         "agents with other actions, one after the other",
