@@ -27,6 +27,7 @@ from qflock.core.environment import ReferencePolicy
 from qflock.core.errors import UserError, unknown
 from qflock.core.spec import Spec
 from qflock.core.steps import TimeStep
+from qflock.settings import foreign
 
 EXTRA = "envs"
 WORLD = "world_state"
@@ -85,8 +86,9 @@ class Bridged:
         try:
             views, inner = jax.eval_shape(self.inner.reset, key)
         except Exception as problem:
-            why = f"{type(problem).__name__}: {' '.join(str(problem).split())[:200]}"
-            raise UserError(f"jaxmarl:{self.target} fails at its reset: {why}") from problem
+            raise UserError(
+                f"jaxmarl:{self.target} fails at its reset: {foreign.words(problem)}"
+            ) from problem
         shown = views if isinstance(views, Mapping) else {}
         if not all(isinstance(shown.get(name), jax.ShapeDtypeStruct) for name in self._names):
             raise UserError(

@@ -10,7 +10,7 @@ from qflock.bridges import _options
 from qflock.bridges.host.found import Found, Library, library_of
 from qflock.bridges.host.places import InFile
 from qflock.core.errors import UserError
-from qflock.settings import registry
+from qflock.settings import foreign, registry
 
 OURS = "Environment"
 """What a file may call its environment class, so that it needs no name behind the colon."""
@@ -62,7 +62,7 @@ def _made_by(name: str, function: Any) -> Library:
         try:
             made = function()
         except Exception as problem:
-            why = f"{type(problem).__name__}: {' '.join(str(problem).split())[:200]}"
+            why = foreign.words(problem)
             advice = "say what it returns, as in def make(...) -> ParallelEnv"
             raise UserError(
                 f"{name} fails when it is called without arguments ({why}); {advice}"

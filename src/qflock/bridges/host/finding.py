@@ -22,7 +22,7 @@ from typing import Any
 from qflock.bridges.host.found import Found, Library, library_of
 from qflock.bridges.host.places import InModule, Registered
 from qflock.core.errors import UserError, unknown
-from qflock.settings import trust
+from qflock.settings import foreign, trust
 
 ENTRIES = ("parallel_env", "env", "raw_env")
 """What a module of PettingZoo's sort calls the function that makes its environment, the best first."""
@@ -134,10 +134,10 @@ def _module(name: str, dotted: str, candidates: tuple[str, ...]) -> ModuleType:
 
 def _fails(name: str, module: str, problem: Exception) -> UserError:
     """The error for a module that is there, and cannot be imported."""
-    why = " ".join(str(problem).split())[:300]
     if isinstance(problem, ImportError):
+        why = " ".join(str(problem).split())[:300]
         return UserError(f"{name}: {module} cannot be imported: {why}; is what it needs installed?")
-    return UserError(f"{name}: {module} fails when imported: {type(problem).__name__}: {why}")
+    return UserError(f"{name}: {module} fails when imported: {foreign.words(problem)}")
 
 
 def _in_working_folder(name: str, dotted: str) -> Iterator[str]:

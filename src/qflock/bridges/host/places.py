@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from qflock.core.errors import UserError
-from qflock.settings import registry
+from qflock.settings import foreign, registry
 
 RAW = ("parallel_env", "env")
 """What PettingZoo's own modules call the functions that pass all their arguments on to ``raw_env``."""
@@ -105,7 +105,7 @@ class Packed(Registered):
         try:
             return pickle.loads(self.content)
         except Exception as problem:
-            why = f"{type(problem).__name__}: {' '.join(str(problem).split())}"
+            why = foreign.words(problem)
             raise UserError(
                 f"{self.name} cannot be made in a worker process ({why}); {ELSEWHERE}"
             ) from problem

@@ -75,8 +75,7 @@ class View:
                 raise UserError(f"{owner} has {actions} actions, and its {MASK} {entries} entries")
         flat: Any = spaces.flatten_space(self._space)
         self.size = int(np.prod(flat.shape))
-        bounds = (flat.low, flat.high) if self.size else (None, None)
-        self.dtype = narrow(flat.dtype, *bounds)
+        self.dtype = narrow(flat.dtype, *_bounds(flat))
 
     def read(self, seen: Any, what: str = "the observation") -> tuple[np.ndarray, np.ndarray | None]:
         """An observation as a vector ``(size,)``, and its mask ``(actions,)`` where it brings one.
@@ -129,6 +128,7 @@ def _flattened(space: Any, seen: Any, what: str) -> list[np.ndarray]:
 
 
 def _bounds(flat: Any) -> tuple[Any, Any]:
+    """The lowest and highest numbers of a flat space; None of an empty one."""
     return (flat.low, flat.high) if flat.low.size else (None, None)
 
 
