@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from qflock.core.environment import Drawable
 from qflock.evidence import metrics
 from qflock.evidence.figures.plots import training_plots
 from qflock.runs import summaries
 from qflock.runs.folder import RunFolder
-from qflock.settings import config
+from qflock.settings import registry
 
 
 def illustrate(path: Path | str) -> None:
@@ -22,8 +21,7 @@ def illustrate(path: Path | str) -> None:
     summary = summaries.read(run)
     lines = {name: scores[metrics.DEFAULT] for name, scores in summary["references"].items()}
     training_plots(run.path, lines, f"{summary['algorithm']} on {summary['environment']}")
-    settings = run.settings()
-    if isinstance(config.make_environment(settings.run.env, settings.environment), Drawable):
+    if registry.can_be_drawn(run.settings().run.env):  # its class says so: to make one may start a simulator
         from qflock.evidence.replay import watching
 
         watching.save_gif(run.path, run.animation)
