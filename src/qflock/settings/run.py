@@ -26,9 +26,9 @@ class RunSettings:
     env: str = "gridworld25"
     """Environment: a name from `qflock list environments`, or a file and class, my_env.py:MyEnv."""
     total_steps: Annotated[int, at_least(1), at_most(MOST_STEPS)] = 4_000_000
-    """Environment steps to train for, summed over copies, for each seed."""
+    """Environment steps of each seed, summed over copies; it stops at the first update that reaches them."""
     total_episodes: Annotated[int, at_least(0)] = 0
-    """Stop once each seed has finished so many episodes, if that is before total_steps; 0 for no limit."""
+    """Stop at the first log interval by which each seed has finished so many episodes; 0 for no limit."""
     seeds: Annotated[int, at_least(1)] = 1
     """How many seeds to train side by side."""
     seed: int = 0
