@@ -23,7 +23,7 @@ from qflock.experiments import sweep_ranges
 from qflock.experiments.cell import Cell
 from qflock.experiments.sweep_ranges import Search
 from qflock.files.storage import write_text
-from qflock.settings import config, file, registry
+from qflock.settings import config, file, registry, shares
 from qflock.settings.config import Settings
 from qflock.settings.values import plain, types_of
 
@@ -105,13 +105,13 @@ def plan(
 
 
 def with_settings(base: Settings, values: Mapping[str, Any]) -> Settings:
-    """Settings with some of them changed; ``run_dir`` is left out.
+    """Settings with some of them changed; ``run_dir`` is left out. Shares of a run stay shares.
 
     Args:
         base: the settings.
         values: those that change, by name.
     """
-    return config.from_mapping({**config.to_mapping(base), **values})
+    return config.from_mapping({**config.to_mapping(base), **shares.texts(base.shares), **values})
 
 
 def result(sweep: Sweep) -> dict[str, Any]:
