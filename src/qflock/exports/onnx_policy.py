@@ -89,12 +89,14 @@ def write(path: Path, record: Description, policies: LoadedPolicies) -> float:
     with replacing(path) as temporary:
         words = [str(policies.folder.path), about["checkpoint"], str(about["seed"]), str(temporary)]
         variables = {"JAX_TRACEBACK_FILTERING": "off", **code.variables()}  # else its last line tells of that
-        process = subprocess.run(
-            children.command("qflock.exports.onnx_graph", *words),
+        process = children.run(
+            "qflock.exports.onnx_graph",
+            *words,
+            variables=variables,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            env=children.environment(variables),
+            errors="replace",
         )
         try:
             if process.returncode:
