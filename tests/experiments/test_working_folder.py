@@ -24,7 +24,7 @@ LAUNCHERS = [
     {"slurm": {"cluster": "local", "timeout_min": 10}},
     pytest.param({"ray": {"num_cpus": 1}}, marks=RAY),
 ]
-pytestmark = IN_CI
+pytestmark = [*IN_CI]
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_cells_and_what_is_exported_from_them(write: Write, launcher: dict) -> N
 def test_an_environment_of_the_users_own_in_it_goes_on_working(write: Write, launcher: dict) -> None:
     pytest.importorskip("pettingzoo")
     environments = [{"name": "pettingzoo:orchard", "label": "orchard", "bridge_worker_count": 1}]
-    methods = [{"algorithm": "iql", **LEARNER, "num_envs": 2}]
-    run = RUN | {"total_steps": 64, "log_interval": 32, "final_episodes": 2, "eval_episodes": 2}
+    methods = [{"algorithm": "iql", **LEARNER}]
+    run = RUN | {"total_steps": 128, "log_interval": 64, "final_episodes": 2, "eval_episodes": 2}
     file = write(seeds=[0], environments=environments, methods=methods, run=run, launcher=launcher)
     qflock("experiment", str(file), "--quiet", "--trust")

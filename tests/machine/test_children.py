@@ -34,7 +34,9 @@ if sys.argv[1:]:
 def poisoned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The working folder, with files that are named as libraries are and leave a mark where they are run."""
     for name in ("optax", "random", "equinox", "numpy"):
-        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'a').write({name!r} + '\\n')\n")
+        (tmp_path / f"{name}.py").write_text(
+            f"open({str(tmp_path / 'ran')!r}, 'a').write({name!r} + '\\n')\n"
+        )
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [place for place in sys.path if place not in ("", ".")])
     yield tmp_path
@@ -111,7 +113,9 @@ def test_the_walk_below_sees_a_start(source: str) -> None:
 
 
 def test_no_other_file_starts_a_program() -> None:
-    files = [path for folder in ("src", "scripts", "benchmarks") for path in sorted((ROOT / folder).rglob("*.py"))]
+    files = [
+        path for folder in ("src", "scripts", "benchmarks") for path in sorted((ROOT / folder).rglob("*.py"))
+    ]
     assert len(files) > 200
     found = {str(path.relative_to(ROOT)): started(path.read_text()) for path in files}
     annotations = {"subprocess.Popen"}  # of a type, in the launchers

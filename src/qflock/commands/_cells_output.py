@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
-from qflock.core.errors import one_line
+from qflock.core.console import Console
+from qflock.core.printing import notice, say
 from qflock.core.shell import command
 from qflock.evidence import metrics
 from qflock.experiments import cell as experiment_cell
@@ -81,7 +81,7 @@ class Board:
 
     def _say(self, line: str) -> None:
         with contextlib.suppress(OSError, ValueError):
-            print(line, file=self._stream, flush=True)
+            say(line, stream=self._stream)
 
     def _counts(self) -> str:
         states = [self._states.get(cell.name, "waiting") for cell in self._cells]
@@ -90,7 +90,7 @@ class Board:
 
     def _table(self) -> Table:
         table = _grid("cell", "state", "steps", SCORE.head)
-        table.title, table.title_justify = f"{self._title}  {self._counts()}", "left"
+        table.title, table.title_justify = escape(f"{self._title}  {self._counts()}"), "left"
         assert self._console is not None
         for cell in self._shown(max(5, self._console.height - ROWS_LEFT)):
             state = self._states.get(cell.name, "waiting")
@@ -124,7 +124,7 @@ def show_plan(result: Mapping[str, Any]) -> None:
     console.print(table)
     states = [cell["state"] for cell in result["cells"]]
     trials = f"{len(result['trials'])} trials of sweeps, " if result["trials"] else ""
-    print(f"\n{trials}{len(states)} cells, {states.count('done')} done; they go to {result['folder']}")
+    say(f"\n{trials}{len(states)} cells, {states.count('done')} done; they go to {result['folder']}")
 
 
 def show_experiment(result: Mapping[str, Any]) -> None:
@@ -138,9 +138,9 @@ def show_experiment(result: Mapping[str, Any]) -> None:
     Console().print(table)
     for tuned in result["tuning"]:
         _say_best(tuned)
-    print(f"\nThe cells are in {result['folder']}/cells, {result['folder']}/results.json lists them.")
+    say(f"\nThe cells are in {result['folder']}/cells, {result['folder']}/results.json lists them.")
     if not result["failures"]:
-        print(f"Next: {result['compare']}")
+        say(f"Next: {result['compare']}")
 
 
 def show_sweep(result: Mapping[str, Any]) -> None:
@@ -157,12 +157,12 @@ def show_sweep(result: Mapping[str, Any]) -> None:
         values = [escape(str(trial["settings"][name])) for name in names]
         table.add_row(str(trial["trial"]), score, *values, style="bold" if trial == result["best"] else "")
     Console().print(table)
-    print()
+    say()
     _say_best(result)
     what = (result["algorithm"], "--env", result["environment"]["name"])
     file = ("--config", Path(result["folder"]) / "best.yaml")
-    print(f"\nThe trials are in {result['folder']}. Next, on seeds that no trial has seen:")
-    print(f"  {command('train', *what, *file, '--seeds', '10')}")
+    say(f"\nThe trials are in {result['folder']}. Next, on seeds that no trial has seen:")
+    say(f"  {command('train', *what, *file, '--seeds', '10')}")
 
 
 def say_failures(failures: Mapping[str, str], folder: Path) -> None:
@@ -173,15 +173,15 @@ def say_failures(failures: Mapping[str, str], folder: Path) -> None:
         folder: of the experiment.
     """
     for name, error in failures.items():
-        print(f"qflock: {name} failed: {one_line(error)}", file=sys.stderr)
+        notice(f"{name} failed: {error}")
     if failures:
-        print(f"qflock: their tracebacks are in the folders called logs, under {folder}", file=sys.stderr)
+        notice(f"their tracebacks are in the folders called logs, under {folder}")
 
 
 def _say_best(tuned: Mapping[str, Any]) -> None:
     cost, best = tuned["cost"], tuned["best"]
     settings = ", ".join(f"{name} {value}" for name, value in best["settings"].items())
-    print(
+    say(
         f"{tuned['sweep']}: {settings}; score {best['score']:.3f}, best of {cost['trials']} trials with "
         f"{len(cost['seeds'])} seeds from {cost['seeds'][0]} and {cost['steps']:,} steps each"
     )
@@ -190,7 +190,7 @@ def _say_best(tuned: Mapping[str, Any]) -> None:
 def _grid(*columns: str) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", title_style="bold")
     for column in columns:
-        table.add_column(column, justify="right" if column in NUMBERS else "left")
+        table.add_column(escape(column), justify="right" if column in NUMBERS else "left")
     return table
 
 

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as Grid
 
+from qflock.core.console import Console
 from qflock.evidence import metrics
 from qflock.evidence.comparison.statistics import Interval
 from qflock.evidence.comparison.table import Comparison, Table

@@ -126,7 +126,7 @@ def _summary(kind: registry.Kind, name: str) -> str:
 
 
 def _show(result: dict[str, Any]) -> None:
-    from rich.console import Console
+    from qflock.core.console import Console
 
     console = Console(highlight=False)
     for kind, listed in result.items():

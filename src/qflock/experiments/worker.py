@@ -13,6 +13,7 @@ import sys
 import threading
 
 from qflock.core.errors import UserError
+from qflock.core.printing import say
 
 
 def main() -> int:
@@ -31,7 +32,7 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
     if error is not None:
-        print(error, file=sys.stderr)
+        say(error, stream=sys.stderr)
     return int(error is not None)
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
-import shlex
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+from qflock.core.shell import typed
 from qflock.core.version import __version__
 
 PACKAGES = ("jax", "jaxlib", "numpy", "optax", "equinox")
@@ -21,7 +21,7 @@ def origin() -> dict[str, Any]:
     started = Path(sys.argv[0])
     name = started.parent.name if started.name == "__main__.py" else started.name  # python -m qflock
     command = [name, *sys.argv[1:]]
-    return {"command": shlex.join(command), "git": _git_commit()}
+    return {"command": typed(command), "git": _git_commit()}
 
 
 def machine() -> dict[str, Any]:

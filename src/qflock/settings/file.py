@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from qflock.core.errors import UserError
+from qflock.core.printing import STEERING, printable
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -61,12 +62,12 @@ def write(mapping: Mapping[str, Any]) -> str:
     Dumper.add_representer(
         list, lambda d, v: d.represent_sequence("tag:yaml.org,2002:seq", v, flow_style=True)
     )
-    # Unicode's own line breaks get lost in single quotes, which PyYAML would choose.
-    quotes = lambda text: '"' if set(text) & set("\x85\u2028\u2029") else None
+    # In double quotes, which PyYAML would not choose, each character can be written as an escape.
+    quotes = lambda text: '"' if STEERING.search(text) else None
     Dumper.add_representer(
         str, lambda d, text: d.represent_scalar("tag:yaml.org,2002:str", text, style=quotes(text))
     )
-    return yaml.dump(dict(mapping), Dumper=Dumper, sort_keys=False, allow_unicode=True, width=100)
+    return printable(yaml.dump(dict(mapping), Dumper=Dumper, sort_keys=False, allow_unicode=True, width=100))
 
 
 def _refuse_circles(value: Any, above: tuple[int, ...] = (), seen: set[int] | None = None) -> None:
