@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from qflock.core import texts
 from qflock.core.errors import UserError
 from qflock.evidence import metrics, records
 from qflock.evidence.comparison import fairness, statistics
@@ -125,7 +126,7 @@ def read(into: Path) -> list[dict[str, Any]]:
     results = []
     for path in sorted(into.glob("*.json")):
         try:
-            result = json.loads(path.read_text(encoding="utf-8"))
+            result = texts.read_json(path)
             whole = result["schema"] == SCHEMA and result["name"] == path.stem
         except OSError as problem:
             raise UserError(f"cannot read {path}: {problem.strerror or problem}") from problem

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import subprocess
 from pathlib import Path
 
 import numpy as np
 
+from qflock.core import texts
 from qflock.core.errors import UserError
 from qflock.exports import description
 from qflock.exports.description import Description
@@ -42,7 +42,7 @@ class OnnxPolicy(ExportedPolicy):
         about = self.session.get_modelmeta().custom_metadata_map.get("about")
         if about is None:
             raise ValueError("it is a graph of something else")
-        super().__init__(json.loads(about))
+        super().__init__(texts.from_json(about))
 
     @classmethod
     def load(cls, path: Path) -> OnnxPolicy:
