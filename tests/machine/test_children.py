@@ -16,7 +16,7 @@ from qflock.machine import children
 ROOT = Path(__file__).parents[2]
 STARTERS = {"src/qflock/machine/children.py"}
 """What may start Python."""
-OTHERS = {"src/qflock/machine/device.py", "src/qflock/machine/provenance.py", "benchmarks/peer.py"}
+OTHERS = {"src/qflock/machine/device.py", "src/qflock/machine/checkout.py", "benchmarks/peer.py"}
 """What starts other programs: nvidia-smi, git, and a script of another library in its own checkout."""
 WAYS = {"Popen", "run", "call", "check_call", "check_output", "getoutput", "getstatusoutput"}
 OF_OS = ("system", "popen", "exec", "spawn", "posix_spawn", "fork")

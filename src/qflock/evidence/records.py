@@ -42,7 +42,7 @@ class Record:
             (mixer and critic included), ``env_steps``, ``circuit_evaluations``, ``seconds``.
         tuning_budget: what was spent on finding the settings, as the run states it.
         version: of the library that trained it.
-        commit: that it was trained from, ending in ``-dirty`` where files were changed; None if not known.
+        commit: that it was trained from, as `machine.checkout.describe` gives it; None if not known.
         label: what its experiment calls the method; None where it is no experiment's cell.
         execution: how its policy is executed, as `playing.execution.kind` says; None where the run does not.
     """
