@@ -229,7 +229,7 @@ def _on_ray(options: dict[str, Any], cells: Sequence[Cell], report: Report) -> N
         try:
             with children.kept_safe():
                 ray.init(address=options.pop("address", None), log_to_driver=False)
-        except (ConnectionError, RuntimeError, ValueError) as problem:
+        except Exception as problem:  # a node that does not start is a bare one
             raise UserError(f"cannot use Ray: {' '.join(str(problem).split())}") from problem
     try:
         # A job that dies is begun once more by the next start of the experiment, not by Ray.
