@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.console import RenderableType
 from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
@@ -88,7 +89,7 @@ class Board:
         done = f"{states.count('done')} of {len(states)} done"
         return done + (f", {states.count('failed')} failed" if "failed" in states else "")
 
-    def _table(self) -> Table:
+    def _table(self) -> RenderableType:
         table = _grid("cell", "state", "steps", SCORE.head)
         table.title, table.title_justify = escape(f"{self._title}  {self._counts()}"), "left"
         assert self._console is not None
@@ -99,7 +100,7 @@ class Board:
             total = quantity(cell.settings.run.total_steps)
             row = (escape(cell.name), WORDS.get(state, state), f"{100 * progress:.0f} % of {total}", score)
             table.add_row(*row, style=STYLES[state])
-        return table
+        return self._console.fitting(table)
 
     def _shown(self, room: int) -> list[Cell]:
         """As many cells as there is room for."""
@@ -121,7 +122,7 @@ def show_plan(result: Mapping[str, Any]) -> None:
         state = WORDS.get(cell["state"], cell["state"])
         row = (escape(cell["cell"]), escape(cell["algorithm"]), span, quantity(cell["total_steps"]), state)
         table.add_row(*row, style=STYLES[cell["state"]])
-    console.print(table)
+    console.print(console.fitting(table))
     states = [cell["state"] for cell in result["cells"]]
     trials = f"{len(result['trials'])} trials of sweeps, " if result["trials"] else ""
     say(f"\n{trials}{len(states)} cells, {states.count('done')} done; they go to {result['folder']}")
@@ -135,7 +136,8 @@ def show_experiment(result: Mapping[str, Any]) -> None:
         shown = "-" if score is None else f"{score:.3f}"
         row = (escape(cell["cell"]), str(len(cell["seeds"])), shown, cell["state"])
         table.add_row(*row, style=STYLES[cell["state"]])
-    Console().print(table)
+    console = Console()
+    console.print(console.fitting(table))
     for tuned in result["tuning"]:
         _say_best(tuned)
     say(f"\nThe cells are in {result['folder']}/cells, {result['folder']}/results.json lists them.")
@@ -156,7 +158,8 @@ def show_sweep(result: Mapping[str, Any]) -> None:
         score = "-" if trial["score"] is None else f"{trial['score']:.3f}"
         values = [escape(str(trial["settings"][name])) for name in names]
         table.add_row(str(trial["trial"]), score, *values, style="bold" if trial == result["best"] else "")
-    Console().print(table)
+    console = Console()
+    console.print(console.fitting(table))
     say()
     _say_best(result)
     what = (result["algorithm"], "--env", result["environment"]["name"])

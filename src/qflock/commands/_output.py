@@ -81,7 +81,7 @@ def show_scores(result: Mapping[str, Any]) -> None:
     table.add_section()
     for name, row, style in references:
         table.add_row(escape(name), *(_cell(column, row.get(column)) for column in columns), style=style)
-    console.print(table)
+    console.print(console.fitting(table))
 
 
 def executed(result: Mapping[str, Any]) -> str:

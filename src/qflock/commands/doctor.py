@@ -170,7 +170,7 @@ def _show(report: dict[str, Any]) -> None:
     for name, value in rows.items():
         table.add_row(name, Text(str(value)))
     console = Console()
-    console.print(table)
+    console.print(console.fitting(table))
     for line in report["advice"]:
         say(f"advice: {line}")
     for line in report["problems"]:

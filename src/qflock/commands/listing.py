@@ -151,7 +151,7 @@ def _print(console: Any, title: str, heads: list[str], rows: list[list[str]]) ->
         table.add_column(head, justify="left" if head in ("score", "what it is") else "right")
     for row in rows:
         table.add_row(*map(escape, row))
-    console.print(table)
+    console.print(console.fitting(table))
 
 
 def _about(entry: dict[str, Any]) -> list[str]:

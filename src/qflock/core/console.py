@@ -1,13 +1,17 @@
-"""A console for tables, bars and colours, on which text of others steers nothing. Imports rich."""
+"""A console for tables, bars and colours: text of others steers nothing, and tables fit. Imports rich."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import zip_longest
 from typing import Any
 
 from rich.console import Console as RichConsole
-from rich.console import ConsoleOptions, RenderableType
+from rich.console import ConsoleOptions, Group, RenderableType
+from rich.measure import Measurement
+from rich.padding import Padding
 from rich.segment import Segment
+from rich.table import Column, Table
 from rich.text import Text
 
 from qflock.core.printing import printable
@@ -32,3 +36,37 @@ class Console(RichConsole):
         """
         for piece in super().render(renderable, options):
             yield piece if piece.control else Segment(printable(piece.text), piece.style)
+
+    def fitting(self, table: Table) -> RenderableType:
+        """A table; where the console is too narrow for its words and numbers, its rows below one another.
+
+        Args:
+            table: its cells are texts. A line of a cell stands under the line of the column's head.
+        """
+        _, right, _, left = table.padding
+        if sum(self._least(column) + left + right for column in table.columns) <= self.width:
+            return table
+        title = [self._text(table.title or "", "bold")] if table.title else []
+        rows = zip(*(list(column.cells) for column in table.columns), strict=True)
+        return Group(*title, *(line for cells in rows for line in self._lines(table.columns, cells)))
+
+    def _least(self, column: Column) -> int:
+        """The least width in which nothing of a column is cut."""
+        cells = [*([column.header] if column.header else []), *column.cells]
+        widths = [Measurement.get(self, self.options, cell) for cell in cells]
+        return max((w.maximum if column.no_wrap else w.minimum for w in widths), default=0)
+
+    def _lines(self, columns: list[Column], cells: Iterable[RenderableType]) -> Iterator[RenderableType]:
+        name, *others = zip(columns, cells, strict=True)
+        yield self._text(" ".join(self._text(name[1]).plain.split()), "bold")
+        for column, cell in others:
+            heads, values = (self._text(text).plain.split("\n") for text in (column.header, cell))
+            for head, value in zip_longest(heads, values, fillvalue=""):
+                if value.strip():
+                    yield Padding(self._text(f"{head} {value}".strip()), (0, 0, 0, 2))
+
+    def _text(self, content: RenderableType, style: str = "") -> Text:
+        text = content.copy() if isinstance(content, Text) else self.render_str(str(content), highlight=False)
+        text.overflow = "fold"
+        text.stylize(style)
+        return text

@@ -189,7 +189,12 @@ class Progress:
             complete_style="cyan",
             finished_style="green",
         )
-        head.add_row(title, bar, headline)
+        parts = (
+            [title, bar, Text(headline)]
+            if self._console.width > NARROWEST_BAR + len(headline)
+            else [headline]
+        )
+        head.add_row(*parts)
         return Group(head, Text("   ".join(self._numbers())), self._plot)
 
 
