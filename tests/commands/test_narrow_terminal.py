@@ -78,14 +78,14 @@ def test_a_comparison(make_run: Any, capsys: pytest.CaptureFixture[str], tmp_pat
 def test_doctor(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     report = {
         **dict.fromkeys(("qflock", "python", "platform", "cores", "memory_gib", "cache_mib"), "1.2.3"),
-
-            "packages": {"jax": "0.8"},
-            "extras": {},
-            "devices": [],
-            "nvidia_gpus": [],
-            "cache": "/var/a/long/one"
-        ,
-        "folder_writable": True, "advice": [], "problems": [],
+        "packages": {"jax": "0.8"},
+        "extras": {},
+        "devices": [],
+        "nvidia_gpus": [],
+        "cache": "/var/a/long/one",
+        "folder_writable": True,
+        "advice": [],
+        "problems": [],
     }
     doctor._show(report)
     whole = capsys.readouterr().out

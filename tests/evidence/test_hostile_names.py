@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from qflock.core.printing import STEERING, printable
 from qflock.core.spec import Choices
+from qflock.evidence import results
 from qflock.evidence.replay import page as replay_page
 from qflock.evidence.replay import show as showing
 from qflock.evidence.replay.show import Show
@@ -97,3 +99,28 @@ def test_a_report(
     with opened(chromium, path) as page:
         look(page, name, f"About {name}")
         assert page.locator(".player").count() == 2
+
+
+def kept(name: str) -> dict[str, Any]:
+    """A result in which everything is called so."""
+    return {
+        **dict.fromkeys(("name", "environment", "metric"), name),
+        "environment_settings": {name: name}, "score": 1.0, "interval": [0.5, 1.5], "solved": None,
+        "scores": {"0": 1.0}, "references": {name: 2.0, "random": 0.0}, "costs": {}, "check": None,
+        "versions": {"qflock": name}, "command": f"qflock train {name}",
+    }
+
+
+@pytest.mark.parametrize("name", [*NAMES.values(), "a|b", "`code` ``x", "[a](b)", "_a_ *b*"])
+def test_the_page_of_results(name: str) -> None:
+    """Markdown has as many lines and cells as for any name, and no mark, link or HTML of its own."""
+    page, plain = (results.page([kept(one)]) for one in (name, "x"))
+    assert STEERING.findall(page) == []
+    assert page.count("\n") == plain.count("\n")
+    bare = lambda text: re.sub(r"(`+).*?[^`]\1(?!`)|\\.", "", text)  # without code, and what is escaped
+    for mark in "|<>*[`":
+        assert bare(page).count(mark) == bare(plain).count(mark), mark
+
+
+def test_usual_names_stand_there_as_they_are() -> None:
+    assert "\n## one_word (one_word one_word)\n" in results.page([kept("one_word")])
