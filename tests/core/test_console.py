@@ -51,6 +51,9 @@ def test_not_even_a_long_word_is_cut() -> None:
     stream = io.StringIO()
     console = Console(file=stream, width=20, color_system=None)
     table = Table("name", "path")
+    table.add_row("[/bold]".replace("[", "\\["), "\\[red]x")
     table.add_row("cache", "/home/somebody/of/a/long/name/cache")
     console.print(console.fitting(table))
-    assert "".join(stream.getvalue().split()) == "cachepath/home/somebody/of/a/long/name/cache"
+    assert (
+        "".join(stream.getvalue().split()) == "[/bold]path[red]xcachepath/home/somebody/of/a/long/name/cache"
+    )

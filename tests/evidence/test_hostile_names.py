@@ -105,9 +105,16 @@ def kept(name: str) -> dict[str, Any]:
     """A result in which everything is called so."""
     return {
         **dict.fromkeys(("name", "environment", "metric"), name),
-        "environment_settings": {name: name}, "score": 1.0, "interval": [0.5, 1.5], "solved": None,
-        "scores": {"0": 1.0}, "references": {name: 2.0, "random": 0.0}, "costs": {}, "check": None,
-        "versions": {"qflock": name}, "command": f"qflock train {name}",
+        "environment_settings": {name: name},
+        "score": 1.0,
+        "interval": [0.5, 1.5],
+        "solved": None,
+        "scores": {"0": 1.0},
+        "references": {name: 2.0, "random": 0.0},
+        "costs": {},
+        "check": None,
+        "versions": {"qflock": name},
+        "command": f"qflock train {name}",
     }
 
 

@@ -46,7 +46,7 @@ class Console(RichConsole):
         _, right, _, left = table.padding
         if sum(self._least(column) + left + right for column in table.columns) <= self.width:
             return table
-        title = [self._text(table.title or "", "bold")] if table.title else []
+        title = [Text(self._plain(table.title), "bold", overflow="fold")] if table.title else []
         rows = zip(*(list(column.cells) for column in table.columns), strict=True)
         return Group(*title, *(line for cells in rows for line in self._lines(table.columns, cells)))
 
@@ -58,15 +58,13 @@ class Console(RichConsole):
 
     def _lines(self, columns: list[Column], cells: Iterable[RenderableType]) -> Iterator[RenderableType]:
         name, *others = zip(columns, cells, strict=True)
-        yield self._text(" ".join(self._text(name[1]).plain.split()), "bold")
+        yield Text(" ".join(self._plain(name[1]).split()), "bold", overflow="fold")
         for column, cell in others:
-            heads, values = (self._text(text).plain.split("\n") for text in (column.header, cell))
+            heads, values = self._plain(column.header).split("\n"), self._plain(cell).split("\n")
             for head, value in zip_longest(heads, values, fillvalue=""):
                 if value.strip():
-                    yield Padding(self._text(f"{head} {value}".strip()), (0, 0, 0, 2))
+                    yield Padding(Text(f"{head} {value}".strip(), overflow="fold"), (0, 0, 0, 2))
 
-    def _text(self, content: RenderableType, style: str = "") -> Text:
-        text = content.copy() if isinstance(content, Text) else self.render_str(str(content), highlight=False)
-        text.overflow = "fold"
-        text.stylize(style)
-        return text
+    def _plain(self, content: RenderableType) -> str:
+        """A cell's text without its markup."""
+        return content.plain if isinstance(content, Text) else self.render_str(str(content)).plain
