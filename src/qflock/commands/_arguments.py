@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, NamedTuple, get_type_hints
 
 from qflock.core.errors import UserError
+from qflock.core.printing import say
 from qflock.settings import renamed
 
 OF_RUN = ("env", "total_steps")
@@ -61,7 +62,7 @@ def parse(
 
     see = f"(see {command.removesuffix(' RUN')} --help)"
     if wants_help(argv):
-        print(f"{about}\n")
+        say(f"{about}\n")
     argv = _current(argv, [name for group in groups for name in options(group)])
     complaint = io.StringIO()
     try:
@@ -77,7 +78,7 @@ def parse(
             )
     except SystemExit as stopped:
         if not stopped.code:
-            print(f"\n{after}" if after else "", end="")
+            say(f"\n{after}" if after else "", end="")
             raise
         raise UserError(f"{_one_line(complaint.getvalue())} {see}") from None
     if rest:

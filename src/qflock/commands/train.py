@@ -10,6 +10,7 @@ from typing import Any
 from qflock.commands import _arguments, _output, _streams
 from qflock.commands._arguments import Group
 from qflock.core.errors import UserError
+from qflock.core.printing import say
 from qflock.core.shell import command
 from qflock.settings import config, registry, shares
 from qflock.settings.config import Settings
@@ -60,7 +61,7 @@ def run(argv: list[str]) -> int:
         if not _arguments.wants_help(argv):
             raise UserError(f"name the algorithm first: qflock train ALGORITHM; there are: {algorithms}")
         environments = ", ".join(registry.names("environments"))
-        print(USAGE.format(algorithms=algorithms, environments=environments, codes=CODES), end="")
+        say(USAGE.format(algorithms=algorithms, environments=environments, codes=CODES), end="")
         return 0
     defaults = config.resolve(
         algorithm, config=Path(file) if file is not None else None, overrides=_arguments.of_run(rest)
@@ -68,7 +69,7 @@ def run(argv: list[str]) -> int:
     options, settings = _parse(defaults, rest, algorithm or defaults.algorithm)
     if options.dry_run:
         with _streams.given_back():
-            print(config.to_yaml(settings), end="")
+            say(config.to_yaml(settings), end="")
         return 0
 
     def work() -> dict[str, Any]:
