@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import reprlib
 import sys
 import warnings
@@ -18,6 +19,7 @@ _SHORT.maxlist = _SHORT.maxdict = 12
 _SHORT.maxlevel = 4
 
 
+_SENTENCE = re.compile(r"[.!?](?= )")
 _PYTHONS = warnings.showwarning
 
 
@@ -70,6 +72,20 @@ def one_line(text: str) -> str:
         text: a message.
     """
     return " ".join(line.strip() for line in text.splitlines())
+
+
+def in_short(text: str, most: int = 300) -> str:
+    """The beginning of a long text as one line: whole sentences where they fit, else whole words and dots.
+
+    Args:
+        text: of any length, in any number of lines.
+        most: characters of what is kept.
+    """
+    line = " ".join(text.split())
+    if len(line) <= most:
+        return line
+    ends = [end.end() for end in _SENTENCE.finditer(line, 0, most)]
+    return line[: ends[-1]] if ends else f"{line[: most - 3].rpartition(' ')[0] or line[: most - 3]}..."
 
 
 def shown(value: Any) -> str:

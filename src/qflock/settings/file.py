@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from qflock.core.errors import UserError
+from qflock.core.errors import UserError, in_short
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def read(path: Path) -> dict[str, Any]:
     except RecursionError as problem:
         raise UserError(f"{path}: damaged YAML: it is nested too deep") from problem
     except Exception as problem:  # PyYAML's constructors: no such day, too many digits ...
-        what = " ".join(str(problem).split())[:200]
+        what = in_short(str(problem), 200)
         raise UserError(f"{path}: damaged YAML: a value cannot be read ({what})") from problem
     if found is None:
         return {}
