@@ -1,0 +1,29 @@
+"""What a process of a run refuses before it takes part."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from qflock.core.errors import UserError
+from qflock.machine import processes
+from qflock.machine.peers import LOST
+from tests.machine.test_peers import Store
+
+
+def test_one_that_is_started_again_among_those_who_met_the_old_one_takes_no_part(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They are about to leave; a newcomer must not keep them."""
+    store = Store()
+    store.key_value_set("qflock/1/life/1", "old 17")
+    monkeypatch.setenv(processes.COORDINATOR, "127.0.0.1:1")
+    monkeypatch.setattr(processes, "_service", store)
+    monkeypatch.setattr(processes, "_joined", (1, 2))
+    monkeypatch.setattr(processes, "_rounds", itertools.count(1))
+    message = "process 1 of 2 is here already, or was until now"
+    with pytest.raises(UserError, match=message) as refused, processes.joined(30):
+        pytest.fail("it took part")
+    assert refused.value.code == LOST
+    assert store.texts == {"qflock/1/life/1": "old 17"}
