@@ -148,6 +148,8 @@ def test_a_killed_process_ends_the_others_within_the_heartbeats_time(group: Grou
         f"qflock resume {group.run}"
     )
     group.assert_nothing_is_left()
+    if victim == 1:
+        return  # how they go on is the same, and takes as long
     steps = int(csv_log.read(group.run / "training_log.csv")["env_step"][-1]) + 64
     group.members.clear()
     for index in (0, 1):
@@ -197,8 +199,7 @@ def test_one_that_waits_alone_can_be_stopped(group: Group) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.ci_slow
-@pytest.mark.parametrize("victim", [0, 1])
+@pytest.mark.parametrize("victim", [0, pytest.param(1, marks=pytest.mark.ci_slow)])
 def test_a_process_that_is_told_to_stop_stops_all_with_their_state_saved(group: Group, victim: int) -> None:
     group.train()
     group.until_it_trains()
