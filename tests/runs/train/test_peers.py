@@ -62,11 +62,12 @@ class Group:
             self.port = free.getsockname()[1]
         self.home, self.run = home, home / "run"
         self.members: list[subprocess.Popen[bytes]] = []
+        for index in (0, 1):
+            self.scratch(index).mkdir()
 
     def start(self, index: int, *words: str, program: Sequence[str] = ("-m", "qflock")) -> None:
         place = {processes.COORDINATOR: f"127.0.0.1:{self.port}", processes.COUNT: "2"}
         flags = {"XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false", "TMPDIR": str(self.scratch(index))}
-        self.scratch(index).mkdir(exist_ok=True)
         self.members.append(
             subprocess.Popen(
                 [sys.executable, *program, *words],
