@@ -27,3 +27,12 @@ def test_one_that_is_started_again_among_those_who_met_the_old_one_takes_no_part
         pytest.fail("it took part")
     assert refused.value.code == LOST
     assert store.texts == {"qflock/1/life/1": "old 17"}
+
+
+def test_a_cluster_that_jax_knows_is_asked_where_to_meet(monkeypatch: pytest.MonkeyPatch) -> None:
+    variables = {"JOB_ID": "1", "STEP_NODELIST": "node7", "NTASKS": "2", "PROCID": "1", "LOCALID": "0"}
+    for name, text in variables.items():
+        monkeypatch.setenv(f"SLURM_{name}", text)
+    place = processes._place("auto")
+    assert place["coordinator_address"].startswith("node7:")
+    assert (place["num_processes"], place["process_id"], place["local_device_ids"]) == (2, 1, [0])

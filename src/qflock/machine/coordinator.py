@@ -22,6 +22,7 @@ READY = "ready"
 """What it says when it listens; anything else is why it cannot."""
 ESTABLISHED = "01"  # the state of a connection, as Linux writes it
 POLL = 0.1  # seconds
+LAST = 600  # seconds after the first process: connections to a machine that vanished seem to stand
 
 
 def main() -> int:
@@ -42,8 +43,9 @@ def main() -> int:
     )
     print(READY, flush=True)
     sys.stdin.buffer.read()
-    end = None if _connected(int(port)) is not None else time.monotonic() + heartbeat
-    while _connected(int(port)) if end is None else time.monotonic() < end:
+    counted = _connected(int(port)) is not None
+    end = time.monotonic() + (LAST if counted else heartbeat)
+    while time.monotonic() < end and (not counted or _connected(int(port))):
         time.sleep(POLL)
     # Clients cling to the service: what is not over in a moment ends with this process.
     threading.Thread(target=service.shutdown, daemon=True).start()
