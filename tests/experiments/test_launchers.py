@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from submitit.core.utils import UncompletedJobError
 
 from qflock.commands import main
 from qflock.core.errors import UserError
@@ -144,6 +145,29 @@ def test_a_cell_that_fails_by_itself_is_not_tried_again(
     launchers.launch(Launcher("processes", {"count": 2}, tries=5), [alone(write())], heard, Path("runs"))
     assert heard.lines == ["started", "ended: ValueError: no"]
     assert workers.started == 1
+
+
+@pytest.mark.parametrize(
+    ("problem", "passing"),
+    [
+        (MemoryError(), True),
+        (RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 8 bytes"), True),
+        (UncompletedJobError("Job not requeued because: timed-out and not checkpointable."), True),
+        (UserError("process 1 of 2 is gone", code=75), True),
+        (UserError("lr is -1.0; it must be above 0"), False),
+        (ValueError("operands could not be broadcast"), False),
+    ],
+)
+def test_what_passes_is_memory_time_and_lost_machines(
+    write: Write, monkeypatch: pytest.MonkeyPatch, problem: Exception, passing: bool
+) -> None:
+    def work(cell: Cell) -> None:
+        raise problem
+
+    monkeypatch.setattr(clusters.experiment_cell, "work", work)
+    failure = clusters.experiment_cell.attempt(alone(write()))
+    assert failure is not None
+    assert failure.passing == passing
 
 
 def test_sigterm_stops_the_experiment_and_its_workers(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:

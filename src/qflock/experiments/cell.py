@@ -220,7 +220,8 @@ def _is_passing(problem: BaseException) -> bool:
     """Whether it may go well another time: there was no memory, or another process of the run went away."""
     if isinstance(problem, UserError):
         return problem.code == LOST
-    return isinstance(problem, MemoryError) or "RESOURCE_EXHAUSTED" in str(problem)
+    timed_out = type(problem).__name__ == "UncompletedJobError"  # submitit's, at a job's limit of time
+    return isinstance(problem, MemoryError) or timed_out or "RESOURCE_EXHAUSTED" in str(problem)
 
 
 def _seal(cell: Cell) -> None:
