@@ -12,16 +12,38 @@ from qflock.machine.peers import LOST
 from tests.machine.test_peers import Store
 
 
+class Alone(Store):
+    """Nobody else comes."""
+
+    def wait_at_barrier(self, name: str, timeout_in_ms: int) -> None:
+        raise RuntimeError(f"DEADLINE_EXCEEDED: Barrier timed out. Id: {name}")
+
+
+def take_part(monkeypatch: pytest.MonkeyPatch, store: Store, index: int) -> None:
+    """As if this process had found the coordinator."""
+    monkeypatch.setenv(processes.COORDINATOR, "127.0.0.1:1")
+    monkeypatch.setattr(processes, "_service", store)
+    monkeypatch.setattr(processes, "_joined", (index, 2))
+    monkeypatch.setattr(processes, "_rounds", itertools.count(1))
+
+
+def test_who_came_is_said_where_not_all_did(monkeypatch: pytest.MonkeyPatch) -> None:
+    take_part(monkeypatch, Alone(), 0)
+    store = processes._service
+    store.key_value_set("qflock/1/life/1", "else 4")
+    message = "of 2 processes only 0, 1 came within 600 s; start all of them"
+    with pytest.raises(UserError, match=message) as refused, processes.joined(30):
+        pytest.fail("it began")
+    assert refused.value.code == LOST
+
+
 def test_one_that_is_started_again_among_those_who_met_the_old_one_takes_no_part(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """They are about to leave; a newcomer must not keep them."""
     store = Store()
     store.key_value_set("qflock/1/life/1", "old 17")
-    monkeypatch.setenv(processes.COORDINATOR, "127.0.0.1:1")
-    monkeypatch.setattr(processes, "_service", store)
-    monkeypatch.setattr(processes, "_joined", (1, 2))
-    monkeypatch.setattr(processes, "_rounds", itertools.count(1))
+    take_part(monkeypatch, store, 1)
     message = "process 1 of 2 is here already, or was until now"
     with pytest.raises(UserError, match=message) as refused, processes.joined(30):
         pytest.fail("it took part")

@@ -52,7 +52,7 @@ def joined(heartbeat: int) -> Iterator[None]:
         heartbeat: its time-out, in seconds.
 
     Raises:
-        UserError: variables that are missing or no numbers, or nobody to meet.
+        UserError: variables that are missing or no numbers, or nobody to meet within `PATIENCE`.
     """
     global _peers, _round, _service
     if not os.environ.get(COORDINATOR):
@@ -69,7 +69,7 @@ def joined(heartbeat: int) -> Iterator[None]:
         )
     _peers = Peers(_service, room, index, count, heartbeat)
     try:
-        meet()
+        _wait_for_all(room)
         yield
     except BaseException as problem:
         if isinstance(problem, Exception) and not isinstance(problem, UserError):  # Gloo's, or a fault here
@@ -101,6 +101,18 @@ def _connect(where: str, heartbeat: int) -> Any:
         raise UserError(f"cannot meet the other processes at {where}: {in_short(str(problem))}") from problem
     _joined = (place["process_id"], place["num_processes"])
     return distributed.global_state.client
+
+
+def _wait_for_all(room: str) -> None:
+    """Meet for the first time, within `PATIENCE`."""
+    index, count = _joined
+    try:
+        _interruptible(lambda: _service.wait_at_barrier(f"qflock/{_round}/begin", PATIENCE * 1000))
+    except RuntimeError as problem:  # also JAX's
+        came = {index, *(int(key.rpartition("/")[2]) for key, _ in _service.key_value_dir_get(room))}
+        who = ", ".join(map(str, sorted(came)))
+        message = f"of {count} processes only {who} came within {PATIENCE} s; start all of them"
+        raise UserError(message, code=LOST) from problem
 
 
 def _place(where: str) -> dict[str, Any]:
