@@ -77,6 +77,7 @@ class Peers:
         self._seen: dict[int, tuple[str, float]] = {}  # what each said last, and when that was heard
         self._lives: dict[int, str] = {}
         self._answered = time.monotonic()
+        self._tell("0")  # before anybody can wait for this process
         for work in (self._beat, self._judge):
             threading.Thread(target=work, name="qflock-peers", daemon=True).start()
 

@@ -69,7 +69,8 @@ def joined(heartbeat: int) -> Iterator[None]:
         )
     _peers = Peers(_service, room, index, count, heartbeat)
     try:
-        _wait_for_all(room)
+        begin = f"qflock/{_round}/begin"
+        _once_all_are_here(lambda: _service.wait_at_barrier(begin, FOREVER), count)
         yield
     except BaseException as problem:
         if isinstance(problem, Exception) and not isinstance(problem, UserError):  # Gloo's, or a fault here
@@ -94,24 +95,22 @@ def _connect(where: str, heartbeat: int) -> Any:
         _serve(place["coordinator_address"], place["num_processes"], heartbeat)
         # JAX would serve in this process, at whose end it would abort all others: that one nobody calls.
         place["coordinator_bind_address"] = "127.0.0.1:0"
-    timing: dict[str, Any] = {"heartbeat_timeout_seconds": heartbeat, "initialization_timeout": PATIENCE}
+    # JAX would abort at the end of its patience: ours ends first.
+    timing: dict[str, Any] = {"heartbeat_timeout_seconds": heartbeat, "initialization_timeout": 2 * PATIENCE}
     try:
-        _interruptible(lambda: jax.distributed.initialize(**place, **timing))
+        _once_all_are_here(lambda: jax.distributed.initialize(**place, **timing), place["num_processes"])
     except (RuntimeError, ValueError) as problem:
         raise UserError(f"cannot meet the other processes at {where}: {in_short(str(problem))}") from problem
     _joined = (place["process_id"], place["num_processes"])
     return distributed.global_state.client
 
 
-def _wait_for_all(room: str) -> None:
-    """Meet for the first time, within `PATIENCE`."""
-    index, count = _joined
+def _once_all_are_here(work: Callable[[], Any], count: int) -> None:
+    """Do what takes until all processes came, for as long as `PATIENCE` lasts."""
     try:
-        _interruptible(lambda: _service.wait_at_barrier(f"qflock/{_round}/begin", PATIENCE * 1000))
-    except RuntimeError as problem:  # also JAX's
-        came = {index, *(int(key.rpartition("/")[2]) for key, _ in _service.key_value_dir_get(room))}
-        who = ", ".join(map(str, sorted(came)))
-        message = f"of {count} processes only {who} came within {PATIENCE} s; start all of them"
+        _interruptible(work, PATIENCE)
+    except TimeoutError as problem:
+        message = f"not all {count} processes came within {PATIENCE} s; start all of them"
         raise UserError(message, code=LOST) from problem
 
 
@@ -162,8 +161,16 @@ def _serve(address: str, count: int, heartbeat: int) -> None:
         print(f"qflock: {line}", file=sys.stderr)
 
 
-def _interruptible(work: Callable[[], Result]) -> Result:
-    """What work returns or raises; Ctrl-C ends the wait for it, which in C++ it would not."""
+def _interruptible(work: Callable[[], Result], patience: float | None = None) -> Result:
+    """What work returns or raises; Ctrl-C ends the wait for it, which in C++ it would not.
+
+    Args:
+        work: in C++.
+        patience: seconds to wait for it; None for ever.
+
+    Raises:
+        TimeoutError: it took longer.
+    """
     outcome: list[Any] = []
     over = threading.Event()
 
@@ -175,7 +182,8 @@ def _interruptible(work: Callable[[], Result]) -> Result:
         over.set()
 
     threading.Thread(target=run, name="qflock-wait", daemon=True).start()
-    over.wait()
+    if not over.wait(patience):
+        raise TimeoutError
     result, problem = outcome[0]
     if problem is not None:
         raise problem
