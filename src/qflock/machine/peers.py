@@ -72,7 +72,7 @@ class Peers:
         self._service, self._room, self._index, self._count = service, room, index, count
         self._limit = timeout / 3
         self._life = secrets.token_hex(4)  # a process that was started anew is another one
-        self._over = threading.Event()
+        self._over, self._leaving = threading.Event(), False
         self._telling = threading.Lock()
         self._seen: dict[int, tuple[str, float]] = {}  # what each said last, and when that was heard
         self._lives: dict[int, str] = {}
@@ -94,9 +94,9 @@ class Peers:
     def ask(self) -> None:
         """What is done together has failed here: end the process if somebody is gone, else return."""
         self._limit = min(self._limit, SUSPICIOUS)
-        self._over.wait(self._limit + 2 * BEAT)
-        if self._over.is_set():
-            threading.Event().wait()  # the other thread is ending this process
+        time.sleep(self._limit + 2 * BEAT)
+        if self._leaving:
+            threading.Event().wait()  # the other thread ends this process, when its time has come
 
     def _tell(self, what: str) -> None:
         with self._telling:  # the last word stays the last
@@ -139,10 +139,11 @@ class Peers:
                 elif said != DONE and self._answered - heard > self._limit:
                     self._leave(f"process {peer} of {self._count} is gone")
             if now - self._answered > self._limit:
-                self._leave("process 0, with which all others talk, is gone")
+                self._leave("the coordinator, beside process 0, does not answer")
 
     def _leave(self, why: str, grace: float = 0.0) -> None:
         """End this process, unless it ends by itself first."""
+        self._leaving = True
         if self._over.wait(grace):
             return
         held = self.saving.acquire(timeout=SAVING)
