@@ -226,6 +226,9 @@ def meet() -> None:
     30 s the first time. Each compiles them first, which takes as long as it takes, and then meets the others.
     """
     if _peers is not None and several():
+        import jax
+
+        jax.devices()  # the first look at them waits for all processes' looks, so none may stand at a barrier
         name = f"qflock/{_round}/meeting/{next(_meetings)}"
         _interruptible(lambda: _service.wait_at_barrier(name, FOREVER))
 
