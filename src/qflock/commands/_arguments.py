@@ -15,6 +15,7 @@ from typing import Annotated, Any, NamedTuple, get_type_hints
 from qflock.core.errors import UserError
 from qflock.settings import renamed
 
+OF_RUN = ("env", "total_steps")
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -122,6 +123,16 @@ def peek(argv: Sequence[str], option: str) -> str | None:
         elif word == option and at + 1 < len(argv):
             value = argv[at + 1]
     return value
+
+
+def of_run(argv: Sequence[str]) -> dict[str, str]:
+    """Settings that others hang on, found before there is a parser: the environment, and the run's length.
+
+    Args:
+        argv: arguments as typed.
+    """
+    found = {name: peek(argv, f"--{name}") or peek(argv, f"--{name.replace('_', '-')}") for name in OF_RUN}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def wants_help(argv: Sequence[str]) -> bool:

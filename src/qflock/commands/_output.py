@@ -9,6 +9,7 @@ from typing import Any
 
 from qflock.commands import _streams
 from qflock.core.shell import command
+from qflock.evidence.verdict import verdict
 from qflock.machine import processes
 from qflock.settings import registry
 
@@ -49,7 +50,7 @@ def deliver(
 
 
 def show_scores(result: Mapping[str, Any]) -> None:
-    """A table of scores: each seed, all seeds together, and the references to compare with.
+    """A table of scores: each seed, all seeds together, and the references; under it what they come to.
 
     Args:
         result: ``per_seed`` (a list with ``seed`` in each), ``over_seeds`` and ``references`` (by
@@ -79,6 +80,8 @@ def show_scores(result: Mapping[str, Any]) -> None:
     for name, row, style in references:
         table.add_row(name, *(_cell(column, row.get(column)) for column in columns), style=style)
     console.print(table)
+    if sentence := verdict(result.get("over_seeds") or {}, result.get("references") or {}):
+        print(f"\n{sentence[0].upper()}{sentence[1:]}")
 
 
 def executed(result: Mapping[str, Any]) -> str:

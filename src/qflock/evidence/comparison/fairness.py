@@ -203,7 +203,7 @@ def _steps(task: TaskRuns) -> Finding:
 
 def _tuning(task: TaskRuns) -> Finding:
     by_method = {label: [run.tuning_budget for run in runs] for label, runs in task.methods.items()}
-    return _budget("tuning", task.name, "unequal tuning budgets", by_method, 1.0)
+    return _budget("tuning", task.name, "unequal tuning budgets", by_method, ROUNDING)
 
 
 def _parameters(task: TaskRuns) -> Finding:
