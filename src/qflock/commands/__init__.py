@@ -17,7 +17,7 @@ from types import ModuleType
 
 from qflock.commands import _streams
 from qflock.core import printing
-from qflock.core.errors import UserError, unknown
+from qflock.core.errors import UserError, in_short, unknown
 from qflock.core.version import __version__
 from qflock.settings import trust
 
@@ -62,7 +62,8 @@ more
 exit codes
   0 fine, 1 a cell of an experiment or a check failed, 2 bad input or a disk
   that cannot be written, 3 NaN or infinity in training (last good state kept),
-  130 interrupted by Ctrl-C or SIGTERM (state saved), 70 internal error
+  130 interrupted by Ctrl-C or SIGTERM (state saved), 75 another process of the
+  run is gone, 70 internal error
 """
 
 FEW_COLLECTIONS = (100_000, 50, 50)
@@ -112,7 +113,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _say(str(problem), debug)
         return problem.code
     except Exception as problem:
-        what = f"{type(problem).__name__}: {' '.join(str(problem).split())[:300]}"
+        what = f"{type(problem).__name__}: {in_short(str(problem))}"
         place = _line_of_the_users(problem)
         if place is not None:
             _say(f"{place}: {what}; --debug shows the traceback", debug)

@@ -14,6 +14,7 @@ from typing import Any
 
 from qflock.commands import _arguments, _output
 from qflock.commands._arguments import Group
+from qflock.core.errors import in_short
 from qflock.core.printing import say
 
 ABOUT = """Check this installation: Python, packages, devices, folders. The last line says
@@ -60,7 +61,7 @@ def _examine() -> dict[str, Any]:
             devices = [f"{d.platform}: {d.device_kind}" for d in jax.devices()]
             jax.numpy.ones(8).sum().block_until_ready()
         except Exception as problem:  # whatever breaks JAX here is what the user wants to read
-            problems.append(f"JAX does not run: {' '.join(str(problem).split())[:200]}")
+            problems.append(f"JAX does not run: {in_short(str(problem), 200)}")
     if gpus and not any(d.startswith(("gpu", "cuda")) for d in devices):
         advice.append(f"{gpus[0]} is idle: {device.ADVICE}")
     cache = device.cache_folder()

@@ -14,26 +14,29 @@ import threading
 from qflock.core import texts
 from qflock.core.errors import UserError
 from qflock.core.printing import say
+from qflock.machine.peers import LOST
 
 
 def main() -> int:
-    """Run the cell; returns 0, 1 where it failed, or 130 where it was stopped."""
+    """Run the cell; returns 0, 130 where it was stopped, 75 where it may go well another time, else 1."""
     signal.signal(
         signal.SIGTERM, signal.default_int_handler
     )  # also before and after training, which has its own
     cell = texts.from_json(sys.stdin.readline())
     threading.Thread(target=_stop_with_parent, daemon=True).start()
     from qflock.experiments import cell as experiment_cell
+    from qflock.experiments.cell import Cell
 
     try:
-        error = experiment_cell.attempt_mapping(cell)
+        failure = experiment_cell.attempt(Cell.from_mapping(cell))
     except UserError as stopped:
         return stopped.code
     except KeyboardInterrupt:
         return 130
-    if error is not None:
-        say(error, stream=sys.stderr)
-    return int(error is not None)
+    if failure is None:
+        return 0
+    say(failure.line, stream=sys.stderr)
+    return LOST if failure.passing else 1
 
 
 def _stop_with_parent() -> None:

@@ -10,7 +10,7 @@ from bdb import BdbQuit
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
-from qflock.core.errors import Notice, UserError
+from qflock.core.errors import Notice, UserError, in_short
 
 SERIAL = "where workers are processes nobody can type: take it out, or play with --env.workers serial"
 
@@ -99,7 +99,7 @@ def words(problem: BaseException) -> str:
     if isinstance(problem, BdbQuit):
         return f"EOFError: a debugger (breakpoint, pdb) found no terminal; {SERIAL}"
     try:
-        text = " ".join(str(problem).split())[:300]
+        text = in_short(str(problem))
     except Exception:  # an error that cannot be shown
         text = ""
     if isinstance(problem, EOFError) and text == INPUTS_OWN:

@@ -14,7 +14,7 @@ from qflock.bridges import _options
 from qflock.bridges.host import constructors, gymnasium_copy, pettingzoo_copy, places, worker
 from qflock.bridges.host.found import Found
 from qflock.bridges.host.worker import HostCopy
-from qflock.core.errors import UserError
+from qflock.core.errors import UserError, in_short
 from qflock.core.spec import Choices, Spec
 from qflock.core.steps import TimeStep
 from qflock.settings import foreign
@@ -92,7 +92,7 @@ class Hosted:
         try:
             pickle.dumps(self.copy)
         except Exception as problem:
-            why = " ".join(str(problem).split())[:200]
+            why = in_short(str(problem), 200)
             raise UserError(
                 f"{self.name} cannot be sent to worker processes ({why}); {places.ELSEWHERE}"
             ) from problem

@@ -11,6 +11,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from qflock.core.printing import printable
+from qflock.machine import processes
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 GRACE = 8.0
@@ -41,6 +42,7 @@ class Stopper:
         self._over = threading.Event()
 
     def __enter__(self) -> Stopper:
+        processes.leave_by(self._resume, self.saving)
         if threading.current_thread() is threading.main_thread():
             self._before = {s: signal.signal(s, self._notice) for s in SIGNALS}
             self._heard, self._told = socket.socketpair()

@@ -116,12 +116,12 @@ class Work:
         self.where, self.clock = where, Clock(self.settings.run.state_interval)
         program = self.program
         self.files = WeightsFiles(where, self.settings, program.env, program.learner, self.seeds)
-        self.stopper = Stopper(command("resume", where.path))
+        self.stopper = Stopper(command("resume", where.known_as))
         try:
             with self.stopper, self.progress, contextlib.closing(program):
                 return self._train(saved)
         except KeyboardInterrupt as again:
-            raise Interrupted(where.path, "what was saved before is whole") from again
+            raise Interrupted(where.known_as, "what was saved before is whole") from again
 
     def _train(self, saved: checkpoint.Saved | None) -> dict[str, Any]:
         if saved:
@@ -143,7 +143,7 @@ class Work:
                 if asked or late:
                     self._save(state)
                 if asked:
-                    raise Interrupted(self.where.path)
+                    raise Interrupted(self.where.known_as)
             self._save(state)
             return self._finish(state)
         finally:
@@ -219,7 +219,7 @@ class Work:
         if self.settings.run.on_nan == "stop" or p.tries >= TRIES:
             saved = checkpoint.newest_state(self.where, self.shapes)
             saved_step = min(saved.position["env_steps"]) if saved else None
-            raise Diverged(self.where.path, trouble, self.ledger.done, saved_step, p.tries)
+            raise Diverged(self.where.known_as, trouble, self.ledger.done, saved_step, p.tries)
         anchor = checkpoint.state_of(self.where, self.shapes, p.anchors[-1])
         checkpoint.forget_after(self.where, p.anchors[-1])
         self.ledger.close()
@@ -266,12 +266,12 @@ class Work:
         self.files.keep_best(state.learner, [row[self.merit] for row in each], self.ledger.position)
 
     def _save(self, state: program.RunState) -> None:
+        began, p = time.monotonic(), self.ledger.position
+        state = sharing.gathered(state)  # from the others, for whom nobody who leaves may have to wait
         with self.stopper.saving:
-            began, p = time.monotonic(), self.ledger.position
             p.seconds += self.clock.spent()
             p.more = self.hooks.keep()
             self.ledger.offsets()
-            state = sharing.gathered(state)
             if processes.first():
                 checkpoint.save_state(self.where, state, dataclasses.asdict(p), p.anchors)
             self.clock.saved(began)
@@ -284,7 +284,7 @@ class Work:
         kind = execution.kind(self.program.learner.policy)
         self.progress.message(f"final evaluation: {episodes}, execution {kind}")
         facts = self.where.read_hparams()
-        ended = EndedRun(self.where.name, self.where.path, facts["id"], facts["created"])
+        ended = EndedRun(self.where.name, self.where.known_as, facts["id"], facts["created"])
         summary = {
             **ending.summary(self.where, self.settings, self.program, self.shapes, weights, p),
             **self.hooks.end(ended, state.learner),
