@@ -33,6 +33,13 @@ def machine() -> dict[str, Any]:
     return {
         "versions": {"python": platform.python_version(), "qflock": __version__, **versions},
         "platform": platform.platform(),
-        "cpu_cores": os.cpu_count(),
+        "cpu_cores": cores(),
         "device": {"platform": devices[0].platform, "kind": devices[0].device_kind, "count": len(devices)},
     }
+
+
+def cores() -> int:
+    """How many cores this process may use: fewer than the machine has under ``taskset`` or in a container."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
