@@ -162,12 +162,7 @@ class Work:
 
     def _warnings(self) -> list[str]:
         """What a resumed run must be told."""
-        facts, machine = self.where.read_hparams(), provenance.machine()
-        then, now = facts.get("versions", {}), machine["versions"]
-        other = [f"{name} {then.get(name)}, now {now[name]}" for name in now if then.get(name) != now[name]]
-        cores, here = facts.get("cpu_cores"), machine["cpu_cores"]
-        if cores not in (None, here) and machine["device"]["platform"] == "cpu":
-            other.append(f"{cores} CPU cores, now {here}")
+        other = provenance.changes(self.where.read_hparams())
         changed = [f"begun with {', '.join(other)}: bits may differ"] if other else []
         return [*changed, *self.program.warnings()]
 
