@@ -43,7 +43,7 @@ def run(argv: list[str]) -> int:
 
 
 def _examine() -> dict[str, Any]:
-    from qflock.machine import device
+    from qflock.machine import device, provenance
 
     problems, advice = [], []
     needed, extras = _requirements()
@@ -76,7 +76,7 @@ def _examine() -> dict[str, Any]:
         "qflock": _version("qflock"),
         "python": f"{platform.python_version()} ({sys.executable})",
         "platform": platform.platform(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": provenance.cores(),
         "memory_gib": _memory(),
         "packages": packages,
         "extras": {extra: {name: _version(name) for name in names} for extra, names in extras.items()},

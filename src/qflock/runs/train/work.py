@@ -161,9 +161,7 @@ class Work:
 
     def _warnings(self) -> list[str]:
         """What a resumed run must be told."""
-        then = self.where.read_hparams().get("versions", {})
-        now = provenance.machine()["versions"]
-        other = [f"{name} {then.get(name)}, now {now[name]}" for name in now if then.get(name) != now[name]]
+        other = provenance.changes(self.where.read_hparams())
         changed = [f"begun with {', '.join(other)}: bits may differ"] if other else []
         return [*changed, *self.program.warnings()]
 
