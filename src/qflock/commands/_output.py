@@ -11,6 +11,7 @@ from qflock.commands import _streams
 from qflock.core.shell import command
 from qflock.evidence.verdict import verdict
 from qflock.machine import processes
+from qflock.machine.streams import NotWritten
 from qflock.settings import registry
 
 COLUMNS = {
@@ -38,15 +39,24 @@ def deliver(
         work: returns the result.
         as_json: print it as one JSON object, where `_streams.kept` keeps all else away.
         show: prints the result for people.
+
+    Raises:
+        NotWritten: standard output cannot be written; where the work left a run, the line says so.
     """
     result = work()
     if not processes.first():  # of the processes of one run, one talks
         return
-    with _streams.given_back():
-        if as_json:
-            print(json.dumps(_jsonable(result), indent=2))
-        else:
-            show(result)
+    try:
+        with _streams.given_back():
+            if as_json:
+                print(json.dumps(_jsonable(result), indent=2))
+            else:
+                show(result)
+            print(end="", flush=True)
+    except NotWritten as problem:
+        if "run" not in result:
+            raise
+        raise NotWritten(f"{problem}; the run is whole, in {result['run']}") from problem
 
 
 def show_scores(result: Mapping[str, Any]) -> None:

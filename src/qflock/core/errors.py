@@ -37,6 +37,10 @@ def show_warning(message: Warning | str, category: type[Warning], *where: Any, *
         _PYTHONS(message, category, *where, **more)
 
 
+class Ended(KeyboardInterrupt):
+    """The process was told to end, by SIGTERM or by the closing of its terminal: Ctrl-C in other words."""
+
+
 class UserError(Exception):
     """Something the user can mend. The command line prints its message and exits with ``code``.
 

@@ -11,25 +11,32 @@ import os
 import signal
 import sys
 import threading
+from typing import Any
 
 from qflock.core.errors import UserError
+from qflock.machine import signals, streams
 
 
 def main() -> int:
-    """Run the cell; returns 0, 1 where it failed, or 130 where it was stopped."""
-    signal.signal(
-        signal.SIGTERM, signal.default_int_handler
-    )  # also before and after training, which has its own
-    cell = json.loads(sys.stdin.readline())
+    """Run the cell; returns 0, or 1 where it failed. Where it was stopped the process ends, status 130."""
+    streams.own()
+    try:
+        with signals.interrupting():  # also before and after training, which hears signals in its own way
+            return _attempt(json.loads(sys.stdin.readline()))
+    except UserError as stopped:
+        status = stopped.code
+    except KeyboardInterrupt:
+        status = signals.EXIT
+    if status == signals.EXIT:
+        signals.leave()
+    return status
+
+
+def _attempt(cell: dict[str, Any]) -> int:
     threading.Thread(target=_stop_with_parent, daemon=True).start()
     from qflock.experiments import cell as experiment_cell
 
-    try:
-        error = experiment_cell.attempt_mapping(cell)
-    except UserError as stopped:
-        return stopped.code
-    except KeyboardInterrupt:
-        return 130
+    error = experiment_cell.attempt_mapping(cell)
     if error is not None:
         print(error, file=sys.stderr)
     return int(error is not None)

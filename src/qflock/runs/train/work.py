@@ -11,7 +11,6 @@ import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -25,11 +24,11 @@ from qflock.machine import processes, provenance
 from qflock.playing import execution
 from qflock.runs import checkpoint, evaluation, summaries
 from qflock.runs.folder import RunFolder
-from qflock.runs.train import ending, footprint, health, ledger, loggers, program, programs, sharing, stop
+from qflock.runs.train import ending, footprint, health, ledger, loggers, program, programs, sharing
 from qflock.runs.train.health import Diverged, Trouble
 from qflock.runs.train.ledger import Ledger, Position
 from qflock.runs.train.progress import Progress
-from qflock.runs.train.stop import Clock, Stopper
+from qflock.runs.train.stop import Clock, Interrupted, Stopper
 from qflock.runs.weights import WeightsFiles, weights_of
 from qflock.settings import config
 from qflock.settings.config import Settings
@@ -39,13 +38,6 @@ ANCHOR = 10
 a run that was killed goes back to the same ones."""
 TRIES = 5
 """Rollbacks to one state before the run gives up."""
-
-
-class Interrupted(UserError):
-    """The run was asked to stop. Exit status 130."""
-
-    def __init__(self, path: Path, what: str = "the state is saved") -> None:
-        super().__init__(f"stopped; {what}. Go on with: {command('resume', path)}", code=stop.EXIT)
 
 
 class Work:
