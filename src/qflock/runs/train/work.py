@@ -16,6 +16,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from qflock.bridges.host.watch import WorkerLost
 from qflock.core.errors import UserError, unknown
 from qflock.core.hooks import EndedRun, Hooks, RunFacts
 from qflock.core.learner import Dataset
@@ -104,6 +105,7 @@ class Work:
         Raises:
             Interrupted: the run was asked to stop; its state is saved.
             Diverged: NaN or infinity, where the settings say to stop or going back does not help.
+            UserError: a worker of a host environment is gone; what was saved before is whole.
         """
         self.where, self.clock = where, Clock(self.settings.run.state_interval)
         program = self.program
@@ -114,6 +116,8 @@ class Work:
                 return self._train(saved)
         except KeyboardInterrupt as again:
             raise Interrupted(where.path, "what was saved before is whole") from again
+        except WorkerLost as lost:
+            raise UserError(f"{lost}. Go on with: {command('resume', where.path)}") from lost
 
     def _train(self, saved: checkpoint.Saved | None) -> dict[str, Any]:
         if saved:
