@@ -153,8 +153,15 @@ def _outcome(work: Callable[[], int], program: str, debug: bool) -> int:
     except Exception as problem:
         what = f"{type(problem).__name__}: {' '.join(str(problem).split())[:300]}"
         place = _line_of_the_users(problem)
+        from qflock.machine import versions
+
+        old = versions.blamed(problem)
         if place is not None:
-            _say(program, f"{place}: {what}; --debug shows the traceback", debug)
+            more = f"; {old}" if old else ""
+            _say(program, f"{place}: {what}{more}; --debug shows the traceback", debug)
+            return BAD_INPUT
+        if old is not None:
+            _say(program, f"{old} (then this may work: {what})", debug)
             return BAD_INPUT
         _say(program, f"internal error: {what}; please report it with what --debug shows", debug)
         return INTERNAL
