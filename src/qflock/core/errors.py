@@ -24,6 +24,10 @@ class Notice(UserWarning):
     """Something that the user should know, in one line; it stops nothing."""
 
 
+class Ended(KeyboardInterrupt):
+    """The process was told to end, by SIGTERM or by the closing of its terminal: Ctrl-C in other words."""
+
+
 class UserError(Exception):
     """Something the user can mend. The command line prints its message and exits with ``code``.
 

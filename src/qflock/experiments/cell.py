@@ -16,7 +16,7 @@ from qflock.core import texts
 from qflock.core.errors import UserError, in_short
 from qflock.evidence import records
 from qflock.files.storage import write_text
-from qflock.machine import device
+from qflock.machine import device, versions
 from qflock.machine.peers import LOST
 from qflock.runs import summaries
 from qflock.runs.folder import RunFolder, open_run
@@ -197,7 +197,10 @@ def attempt(cell: Cell) -> Failure | None:
         raise
     except (Exception, SystemExit) as problem:  # code of others may call sys.exit()
         message = " ".join(str(problem).split()) or "no message"
-        line = message if isinstance(problem, UserError) else f"{type(problem).__name__}: {in_short(message)}"
+        line = message
+        if not isinstance(problem, UserError):
+            old = versions.blamed(problem)
+            line = f"{type(problem).__name__}: {in_short(message)}" + (f"; {old}" if old else "")
         cell.log.parent.mkdir(parents=True, exist_ok=True)
         write_text(cell.log, f"{traceback.format_exc()}\n{line}\n")
         return Failure(line, _is_passing(problem))

@@ -10,29 +10,36 @@ import os
 import signal
 import sys
 import threading
+from typing import Any
 
 from qflock.core import texts
 from qflock.core.errors import UserError
 from qflock.core.printing import say
+from qflock.machine import signals, streams
 from qflock.machine.peers import LOST
 
 
 def main() -> int:
-    """Run the cell; returns 0, 130 where it was stopped, 75 where it may go well another time, else 1."""
-    signal.signal(
-        signal.SIGTERM, signal.default_int_handler
-    )  # also before and after training, which has its own
-    cell = texts.from_json(sys.stdin.readline())
+    """Run the cell; returns 0, 75 where it may go well another time, else 1; 130 where it was stopped."""
+    streams.own()
+    try:
+        with signals.interrupting():  # also before and after training, which hears signals in its own way
+            return _attempt(texts.from_json(sys.stdin.readline()))
+    except UserError as stopped:
+        status = stopped.code
+    except KeyboardInterrupt:
+        status = signals.EXIT
+    if status == signals.EXIT:
+        signals.leave()
+    return status
+
+
+def _attempt(cell: dict[str, Any]) -> int:
     threading.Thread(target=_stop_with_parent, daemon=True).start()
     from qflock.experiments import cell as experiment_cell
     from qflock.experiments.cell import Cell
 
-    try:
-        failure = experiment_cell.attempt(Cell.from_mapping(cell))
-    except UserError as stopped:
-        return stopped.code
-    except KeyboardInterrupt:
-        return 130
+    failure = experiment_cell.attempt(Cell.from_mapping(cell))
     if failure is None:
         return 0
     say(failure.line, stream=sys.stderr)

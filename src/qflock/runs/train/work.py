@@ -11,12 +11,12 @@ import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from qflock.bridges.host.watch import WorkerLost
 from qflock.core.errors import UserError, unknown
 from qflock.core.hooks import EndedRun, Hooks, RunFacts
 from qflock.core.learner import Dataset
@@ -25,11 +25,11 @@ from qflock.machine import processes, provenance
 from qflock.playing import execution
 from qflock.runs import checkpoint, evaluation, summaries
 from qflock.runs.folder import RunFolder
-from qflock.runs.train import ending, footprint, health, ledger, loggers, program, programs, sharing, stop
+from qflock.runs.train import ending, footprint, health, ledger, loggers, program, programs, sharing
 from qflock.runs.train.health import Diverged, Trouble
 from qflock.runs.train.ledger import Ledger, Position
 from qflock.runs.train.progress import Progress
-from qflock.runs.train.stop import Clock, Stopper
+from qflock.runs.train.stop import Clock, Interrupted, Stopper
 from qflock.runs.weights import WeightsFiles, weights_of
 from qflock.settings import config
 from qflock.settings.config import Settings
@@ -39,13 +39,6 @@ ANCHOR = 10
 a run that was killed goes back to the same ones."""
 TRIES = 5
 """Rollbacks to one state before the run gives up."""
-
-
-class Interrupted(UserError):
-    """The run was asked to stop. Exit status 130."""
-
-    def __init__(self, path: Path, what: str = "the state is saved") -> None:
-        super().__init__(f"stopped; {what}. Go on with: {command('resume', path)}", code=stop.EXIT)
 
 
 class Work:
@@ -112,6 +105,7 @@ class Work:
         Raises:
             Interrupted: the run was asked to stop; its state is saved.
             Diverged: NaN or infinity, where the settings say to stop or going back does not help.
+            UserError: a worker of a host environment is gone; what was saved before is whole.
         """
         self.where, self.clock = where, Clock(self.settings.run.state_interval)
         program = self.program
@@ -122,6 +116,8 @@ class Work:
                 return self._train(saved)
         except KeyboardInterrupt as again:
             raise Interrupted(where.known_as, "what was saved before is whole") from again
+        except WorkerLost as lost:
+            raise UserError(f"{lost}. Go on with: {command('resume', where.known_as)}") from lost
 
     def _train(self, saved: checkpoint.Saved | None) -> dict[str, Any]:
         if saved:
