@@ -6,11 +6,8 @@ where its failure may pass (a signal, no memory, a lost machine) it is tried aga
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
-import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +18,7 @@ from qflock.experiments.cell import Cell
 from qflock.experiments.clusters import on_ray, on_slurm
 from qflock.experiments.tries import TRIES, Report, Tries
 from qflock.experiments.worker_processes import WorkerProcesses
+from qflock.machine import signals
 
 NAMES = ("local", "processes", "slurm", "ray")
 
@@ -96,7 +94,7 @@ def launch(launcher: Launcher, cells: Sequence[Cell], report: Report, folder: Pa
     if not cells:
         return
     tries = Tries(report, launcher.tries)
-    with _stopped_by_sigterm():
+    with signals.interrupting():  # SIGTERM stops what was started, also where no command line does so
         if launcher.name == "local":
             _here(cells, tries)
         elif launcher.name == "processes":
@@ -113,16 +111,3 @@ def _here(cells: Sequence[Cell], tries: Tries) -> None:
         tries.report.started(cell)
         while tries.again(cell, experiment_cell.attempt(cell)):
             tries.report.started(cell)
-
-
-@contextlib.contextmanager
-def _stopped_by_sigterm() -> Iterator[None]:
-    """While it is entered, SIGTERM stops the experiment as Ctrl-C does, with what it has started."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)  # None: of code in C
