@@ -1,4 +1,4 @@
-"""What is promised, whatever happens (docs/reliability.md). Each check gives a line for all that is broken."""
+"""What is promised, whatever happens (docs/reliability.md). Each check gives lines for what is broken."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from qflock.core.errors import UserError
 from qflock.files import tensors
 from tests.chaos.commands import Command
-from tests.chaos.faults import FAILED_CELLS, FINE, Fault
+from tests.chaos.faults import FAILED_CELLS, FINE, NO_READER, Fault
 from tests.chaos.stage import Outcome, Stage
 from tests.runs.moments import assert_same
 
@@ -51,7 +51,7 @@ def one_line(outcome: Outcome, fault: Fault, usual: str) -> list[str]:
     if outcome.code == FAILED_CELLS:  # a line for each
         lines = [line for line in lines if not line.startswith("qflock: ")]
         return [f"not ours: {lines[0][:300]}"] if lines else []
-    if not fault.heard:
+    if not fault.heard or (outcome.code == NO_READER and not lines):
         return []
     if outcome.code == FINE:
         lines = [line for line in lines if not line.startswith("qflock: ")]

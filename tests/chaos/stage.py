@@ -219,7 +219,7 @@ class Play:
 
 
 def marked(mark: str) -> list[int]:
-    """The processes, by number, whose environment has a mark; the dead that nobody has asked after are none."""
+    """The processes, by number, whose environment has a mark; those that are dead already have none."""
     found = []
     for place in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):  # it has just ended

@@ -1,8 +1,8 @@
-"""Disturbs a Python from inside: a disk that fails or is slow, a clock that steps. Imported when Python starts.
+"""Disturbs a Python from inside: a disk that fails or is slow, a clock that steps. Python imports it first.
 
-``CHAOS`` holds JSON: ``folder``, where all of it happens; ``ready``, a file that is made when qflock begins; and
-``errno`` with ``after`` operations on files, ``slow`` (seconds for each of them), or ``step`` (seconds) with
-``after`` looks at the clock.
+``CHAOS`` holds JSON: ``folder``, where all of it happens; ``ready``, a file that is made when qflock begins;
+and ``errno`` with ``after`` operations on files, ``slow`` (seconds for each of them), or ``step`` (seconds)
+with ``after`` looks at the clock.
 """
 
 from __future__ import annotations
