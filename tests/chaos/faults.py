@@ -203,7 +203,7 @@ def second_writer(stage: Stage, command: Command, play: Play) -> list[str]:
     """Another process wants to go on with the same run, and is refused while the first one writes."""
     alive = play.at(stage.moment())
     started = (stage.work / "run" / "configs" / "hparams.json").exists()
-    outcome = Stage(stage.folder, stage.draw).run("resume run --quiet")
+    outcome = Stage(stage.folder, stage.draw, stage.cache).run("resume run --quiet")
     both = alive and started and play.at(0.0)
     refused = outcome.code == INPUT and len(outcome.error.strip().splitlines()) == 1
     if refused or (outcome.code == FINE and not both):

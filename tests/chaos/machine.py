@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import os
 import random
 import shutil
 import time
@@ -78,8 +77,6 @@ class Machine:
 
     def __init__(self, folder: Path, seed: int) -> None:
         self.folder, self.seed = folder.resolve(), seed
-        os.environ["QFLOCK_CACHE"] = str(self.folder / "cache")
-        os.environ["QFLOCK_TRUST"] = "1"
 
     def reference(self, name: str) -> Reference:
         """What a command does undisturbed; played where that is not known yet."""
@@ -129,7 +126,7 @@ class Machine:
 
     def _stage(self, place: Path, command: Command, draw: random.Random) -> Stage:
         """A folder with what a command needs."""
-        stage = Stage(place, draw)
+        stage = Stage(place, draw, self.folder / "cache")
         (stage.work / "tiny.yaml").write_text(FILE)
         (stage.work / "out").mkdir()
         for taken in command.takes:
@@ -145,7 +142,7 @@ class Machine:
         if not command.beside:
             yield
             return
-        other = Stage(stage.folder / "beside", stage.draw)
+        other = Stage(stage.folder / "beside", stage.draw, stage.cache)
         other.work.rmdir()
         other.work.symlink_to(stage.work)
         play = other.start(command.beside)

@@ -58,6 +58,7 @@ class Stage:
     Attributes:
         folder: all of it.
         draw: what is decided by chance.
+        cache: where compiled programs are kept, for all plays.
         seconds: how long the command takes undisturbed.
         variables: of the environment; None takes one away.
         shim: what `shim/sitecustomize.py` does.
@@ -70,6 +71,7 @@ class Stage:
 
     folder: Path
     draw: random.Random
+    cache: Path
     seconds: float = 0.0
     variables: dict[str, str | None] = field(default_factory=dict)
     shim: dict[str, Any] = field(default_factory=dict)
@@ -125,6 +127,8 @@ class Stage:
         changed = {
             "HOME": str(self.home),
             "TMPDIR": str(self.temporary),
+            "QFLOCK_CACHE": str(self.cache),
+            "QFLOCK_TRUST": "1",
             "PYTHONPATH": os.pathsep.join((str(SHIM), str(ROOT / "src"), str(ROOT))),
             "CHAOS": json.dumps({"folder": str(self.folder), "ready": str(self.ready), **self.shim}),
             MARK: mark,
@@ -169,8 +173,10 @@ class Play:
         self._began = time.monotonic()
 
     @staticmethod
-    def _prepare(stage: Stage) -> Callable[[], None]:
+    def _prepare(stage: Stage) -> Callable[[], None] | None:
         limits, shut, terminal = dict(stage.limits), set(stage.shut), stage.terminal
+        if not limits and not shut and terminal is None:
+            return None
 
         def prepare() -> None:
             """In the process, before it becomes qflock."""
