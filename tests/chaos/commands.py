@@ -18,7 +18,7 @@ EVERY_RUN = (
 SMALL = "--num-envs 4 --num-steps 8 --hidden 8 --log-interval 100 --eval-interval 100"
 VALUE = f"{SMALL} --batch-size 16 --buffer-capacity 256 --min-buffer-size 32 --train-frequency 32"
 QMARL = (
-    "train qmarl --env two_step --total-steps 100000 --sweep 4 --n-chains 2 --episodes 2 --held-out 4"
+    "train qmarl --total-steps 100000 --sweep 4 --n-chains 2 --episodes 2 --held-out 4"
     " --window 8 --network mlp --memory none --hidden 8 --log-interval 1 --eval-interval 500"
 )
 FILE = """\
@@ -71,8 +71,8 @@ COMMANDS = (
     _run("pqn", f"train pqn_vdn --env two_step --total-steps 600 {SMALL}"),
     _run("ippo", f"train ippo --env matrix_game --total-steps 600 {SMALL} --minibatches 2"),
     _run("qio", f"train qio --env two_step --total-steps 600 {SMALL} --critic-hidden 8 --minibatches 2"),
-    _run("qmarl-mcmc", f"{QMARL} --n-mcmc-steps 24"),
-    _run("qmarl-gradients", f"{QMARL} --n-gs 24"),
+    _run("qmarl-mcmc", f"{QMARL} --env two_step --n-mcmc-steps 24"),
+    _run("qmarl-gradients", f"{QMARL} --env chsh --n-mcmc-steps 24 --proposal langevin --estimator exact"),
     _run("entangled", f"train entangled --env chsh --total-steps 600 {SMALL}"),
     _run(
         "host",

@@ -20,7 +20,7 @@ from qflock.runs import code
 from qflock.runs.policy import LoadedPolicies
 
 PACKAGES = ("jax2onnx", "onnxruntime")
-# Else onnxruntime, imported here or in the child, tells Microsoft of it and leaves a file in the temporary folder.
+# Else onnxruntime, imported here or in the child, tells Microsoft of it and leaves a file in /tmp.
 # Who wants that sets it to 0.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
