@@ -19,7 +19,7 @@ SMALL = "--num-envs 4 --num-steps 8 --hidden 8 --log-interval 100 --eval-interva
 VALUE = f"{SMALL} --batch-size 16 --buffer-capacity 256 --min-buffer-size 32 --train-frequency 32"
 QMARL = (
     "train qmarl --total-steps 100000 --sweep 4 --n-chains 2 --episodes 2 --held-out 4"
-    " --window 8 --network mlp --memory none --hidden 8 --log-interval 1 --eval-interval 500"
+    " --window 8 --network mlp --memory none --hidden 8 --log-interval 1 --eval-interval 40"
 )
 FILE = """\
 name: tiny

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from qflock.core.errors import UserError
 from qflock.evidence import records
-from qflock.files.storage import write_text
+from qflock.files.storage import make_folder, remove, write_text
 from qflock.machine import device
 from qflock.runs import summaries
 from qflock.runs.folder import RunFolder, open_run
@@ -159,7 +159,7 @@ def work(cell: Cell) -> None:
     run = RunFolder(cell.folder)
     device.use(cell.settings.run.device, devices=cell.settings.run.devices)
     if not run.hparams.is_file():
-        cell.folder.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(cell.folder.parent)
         runner.train(cell.settings, quiet=True)
     elif not (cell.folder / "summary.json").is_file():
         runner.resume(cell.folder, quiet=True)
@@ -183,10 +183,10 @@ def attempt(cell: Cell) -> str | None:
     except (Exception, SystemExit) as problem:  # code of others may call sys.exit()
         message = " ".join(str(problem).split()) or "no message"
         line = message if isinstance(problem, UserError) else f"{type(problem).__name__}: {message[:300]}"
-        cell.log.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(cell.log.parent)
         write_text(cell.log, f"{traceback.format_exc()}\n{line}\n")
         return line
-    cell.log.unlink(missing_ok=True)
+    remove(cell.log)
     return None
 
 

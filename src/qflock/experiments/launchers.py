@@ -21,6 +21,7 @@ from typing import Any, Protocol
 from qflock.core.errors import UserError, unknown
 from qflock.experiments import cell as experiment_cell
 from qflock.experiments.cell import Cell
+from qflock.files.storage import cannot_write, make_folder, remove
 from qflock.machine import children
 
 NAMES = ("local", "processes", "slurm", "ray")
@@ -141,8 +142,12 @@ class _Processes:
             self._stop()
 
     def _start(self, cell: Cell) -> None:
-        cell.output.parent.mkdir(parents=True, exist_ok=True)
-        with cell.output.open("wb") as output:
+        make_folder(cell.output.parent)
+        try:
+            output = cell.output.open("wb")
+        except OSError as problem:
+            raise cannot_write(cell.output, problem) from problem
+        with output:
             process = children.start(
                 "qflock.experiments.worker",
                 variables=_limited(self.threads),
@@ -167,7 +172,7 @@ class _Processes:
         if code == INTERRUPTED:
             raise Interrupted(cell.folder)
         if code == 0:
-            cell.output.unlink(missing_ok=True)
+            remove(cell.output)
             self.report.ended(cell, None)
         elif code < 0:
             self.report.ended(cell, f"its process was ended by signal {-code}")
