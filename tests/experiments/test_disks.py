@@ -45,7 +45,7 @@ def test_a_sweep_whose_folder_cannot_be_made(
 
 
 def test_results_whose_folder_cannot_be_made(in_the_way: Path) -> None:
-    with pytest.raises(CannotWrite, match="cannot write .*file/results"):
+    with pytest.raises(CannotWrite, match=r"cannot write .*file/results"):
         results.write([], in_the_way / "results")
 
 
@@ -55,7 +55,7 @@ def test_a_cell_whose_folder_cannot_be_made(launcher: str, write: Write, in_the_
     made.folder.mkdir(parents=True)
     (made.folder / "cells").write_text("in the way")
     options = {"count": 2} if launcher == "processes" else {}
-    with pytest.raises(CannotWrite, match="cannot write .*cells"):
+    with pytest.raises(CannotWrite, match=r"cannot write .*cells"):
         experiment.run(made, Launcher(launcher, options))
 
 
