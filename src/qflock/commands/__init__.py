@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Sequence
 from types import ModuleType
 
-from qflock.commands import _streams
+from qflock.commands import _shortage, _streams
 from qflock.core.errors import UserError, one_line, show_warning, unknown
 from qflock.core.version import __version__
 from qflock.settings import trust
@@ -115,6 +115,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         place = _line_of_the_users(problem)
         if place is not None:
             _say(f"{place}: {what}; --debug shows the traceback", debug)
+            return BAD_INPUT
+        if (short := _shortage.line(problem)) is not None:
+            _say(short, debug)
             return BAD_INPUT
         _say(f"internal error: {what}; please report it with what --debug shows", debug)
         return INTERNAL
