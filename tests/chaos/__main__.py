@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import shlex
 import sys
 import tempfile
 from collections import Counter
@@ -45,7 +46,7 @@ def again(options: argparse.Namespace, number: int) -> str:
     if len(options.commands) < len(commands.COMMANDS):
         words += ["--commands", *options.commands]
     if len(options.faults) < len(faults.FAULTS):
-        words += ["--faults", *(f'"{name}"' for name in options.faults)]
+        words += ["--faults", *(shlex.quote(name) for name in options.faults)]
     return " ".join(words)
 
 
