@@ -27,7 +27,7 @@ def inside(target: Any) -> bool:
         path = os.readlink(f"/proc/self/fd/{target}") if isinstance(target, int) else os.fsdecode(target)
     except (OSError, TypeError, ValueError):
         return False
-    return os.path.abspath(path).startswith(FOLDER)
+    return os.path.abspath(path).startswith(FOLDER) and path != HOW["ready"]
 
 
 def operation(target: Any) -> None:
@@ -67,11 +67,11 @@ def stepped() -> float:
 
 
 class Watch:
-    """Among the importers: makes a file when qflock's command line is about to be imported."""
+    """Among the importers: makes a file when qflock's command line begins, which imports its command first."""
 
     def find_spec(self, name: str, *_: Any) -> None:
         """Finds nothing."""
-        if name == "qflock.commands":
+        if name.startswith("qflock.commands.") and not name.startswith("qflock.commands._"):
             sys.meta_path.remove(self)  # type: ignore[arg-type]
             os.close(os.open(HOW["ready"], os.O_CREAT | os.O_WRONLY))
 
