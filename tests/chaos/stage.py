@@ -11,6 +11,7 @@ import secrets
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -149,10 +150,10 @@ class Play:
 
     def __init__(self, stage: Stage, words: str) -> None:
         self.stage, self._mark = stage, secrets.token_hex(8)
-        self._files = {number: stage.folder / f"said-{number}-{self._mark}" for number in (STDOUT, STDERR)}
+        self._said = {number: Heard() for number in (STDOUT, STDERR)}
         stage.ready.unlink(missing_ok=True)
         with contextlib.ExitStack() as stack:
-            own = {number: stack.enter_context(path.open("wb")) for number, path in self._files.items()}
+            own = {number: stack.enter_context(heard) for number, heard in self._said.items()}
             given = {STDIN: subprocess.DEVNULL, **own, **stage.streams}
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "qflock", *words.split()],
@@ -220,8 +221,33 @@ class Play:
         for pid in left:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        said = {number: path.read_text(errors="replace") for number, path in self._files.items()}
-        return Outcome(code, said[STDOUT], said[STDERR], seconds, lines)
+        return Outcome(code, self._said[STDOUT].text(), self._said[STDERR].text(), seconds, lines)
+
+
+class Heard:
+    """What is written to a pipe, read by a thread. Where it is entered, its other end is open here too."""
+
+    def __init__(self) -> None:
+        self._ours, self._theirs = os.pipe()
+        self._all = bytearray()
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> int:
+        return self._theirs
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._theirs)
+
+    def _listen(self) -> None:
+        with open(self._ours, "rb", buffering=0) as pipe:
+            while piece := pipe.read(65536):
+                self._all += piece
+
+    def text(self) -> str:
+        """All of it, once everybody who could write is gone."""
+        self._thread.join(LINGERS)
+        return self._all.decode(errors="replace")
 
 
 def marked(mark: str) -> list[int]:

@@ -67,7 +67,7 @@ def stepped() -> float:
 
 
 class Watch:
-    """Among the importers: makes a file when qflock's command line begins, which imports its command first."""
+    """Among the importers: makes a file when the command line begins, with the import of its command."""
 
     def find_spec(self, name: str, *_: Any) -> None:
         """Finds nothing."""
