@@ -191,6 +191,7 @@ def reader_leaves(stage: Stage, command: Command, play: Play) -> list[str]:
 
 def no_home(stage: Stage, command: Command) -> None:
     """The home folder is nowhere, or cannot be written whoever asks."""
+    stage.variables["MPLCONFIGDIR"] = None
     stage.variables["HOME"] = stage.draw.choice((str(stage.folder / "nowhere"), "/proc/self/nohome", None))
 
 

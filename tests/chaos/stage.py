@@ -130,6 +130,7 @@ class Stage:
             "TMPDIR": str(self.temporary),
             "QFLOCK_CACHE": str(self.cache),
             "QFLOCK_TRUST": "1",
+            "MPLCONFIGDIR": str(self.cache / "matplotlib"),  # fonts are looked for once
             "PYTHONPATH": os.pathsep.join((str(SHIM), str(ROOT / "src"), str(ROOT))),
             "CHAOS": json.dumps({"folder": str(self.folder), "ready": str(self.ready), **self.shim}),
             MARK: mark,

@@ -2,7 +2,7 @@
 
 import logging
 
-# Without a home folder matplotlib keeps its cache elsewhere; its two lines about that are not for users.
-logging.getLogger("matplotlib").addFilter(
-    lambda record: not str(record.msg).startswith(("mkdir -p failed", "Matplotlib created a temporary cache"))
-)
+# Where its cache cannot be written matplotlib works all the same; what it says of that is not for users.
+ITS_CACHE = ("mkdir -p failed", "Matplotlib created a temporary cache", "Could not save font_manager cache")
+for _name in ("matplotlib", "matplotlib.font_manager"):
+    logging.getLogger(_name).addFilter(lambda record: not str(record.msg).startswith(ITS_CACHE))

@@ -18,3 +18,14 @@ def test_nothing_is_said_about_a_cache_of_others(module: str, tmp_path: Path) ->
     done = subprocess.run(program, env={**inherited, **places}, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_said_about_a_cache_that_cannot_be_written(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    from matplotlib import font_manager
+
+    import qflock.evidence.figures.style  # noqa: F401
+
+    font_manager.json_dump(font_manager.fontManager, str(tmp_path / "nowhere" / "fonts.json"))
+    assert caplog.records == []
