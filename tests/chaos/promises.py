@@ -16,7 +16,7 @@ from tests.chaos.faults import FAILED_CELLS, FINE, NO_READER, Fault
 from tests.chaos.stage import Outcome, Stage
 from tests.runs.moments import assert_same
 
-UNSEEMLY = re.compile(r"Traceback|internal error|please report|Exception ignored|Fatal Python error", re.I)
+UNSEEMLY = re.compile(r"Traceback \(most|internal error|please report|Exception ignored|Fatal Python error", re.I)
 NOTICE = re.compile(r"(qflock: )?warning: |qflock: stopping |.*(set aside|goes? on|begins|is now )")
 """What may be said beside the one line that says why a command ended."""
 HALF = re.compile(r"\.partial$|^\.new-|\.tmp$")
