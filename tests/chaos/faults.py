@@ -95,7 +95,7 @@ def small_files(stage: Stage, command: Command) -> None:
 
 def little_memory(stage: Stage, command: Command) -> None:
     """Addresses for less than what the libraries want; from what they start with to nearly enough."""
-    stage.limits[resource.RLIMIT_AS] = int(stage.draw.uniform(0.3, 4.0) * 2**30)
+    stage.limits[resource.RLIMIT_AS] = int(stage.draw.uniform(0.3, 1.8) * 2**30)
 
 
 def damaged(change: Callable[[Stage, Path], None]) -> Callable[[Stage, Command], None]:
