@@ -140,7 +140,11 @@ def slow_disk(stage: Stage, command: Command) -> None:
 
 def dead_child(stage: Stage, command: Command, play: Play) -> list[str]:
     """A process that works for the command is killed, once there is one."""
-    if play.at(stage.moment()) and (children := play.children()):
+    runs = play.at(stage.moment())
+    while runs and not (children := play.children()):
+        time.sleep(0.02)
+        runs = play.at(0.0)
+    if runs:
         with contextlib.suppress(ProcessLookupError):
             os.kill(stage.draw.choice(children), signal.SIGKILL)
     return []

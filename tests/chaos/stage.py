@@ -177,11 +177,14 @@ class Play:
     @staticmethod
     def _prepare(stage: Stage) -> Callable[[], None] | None:
         limits, shut, terminal = dict(stage.limits), set(stage.shut), stage.terminal
-        if not limits and not shut and terminal is None:
+        deaf = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN  # started with nohup: children inherit that
+        if not limits and not shut and terminal is None and not deaf:
             return None
 
         def prepare() -> None:
             """In the process, before it becomes qflock."""
+            if deaf:
+                signal.signal(signal.SIGHUP, signal.SIG_DFL)
             if terminal is not None:
                 os.login_tty(terminal)
             for what, most in limits.items():
