@@ -79,7 +79,7 @@ class Machine:
         self.folder, self.seed = folder.resolve(), seed
         self._took: dict[
             str, float
-        ] = {}  # commands when they last got to their end: other work comes and goes
+        ] = {}  # when it last got to its end: other work comes and goes
 
     def reference(self, name: str) -> Reference:
         """What a command does undisturbed; played where that is not known yet."""
