@@ -39,6 +39,7 @@ class Fault:
         kinds: commands that it makes sense for.
         before: changes what the process will find.
         during: disturbs the process; returns what it found wrong itself.
+        after: takes back what stands in the way of going on.
         children: makes sense for commands with children alone.
         heard: whether somebody hears what the command says.
         tidy: whether the command has the time to tidy up.
@@ -52,6 +53,7 @@ class Fault:
     kinds: Collection[str] = ANY
     before: Callable[[Stage, Command], None] = lambda stage, command: None
     during: Disturb = nothing
+    after: Callable[[Stage], None] = lambda stage: None
     children: bool = False
     heard: bool = True
     tidy: bool = True
@@ -261,6 +263,6 @@ FAULTS = (
     Fault("no home", before=no_home, harmless=True),
     Fault("no temporary folder", before=no_temporary, harmless=True),
     Fault("second writer", (INPUT,), (RUN,), during=second_writer),
-    Fault("run renamed", (INPUT,), (RUN,), during=renamed),
+    Fault("run renamed", (INPUT,), (RUN,), during=renamed, after=renamed_back),
 )
 BY_NAME = {fault.name: fault for fault in FAULTS}

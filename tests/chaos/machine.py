@@ -18,7 +18,7 @@ from typing import Any
 
 from tests.chaos import promises
 from tests.chaos.commands import BY_NAME, FILE, Command
-from tests.chaos.faults import FINE, Fault, renamed_back
+from tests.chaos.faults import FINE, Fault
 from tests.chaos.stage import Outcome, Stage
 
 
@@ -77,9 +77,8 @@ class Machine:
 
     def __init__(self, folder: Path, seed: int) -> None:
         self.folder, self.seed = folder.resolve(), seed
-        self._took: dict[
-            str, float
-        ] = {}  # when it last got to its end: other work comes and goes
+        # How long a command took when it last got to its end: other work on the machine comes and goes.
+        self._took: dict[str, float] = {}
 
     def reference(self, name: str) -> Reference:
         """What a command does undisturbed; played where that is not known yet."""
@@ -87,8 +86,8 @@ class Machine:
         facts = place / "facts.json"
         if not facts.exists():
             shutil.rmtree(place, ignore_errors=True)
-            facts_now = self._twice(BY_NAME[name], place)
-            facts.write_text(json.dumps(facts_now))
+            found = self._twice(BY_NAME[name], place)
+            facts.write_text(json.dumps(found))
         return Reference(place / "first" / "work", **json.loads(facts.read_text()))
 
     def _twice(self, command: Command, place: Path) -> dict[str, Any]:
@@ -177,8 +176,7 @@ class Machine:
         problems += promises.exit_code(outcome, fault)
         problems += promises.one_line(outcome, fault, reference.error)
         problems += promises.nothing_stays(stage, outcome, fault)
-        if fault.name == "run renamed":
-            renamed_back(stage)
+        fault.after(stage)
         problems += promises.said_is_so(stage, outcome)
         if self._given(stage, command) != given:
             problems.append("what it only reads has changed")
