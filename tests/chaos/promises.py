@@ -81,6 +81,18 @@ def half_written(stage: Stage) -> list[str]:
     ]
 
 
+def prints(outcome: Outcome, usual: str | None) -> list[str]:
+    """The result is printed as it is undisturbed, apart from how long it took.
+
+    Args:
+        usual: what is printed undisturbed; None where that differs from time to time.
+    """
+    timeless = lambda text: re.sub(r"\d[\d.]* s\b", "N s", text)
+    if usual is None or timeless(outcome.out) == timeless(usual):
+        return []
+    return [f"it prints something else: {outcome.out[-300:]}"]
+
+
 def contents(folder: Path) -> dict[str, str]:
     """The checksum of every file of a folder, by its name in it; locks are none."""
     return {

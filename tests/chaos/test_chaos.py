@@ -125,6 +125,13 @@ def test_results_that_differ_are_seen(tmp_path: Path) -> None:
     assert len(promises.same(command, reference, work, ["out/policy.npz"])) == 2
 
 
+def test_what_is_printed_is_compared_without_its_times() -> None:
+    outcome = Outcome(FINE, "trained in 14 s, score 8.0\n", "", 1.0, [])
+    assert promises.prints(outcome, "trained in 2.5 s, score 8.0\n") == []
+    assert promises.prints(outcome, None) == []
+    assert len(promises.prints(outcome, "trained in 14 s, score 7.0\n")) == 1
+
+
 def test_files_are_damaged_in_their_own_ways(tmp_path: Path) -> None:
     stage = Stage(tmp_path, random.Random(0), tmp_path)
     for name in ("work/vdn/models", "other/models"):
