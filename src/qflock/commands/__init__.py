@@ -18,6 +18,7 @@ from types import ModuleType
 from qflock.commands import _shortage, _streams
 from qflock.core.errors import UserError, one_line, show_warning, unknown
 from qflock.core.version import __version__
+from qflock.machine import interrupts
 from qflock.settings import trust
 
 COMMANDS = {
@@ -88,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     trust.name(*arguments, *(word.partition("=")[2] for word in arguments))
     warnings.showwarning = show_warning
     try:
-        with _streams.kept(arguments, ours=argv is None):
+        with interrupts.kept(), _streams.kept(arguments, ours=argv is None):
             status = _dispatch(arguments)
         sys.stdout.flush()
         return status

@@ -13,6 +13,7 @@ import sys
 import threading
 
 from qflock.core.errors import UserError
+from qflock.machine import interrupts
 
 
 def main() -> int:
@@ -25,7 +26,8 @@ def main() -> int:
     from qflock.experiments import cell as experiment_cell
 
     try:
-        error = experiment_cell.attempt_mapping(cell)
+        with interrupts.kept():
+            error = experiment_cell.attempt_mapping(cell)
     except UserError as stopped:
         return stopped.code
     except KeyboardInterrupt:
