@@ -13,7 +13,7 @@ import sys
 from typing import Any
 
 from benchmarks import training, whole_run
-from qflock.machine import device
+from qflock.machine import children, device
 from qflock.settings import config
 
 CHUNKS = 5
@@ -35,8 +35,8 @@ def benchmark(quick: bool = False) -> dict[str, Any]:
 
 
 def _in_a_process(devices: int) -> float:
-    command = [sys.executable, "-m", "benchmarks.devices", str(devices)]
-    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    done = children.run("benchmarks.devices", str(devices), check=True, stdout=subprocess.PIPE)
+    return json.loads(done.stdout)
 
 
 def measure(devices: int) -> float:

@@ -16,6 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from qflock.machine import children
+
 UPDATE_BY_UPDATE = ("--total_steps", "2000", "--log_interval", "1", "--final_episodes", "1")
 TASK = ("qmix", "--env", "gridworld25")
 
@@ -36,14 +38,9 @@ def start(
         RuntimeError: the command failed.
     """
     command = ["train", *task, "--run_dir", str(run_dir), "--quiet", *settings]
-    environment = {**os.environ, "QFLOCK_CACHE": str(cache)}
-    environment.pop("JAX_COMPILATION_CACHE_DIR", None)
+    variables = {"QFLOCK_CACHE": str(cache), "JAX_COMPILATION_CACHE_DIR": ""}
     began = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "qflock", *command],
-        env=environment,
-        stdout=subprocess.DEVNULL,
-    )
+    process = children.start("qflock", *command, variables=variables, stdout=subprocess.DEVNULL)
     first = None
     while True:
         pid, status, usage = os.wait4(process.pid, os.WNOHANG)
@@ -73,7 +70,7 @@ def _rows(log: Path) -> int:
 def help_seconds() -> float:
     """Seconds that `qflock --help` takes."""
     began = time.perf_counter()
-    subprocess.run([sys.executable, "-m", "qflock", "--help"], stdout=subprocess.DEVNULL, check=True)
+    children.run("qflock", "--help", stdout=subprocess.DEVNULL, check=True)
     return round(time.perf_counter() - began, 2)
 
 

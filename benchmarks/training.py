@@ -84,8 +84,10 @@ def benchmark(quick: bool = False) -> dict[str, Any]:
     found: dict[str, Any] = {name: measure(settings, chunks) for name, settings in schedules().items()}
     found["published_script_steps_per_second_as_given"] = PUBLISHED_SCRIPT
     for name, settings in schedules().items():
-        found[name]["gradient_steps_per_1000_steps"] = round(1000 / settings.learner.train_frequency, 2)
-        found[name]["batch_size"] = settings.learner.batch_size
+        learner: Any = settings.learner
+        block = learner.num_envs * learner.num_steps
+        found[name]["gradient_steps_per_1000_steps"] = round(1000 * learner.gradient_steps / block, 2)
+        found[name]["batch_size"] = learner.batch_size
     for name in ("published", "published_in_blocks"):
         speed = found[name]["median_steps_per_second"]
         found[name]["times_the_published_script"] = round(speed / PUBLISHED_SCRIPT, 1)

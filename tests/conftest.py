@@ -6,9 +6,13 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.marks import IN_CI
+
+hypothesis.settings.register_profile("qflock")  # a busy machine is no fault of an example
+hypothesis.settings.load_profile("qflock")
 
 QUICK_COMPILES = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
 """XLA's older code generator, and one module of LLVM a program instead of 32: half the time to compile."""

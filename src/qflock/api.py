@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from qflock.core.errors import UserError
+from qflock.core.printing import notice
 from qflock.machine import processes
 from qflock.settings import config, trust
 from qflock.settings.config import Settings
@@ -93,7 +93,7 @@ def _illustrated(summary: dict[str, Any]) -> dict[str, Any]:
     try:
         illustrate(summary["run"])
     except UserError as problem:
-        print(f"qflock: no picture: {problem}", file=sys.stderr)
+        notice(f"no picture: {problem}")
     return summary
 
 

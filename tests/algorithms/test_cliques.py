@@ -40,7 +40,7 @@ def compiled(size, weight):
     return jax.jit(cliques.chooser(AGENTS, 0.2, size, weight))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     entropies=arrays(np.float32, AGENTS, elements=st.floats(0, 1, width=32)),
     case=st.sampled_from([(2, 0.5), (3, 0.3), (3, 2.0), (4, 0.5)]),

@@ -36,7 +36,7 @@ def test_lower_bounds_are_those_of_students_t():
 
 
 @given(st.lists(FINITE, min_size=2, max_size=5), st.floats(0.1, 100))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_teacher_weights_are_the_softmax(bounds, tau):
     weights = np.asarray(d.teacher_weights(jnp.array(bounds, jnp.float32), tau))
     expected = np.exp((np.array(bounds) - max(bounds)) / tau)
@@ -149,7 +149,7 @@ def test_exact_returns_decide_by_themselves(candidate, incumbent, accepted):
 
 
 @given(st.lists(st.tuples(FINITE, FINITE), min_size=2, max_size=30))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_paired_returns_decide_by_students_t(pairs):
     candidate, incumbent = np.array(pairs).T
     verdict = d.accept_paired(candidate, incumbent)

@@ -48,7 +48,7 @@ STATES = {
 
 
 @pytest.mark.parametrize("pair", PAIRS)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.tuples(ANGLES, ANGLES, ANGLES))
 def test_outcomes_are_those_of_the_state_and_tell_nothing_of_the_other_angle(pair, angles):
     first, second, other = angles
@@ -72,7 +72,7 @@ def won(pair, angles, answers):
     return float(chsh.Environment().exact_joint_return(jnp.array(table)))
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.lists(ANGLES, min_size=4, max_size=4), st.lists(st.floats(0, 1, width=32), min_size=8, max_size=8))
 def test_no_agents_win_more_than_their_pair_allows(angles, chances):
     angles = np.reshape(angles, (2, 2))

@@ -62,7 +62,7 @@ def test_three_runs_on_one_memory(tmp_path):
     assert third["offers"][0] == {"accepted": True, "gain": 2.0, "bound": 2.0, "rule": "exact", "score": 12.0}
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.lists(st.floats(-50, 50) | st.just(float("nan")), min_size=1, max_size=6))
 def test_the_best_never_falls(tmp_path_factory, scores):
     folder = tmp_path_factory.mktemp("memory")

@@ -58,7 +58,7 @@ def test_no_classical_pair_wins_more_than_three_of_four():
     np.testing.assert_allclose(scores, [wins(pair) for pair in pairs])
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.floats(0, 1, width=32), min_size=4, max_size=4))
 def test_random_answers_stay_below_the_classical_bound(chances):
     ones = jnp.array(chances, jnp.float32).reshape(2, 2)

@@ -95,7 +95,7 @@ class Plain:
         return seen + [float(cell in self.visited) for cell in cells] if flags else seen
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     config=st.sampled_from(
         [

@@ -142,7 +142,7 @@ def test_rules_equal_the_plain_ones_on_crowded_boards(size, collisions):
     play = player(config)
     board = st.permutations([divmod(c, size) for c in range(size * size)])
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=150)
     @given(board, CELLS[size], st.booleans(), ACTIONS)
     def check(cells, anywhere, crowded, actions):
         agents, foods = anywhere if crowded else cells[:4], cells[4:8]

@@ -52,7 +52,7 @@ def test_published_tables(name, table):
 
 @pytest.mark.slow
 @pytest.mark.ci_slow
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(TABLES)
 def test_any_table_is_played_as_it_is_written(table):
     env = Environment(Config(json.dumps(table.astype(float).tolist())))
@@ -67,7 +67,7 @@ def test_any_table_is_played_as_it_is_written(table):
     assert best.measures["solved"] == 1
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(TABLES)
 def test_what_a_run_writes_down_is_the_table_itself(table):
     written = Config(payoffs.to_text(table)).payoff

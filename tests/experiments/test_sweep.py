@@ -32,7 +32,7 @@ def draw(ranges: dict[str, Any], trials: int, seed: int = 0, search: Any = "rand
 
 
 @given(st.integers(0, 1000), st.integers(1, 20))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_draws_lie_in_their_ranges_one_in_each_part(seed: int, trials: int) -> None:
     ranges = {
         "lr": {"log": ["1e-4", 1e-2]},

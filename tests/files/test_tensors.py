@@ -94,7 +94,7 @@ def full_disk() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(tree=TREES, metadata=METADATA)
 def test_every_bit_comes_back(tmp_path_factory: pytest.TempPathFactory, tree: Any, metadata: Any) -> None:
     path = tmp_path_factory.mktemp("tree") / "tree.safetensors"
@@ -197,7 +197,7 @@ def test_every_flipped_bit_is_found(small: tuple[Path, Any]) -> None:
             tensors.load(path, tree)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_any_damage_is_found(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     path = tmp_path_factory.mktemp("damage") / "small.safetensors"

@@ -6,6 +6,8 @@ both are equal to 1e-5, and whatever counts is equal.
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -41,6 +43,14 @@ def test_a_run_repeats_its_record(name, trainer):
     new = comparison.read(trainer.train(name))
     found = comparison.differences(old, new, exact=where == fingerprint())
     assert not found, "\n".join([f"{len(found)} differences:", *found[:20]])
+    asked = re.search(r"--total_steps (\d+)", CASES[name].train)  # its updates take at most 32 steps
+    for seed, steps in enumerate(new.summary[f"env_steps_per_seed.{i}"] for i in range(seeds_of(new))):
+        assert asked is None or int(asked[1]) <= steps < int(asked[1]) + 32, f"seed {seed}"
+
+
+def seeds_of(run: Run) -> int:
+    """How many seeds a run has."""
+    return sum(name.startswith("env_steps_per_seed.") for name in run.summary)
 
 
 def test_every_algorithm_has_a_golden_run():

@@ -45,7 +45,7 @@ def by_hand(kinds, reward, value, discount, lambda_):
 
 @pytest.mark.slow
 @pytest.mark.ci_slow
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(stream=streams(), discount=st.sampled_from([0.0, 0.9, 1.0]), lambda_=st.sampled_from([0.0, 0.7, 1.0]))
 def test_gae_on_packed_streams(stream, discount, lambda_):
     kinds, reward, value = stream

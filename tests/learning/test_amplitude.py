@@ -54,7 +54,7 @@ def published(logits, legal, eta):
     return new**2 / (new**2).sum(-1, keepdims=True), clamps, p
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(case=choices(), eta=ETAS, floor=FLOORS)
 def test_a_policy_comes_out_and_it_meets_the_floor(case, eta, floor):
     logits, legal = case
@@ -66,7 +66,7 @@ def test_a_policy_comes_out_and_it_meets_the_floor(case, eta, floor):
     assert (share_of_entropy(p / p.sum(-1, keepdims=True), legal) >= floor - 1e-5).all()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(case=choices(1e4))
 def test_without_amplification_and_floor_it_is_the_identity(case):
     logits, legal = case
@@ -76,7 +76,7 @@ def test_without_amplification_and_floor_it_is_the_identity(case):
     assert not out.floored.any()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(case=choices(), eta=ETAS, floor=FLOORS)
 def test_the_uniform_policy_is_a_fixed_point(case, eta, floor):
     legal = case[1]
@@ -84,7 +84,7 @@ def test_the_uniform_policy_is_a_fixed_point(case, eta, floor):
     np.testing.assert_allclose(np.exp(out.logits), legal / legal.sum(-1, keepdims=True), atol=1e-6)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(case=choices(), eta=ETAS, floor=FLOORS)
 def test_the_order_is_kept_and_the_largest_never_falls(case, eta, floor):
     logits, legal = case
@@ -98,7 +98,7 @@ def test_the_order_is_kept_and_the_largest_never_falls(case, eta, floor):
     assert (after.max(-1) >= before.max(-1) - 1e-6)[free].all()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(case=choices(2.0), eta=st.sampled_from([0.05, 0.1, 0.3]))
 def test_the_published_map_where_neither_clamp_nor_floor_acts(case, eta):
     logits, legal = case
@@ -108,7 +108,7 @@ def test_the_published_map_where_neither_clamp_nor_floor_acts(case, eta):
     np.testing.assert_allclose(np.exp(out.logits)[plain], expected[plain], atol=1e-6)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(case=choices(), eta=st.sampled_from([0.1, 0.5]))
 def test_clamped_actions_have_the_published_probability_too(case, eta):
     logits, legal = case
@@ -202,7 +202,7 @@ def test_the_published_floor_makes_confident_policies_random():
     assert exact[0, 0] > 0.97
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     case=choices(4.0),
     good=arrays(bool, (ROWS, ACTIONS)),

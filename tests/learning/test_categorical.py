@@ -13,7 +13,7 @@ from scipy.stats import chisquare
 from qflock.learning import categorical
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     logits=arrays(np.float32, (3, 4), elements=st.floats(-20, 20, width=32)),
     other=arrays(np.float32, (3, 4), elements=st.floats(-20, 20, width=32)),

@@ -25,7 +25,7 @@ def weights(kind, seen, **changed):
     return np.append(alphas, controller.alpha(state))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(seen=ENTROPIES)
 def test_closed_forms(seen):
     settings_ = {"alpha0": 0.2, "alpha_min": 0.03, "decay": 0.15}
@@ -38,7 +38,7 @@ def test_closed_forms(seen):
     np.testing.assert_allclose(weights("quantum_inspired", seen, **settings_), expected, rtol=1e-4)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(seen=ENTROPIES)
 def test_target_follows_its_equation_within_bounds(seen):
     found = weights("target", seen, alpha0=0.2, alpha_min=0.1, alpha_max=0.3, rate=0.5, target_clock=4.0)

@@ -51,7 +51,7 @@ def packed_rows(draw):
     return np.array(draw(numbers)), np.array(draw(numbers)), terminated, over
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(packed_rows(), st.floats(0, 1), st.floats(0, 1))
 def test_lambda_returns_equal_the_loop(rows, discount, lam):
     with jax.disable_jit():
@@ -59,7 +59,7 @@ def test_lambda_returns_equal_the_loop(rows, discount, lam):
     np.testing.assert_allclose(got, loop_lambda(*rows, discount, lam), atol=1e-5)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(packed_rows(), st.floats(0, 1), st.integers(1, 6))
 def test_n_step_equals_the_loop(rows, discount, n):
     got = targets.n_step(*map(jnp.asarray, rows), discount, n)

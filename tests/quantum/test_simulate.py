@@ -37,7 +37,7 @@ def drawn(circuit, seed=0, batch=()):
     return parameters, jax.random.normal(k_inputs, (*batch, *circuit.inputs))
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(circuit=CIRCUITS, seed=st.integers(0, 1000))
 def test_equals_plain_matrices(circuit, seed):
     parameters, inputs = drawn(circuit, seed)

@@ -42,7 +42,7 @@ def test_layout(split, names):
         np.testing.assert_array_equal(shape.block, [0, 0, 1, 1, 2, 2, 3, 3, 3, 3])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.floats(-50, 50, width=32, allow_subnormal=False), st.integers(0, 10_000))
 def test_angles_wrap_and_keep_their_meaning(start, seed):
     shape = blocks.layout(init)

@@ -34,6 +34,7 @@ from qflock.networks import by_name, critics
 from qflock.networks.mlp import MLP
 from qflock.settings.ranges import WIDTHS, above, at_least, between, check
 from qflock.settings.shared import Experience
+from qflock.settings.shares import of_steps
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,8 @@ class Config(Experience):
     """Adam's step size."""
     lr_final: Annotated[float, between(0, 1)] = 0.05
     """Fraction of the step size left after lr_decay steps, reached in a straight line."""
-    lr_decay: Annotated[int, at_least(0)] = 0
-    """Environment steps over which the step size falls; 0 keeps it."""
+    lr_decay: Annotated[int, at_least(0), of_steps] = 0
+    """Environment steps over which the step size falls, or their share of the run, 100%; 0 keeps it."""
     max_grad_norm: Annotated[float, above(0)] = 1.0
     """Gradients are clipped to this norm."""
     gae_lambda: Annotated[float, between(0, 1)] = 0.95

@@ -16,7 +16,8 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from qflock.commands import _shortage, _streams
-from qflock.core.errors import UserError, one_line, show_warning, unknown
+from qflock.core import printing
+from qflock.core.errors import UserError, unknown
 from qflock.core.version import __version__
 from qflock.machine import interrupts
 from qflock.settings import trust
@@ -87,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         trust.everything()
     arguments = [word for word in arguments if word not in ("--debug", "--trust")]
     trust.name(*arguments, *(word.partition("=")[2] for word in arguments))
-    warnings.showwarning = show_warning
+    warnings.showwarning = printing.show_warning
     try:
         with interrupts.kept(), _streams.kept(arguments, ours=argv is None):
             status = _dispatch(arguments)
@@ -127,13 +128,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _dispatch(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         width = max(map(len, COMMANDS)) + 2
-        print(
+        printing.say(
             HELP.format(commands="\n".join(f"  {name:{width}}{what}" for name, what in COMMANDS.items())),
             end="",
         )
         return 0
     if arguments[0] == "--version":
-        print(f"qflock {__version__}")
+        printing.say(f"qflock {__version__}")
         return 0
     name, *rest = arguments
     if name not in COMMANDS:
@@ -160,5 +161,5 @@ def _line_of_the_users(problem: BaseException) -> str | None:
 def _say(message: str, debug: bool) -> None:
     """One line on standard error, after the traceback where it was asked for."""
     if debug:
-        traceback.print_exc()
-    print(f"qflock: {one_line(message)}", file=sys.stderr)
+        printing.say(traceback.format_exc(), end="", stream=sys.stderr)
+    printing.notice(message)

@@ -13,8 +13,10 @@ from collections.abc import Sequence
 from typing import Annotated, Any, NamedTuple, get_type_hints
 
 from qflock.core.errors import UserError
+from qflock.core.printing import say
 from qflock.settings import renamed
 
+OF_RUN = ("env", "total_steps")
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -60,7 +62,7 @@ def parse(
 
     see = f"(see {command.removesuffix(' RUN')} --help)"
     if wants_help(argv):
-        print(f"{about}\n")
+        say(f"{about}\n")
     argv = _current(argv, [name for group in groups for name in options(group)])
     complaint = io.StringIO()
     try:
@@ -76,7 +78,7 @@ def parse(
             )
     except SystemExit as stopped:
         if not stopped.code:
-            print(f"\n{after}" if after else "", end="")
+            say(f"\n{after}" if after else "", end="")
             raise
         raise UserError(f"{_one_line(complaint.getvalue())} {see}") from None
     if rest:
@@ -122,6 +124,16 @@ def peek(argv: Sequence[str], option: str) -> str | None:
         elif word == option and at + 1 < len(argv):
             value = argv[at + 1]
     return value
+
+
+def of_run(argv: Sequence[str]) -> dict[str, str]:
+    """Settings that others hang on, found before there is a parser: the environment, and the run's length.
+
+    Args:
+        argv: arguments as typed.
+    """
+    found = {name: peek(argv, f"--{name}") or peek(argv, f"--{name.replace('_', '-')}") for name in OF_RUN}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def wants_help(argv: Sequence[str]) -> bool:

@@ -9,12 +9,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
+from rich.console import RenderableType
 from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
-from qflock.core.errors import one_line
+from qflock.core.console import Console
+from qflock.core.printing import notice, say
 from qflock.core.shell import command
 from qflock.evidence import metrics
 from qflock.experiments import cell as experiment_cell
@@ -81,16 +82,16 @@ class Board:
 
     def _say(self, line: str) -> None:
         with contextlib.suppress(OSError, ValueError):
-            print(line, file=self._stream, flush=True)
+            say(line, stream=self._stream)
 
     def _counts(self) -> str:
         states = [self._states.get(cell.name, "waiting") for cell in self._cells]
         done = f"{states.count('done')} of {len(states)} done"
         return done + (f", {states.count('failed')} failed" if "failed" in states else "")
 
-    def _table(self) -> Table:
+    def _table(self) -> RenderableType:
         table = _grid("cell", "state", "steps", SCORE.head)
-        table.title, table.title_justify = f"{self._title}  {self._counts()}", "left"
+        table.title, table.title_justify = escape(f"{self._title}  {self._counts()}"), "left"
         assert self._console is not None
         for cell in self._shown(max(5, self._console.height - ROWS_LEFT)):
             state = self._states.get(cell.name, "waiting")
@@ -99,7 +100,7 @@ class Board:
             total = quantity(cell.settings.run.total_steps)
             row = (escape(cell.name), WORDS.get(state, state), f"{100 * progress:.0f} % of {total}", score)
             table.add_row(*row, style=STYLES[state])
-        return table
+        return self._console.fitting(table)
 
     def _shown(self, room: int) -> list[Cell]:
         """As many cells as there is room for."""
@@ -121,10 +122,10 @@ def show_plan(result: Mapping[str, Any]) -> None:
         state = WORDS.get(cell["state"], cell["state"])
         row = (escape(cell["cell"]), escape(cell["algorithm"]), span, quantity(cell["total_steps"]), state)
         table.add_row(*row, style=STYLES[cell["state"]])
-    console.print(table)
+    console.print(console.fitting(table))
     states = [cell["state"] for cell in result["cells"]]
     trials = f"{len(result['trials'])} trials of sweeps, " if result["trials"] else ""
-    print(f"\n{trials}{len(states)} cells, {states.count('done')} done; they go to {result['folder']}")
+    say(f"\n{trials}{len(states)} cells, {states.count('done')} done; they go to {result['folder']}")
 
 
 def show_experiment(result: Mapping[str, Any]) -> None:
@@ -135,12 +136,13 @@ def show_experiment(result: Mapping[str, Any]) -> None:
         shown = "-" if score is None else f"{score:.3f}"
         row = (escape(cell["cell"]), str(len(cell["seeds"])), shown, cell["state"])
         table.add_row(*row, style=STYLES[cell["state"]])
-    Console().print(table)
+    console = Console()
+    console.print(console.fitting(table))
     for tuned in result["tuning"]:
         _say_best(tuned)
-    print(f"\nThe cells are in {result['folder']}/cells, {result['folder']}/results.json lists them.")
+    say(f"\nThe cells are in {result['folder']}/cells, {result['folder']}/results.json lists them.")
     if not result["failures"]:
-        print(f"Next: {result['compare']}")
+        say(f"Next: {result['compare']}")
 
 
 def show_sweep(result: Mapping[str, Any]) -> None:
@@ -156,13 +158,14 @@ def show_sweep(result: Mapping[str, Any]) -> None:
         score = "-" if trial["score"] is None else f"{trial['score']:.3f}"
         values = [escape(str(trial["settings"][name])) for name in names]
         table.add_row(str(trial["trial"]), score, *values, style="bold" if trial == result["best"] else "")
-    Console().print(table)
-    print()
+    console = Console()
+    console.print(console.fitting(table))
+    say()
     _say_best(result)
     what = (result["algorithm"], "--env", result["environment"]["name"])
     file = ("--config", Path(result["folder"]) / "best.yaml")
-    print(f"\nThe trials are in {result['folder']}. Next, on seeds that no trial has seen:")
-    print(f"  {command('train', *what, *file, '--seeds', '10')}")
+    say(f"\nThe trials are in {result['folder']}. Next, on seeds that no trial has seen:")
+    say(f"  {command('train', *what, *file, '--seeds', '10')}")
 
 
 def say_failures(failures: Mapping[str, str], folder: Path) -> None:
@@ -173,15 +176,15 @@ def say_failures(failures: Mapping[str, str], folder: Path) -> None:
         folder: of the experiment.
     """
     for name, error in failures.items():
-        print(f"qflock: {name} failed: {one_line(error)}", file=sys.stderr)
+        notice(f"{name} failed: {error}")
     if failures:
-        print(f"qflock: their tracebacks are in the folders called logs, under {folder}", file=sys.stderr)
+        notice(f"their tracebacks are in the folders called logs, under {folder}")
 
 
 def _say_best(tuned: Mapping[str, Any]) -> None:
     cost, best = tuned["cost"], tuned["best"]
     settings = ", ".join(f"{name} {value}" for name, value in best["settings"].items())
-    print(
+    say(
         f"{tuned['sweep']}: {settings}; score {best['score']:.3f}, best of {cost['trials']} trials with "
         f"{len(cost['seeds'])} seeds from {cost['seeds'][0]} and {cost['steps']:,} steps each"
     )
@@ -190,7 +193,7 @@ def _say_best(tuned: Mapping[str, Any]) -> None:
 def _grid(*columns: str) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", title_style="bold")
     for column in columns:
-        table.add_column(column, justify="right" if column in NUMBERS else "left")
+        table.add_column(escape(column), justify="right" if column in NUMBERS else "left")
     return table
 
 

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as Grid
 
+from qflock.core.console import Console
 from qflock.evidence import metrics
 from qflock.evidence.comparison.statistics import Interval
 from qflock.evidence.comparison.table import Comparison, Table
@@ -36,10 +36,10 @@ def show(comparison: Comparison, files: Sequence[Path]) -> None:
         console.print()
         console.print(_heading(comparison, table), soft_wrap=True)
         for grid in _grids(comparison, table, console.width):
-            console.print(grid)
+            console.print(console.fitting(grid))
         if any(row.time for row in table.rows):
             console.print()
-            console.print(_times(comparison, table))
+            console.print(console.fitting(_times(comparison, table)))
     console.print()
     for note in comparison.notes:
         console.print(f"[yellow]note[/yellow]  {escape(note)}", soft_wrap=True)

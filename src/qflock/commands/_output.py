@@ -8,7 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from qflock.commands import _streams
+from qflock.core.printing import say
 from qflock.core.shell import command
+from qflock.evidence.verdict import verdict
 from qflock.machine import processes
 from qflock.settings import registry
 
@@ -43,20 +45,22 @@ def deliver(
         return
     with _streams.given_back():
         if as_json:
-            print(json.dumps(_jsonable(result), indent=2))
+            say(json.dumps(_jsonable(result), indent=2))
         else:
             show(result)
 
 
 def show_scores(result: Mapping[str, Any]) -> None:
-    """A table of scores: each seed, all seeds together, and the references to compare with.
+    """A table of scores: each seed, all seeds together, and the references; under it what they come to.
 
     Args:
         result: ``per_seed`` (a list with ``seed`` in each), ``over_seeds`` and ``references`` (by
             name), with the columns of evaluation.csv.
     """
-    from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
+
+    from qflock.core.console import Console
 
     seeds = list(result.get("per_seed", []))
     rows = [(f"seed {row.get('seed', at)}", row, "") for at, row in enumerate(seeds)]
@@ -72,13 +76,15 @@ def show_scores(result: Mapping[str, Any]) -> None:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("", no_wrap=True)
     for column in columns:
-        table.add_column(COLUMNS.get(column, column), justify="right", no_wrap=True)
+        table.add_column(escape(COLUMNS.get(column, column)), justify="right", no_wrap=True)
     for name, row, style in rows:
         table.add_row(name, *(_cell(column, row.get(column)) for column in columns), style=style)
     table.add_section()
     for name, row, style in references:
-        table.add_row(name, *(_cell(column, row.get(column)) for column in columns), style=style)
-    console.print(table)
+        table.add_row(escape(name), *(_cell(column, row.get(column)) for column in columns), style=style)
+    console.print(console.fitting(table))
+    if sentence := verdict(result.get("over_seeds") or {}, result.get("references") or {}):
+        say(f"\n{sentence[0].upper()}{sentence[1:]}")
 
 
 def executed(result: Mapping[str, Any]) -> str:
@@ -94,7 +100,7 @@ def show_training(result: Mapping[str, Any]) -> None:
         result: what the runner's ``train`` returns.
     """
     run = result["run"]
-    print(
+    say(
         f"\n{result['algorithm']} on {result['environment']}: {result['env_steps']:,} steps for each seed "
         f"in {result['seconds']:.0f} s, {result['parameters']:,} parameters"
         f"{executed(result)}\n"
@@ -117,9 +123,9 @@ def show_next(done: str, steps: Sequence[tuple[str, str]]) -> None:
         steps: commands, and what each does.
     """
     width = max(len(typed) for typed, _ in steps) + 2
-    print(f"{done}. Next:")
+    say(f"{done}. Next:")
     for typed, what in steps:
-        print(f"  {typed:{width}}{what}")
+        say(f"  {typed:{width}}{what}")
 
 
 def _is_number(value: Any) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 from qflock.commands import _arguments, _output
 from qflock.commands._arguments import Group
 from qflock.core.errors import UserError
+from qflock.core.printing import say
 from qflock.core.shell import command
 from qflock.settings import config, registry
 
@@ -70,6 +71,6 @@ def _findings(name: str, settings: Any) -> list[str]:
 
 def _show(result: dict[str, Any]) -> None:
     for line in result["findings"]:
-        print(f"wrong: {line}")
+        say(f"wrong: {line}")
     count = len(result["findings"])
-    print(f"{result['environment']}: " + (f"{count} wrong" if count else "fine"))
+    say(f"{result['environment']}: " + (f"{count} wrong" if count else "fine"))

@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from qflock.commands import COMMANDS, _arguments, module
 from qflock.commands._arguments import Group
 from qflock.core.errors import UserError, unknown
+from qflock.core.printing import say
 from qflock.settings import config, registry
 from qflock.settings.run import RunSettings
 
@@ -68,13 +69,13 @@ class Options:
 def run(argv: list[str]) -> int:
     """Run the command; returns its exit status."""
     if _arguments.wants_help(argv):
-        print(f"{ABOUT}\n\nusage: {COMMAND}")
+        say(f"{ABOUT}\n\nusage: {COMMAND}")
         return 0
     if len(argv) != 1:
         raise UserError(f"name the shell: {COMMAND}")
     if argv[0] not in SHELLS:
         raise unknown("shell", argv[0], SHELLS)
-    print((ZSH if argv[0] == "zsh" else "") + script(), end="")
+    say((ZSH if argv[0] == "zsh" else "") + script(), end="")
     return 0
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from qflock.commands import _arguments, _output
 from qflock.commands._arguments import Group
+from qflock.core.printing import say
 
 ABOUT = """Check this installation: Python, packages, devices, folders. The last line says
 "ready" or what is wrong; the exit code is then 2."""
@@ -158,9 +159,10 @@ def _show(report: dict[str, Any]) -> None:
         else "off",
         "this folder": "can be written" if report["folder_writable"] else "cannot be written",
     }
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from qflock.core.console import Console
 
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True)
@@ -168,10 +170,10 @@ def _show(report: dict[str, Any]) -> None:
     for name, value in rows.items():
         table.add_row(name, Text(str(value)))
     console = Console()
-    console.print(table)
+    console.print(console.fitting(table))
     for line in report["advice"]:
-        print(f"advice: {line}")
+        say(f"advice: {line}")
     for line in report["problems"]:
-        print(f"wrong: {line}")
+        say(f"wrong: {line}")
     if not report["problems"]:
-        print("ready")
+        say("ready")

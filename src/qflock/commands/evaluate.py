@@ -9,6 +9,7 @@ from typing import Any, Literal
 from qflock.commands import _arguments, _output, _runs
 from qflock.commands._arguments import Group
 from qflock.core.errors import UserError
+from qflock.core.printing import say
 
 COMMAND = "qflock evaluate RUN"
 ABOUT = """Score a run's policy on fresh episodes, beside random play and the references
@@ -100,5 +101,5 @@ def run(argv: list[str]) -> int:
 
 def _show(result: dict[str, Any]) -> None:
     play = f"{result['episodes']} {result['mode']} episodes for each seed"
-    print(f"{result['run']}: {play}{_output.executed(result)}\n")
+    say(f"{result['run']}: {play}{_output.executed(result)}\n")
     _output.show_scores(result)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from qflock.commands import _arguments, _output, _runs
 from qflock.commands._arguments import Group
+from qflock.core.printing import say
 
 COMMAND = "qflock export RUN"
 ABOUT = """Write the decentralised policy of one seed for others to play. RUN is the run's folder, or latest.
@@ -60,16 +61,16 @@ def run(argv: list[str]) -> int:
 
 def _show(result: dict[str, Any]) -> None:
     for file in result["files"]:
-        print(f"wrote {file}")
+        say(f"wrote {file}")
     about, difference = result["about"], result["difference"]
-    print(
+    say(
         f"{about['algorithm']} on {about['environment']}, seed {about['seed']}: {about['agents']} agents, "
         f"each from {about['observation']} numbers to one of {about['actions']} actions"
     )
     if difference is None:
-        print(f"weights of a network of your own, {about['network']['name']}: rebuild it to use them")
+        say(f"weights of a network of your own, {about['network']['name']}: rebuild it to use them")
     else:
-        print(
+        say(
             f"checked: its outputs differ from the run's by at most {difference:.1g}, relative to the largest"
         )
-        print(f'play it: qflock.load_exported("{result["files"][0]}").act(observations)')
+        say(f"play it: qflock.load_exported({str(result['files'][0])!r}).act(observations)")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import importlib.metadata
 import importlib.util
-import json
 import math
 from dataclasses import dataclass
 from importlib import resources
@@ -13,6 +12,7 @@ from typing import Any
 
 from qflock.commands import _arguments, _output
 from qflock.commands._arguments import Group
+from qflock.core import texts
 from qflock.core.errors import UserError, unknown
 from qflock.settings import registry
 
@@ -86,7 +86,7 @@ def measured() -> dict[str, dict[str, Any]]:
     """Sizes and scores of the library's own environments by name, as they were when it was made."""
     try:
         text = (resources.files("qflock.environments") / MEASURED).read_text(encoding="utf-8")
-        listed = json.loads(text)["environments"]
+        listed = texts.from_json(text)["environments"]
     except (OSError, ValueError, KeyError):
         return {}
     return {entry.pop("name"): {n: v for n, v in entry.items() if n != "summary"} for entry in listed}
@@ -126,7 +126,7 @@ def _summary(kind: registry.Kind, name: str) -> str:
 
 
 def _show(result: dict[str, Any]) -> None:
-    from rich.console import Console
+    from qflock.core.console import Console
 
     console = Console(highlight=False)
     for kind, listed in result.items():
@@ -151,7 +151,7 @@ def _print(console: Any, title: str, heads: list[str], rows: list[list[str]]) ->
         table.add_column(head, justify="left" if head in ("score", "what it is") else "right")
     for row in rows:
         table.add_row(*map(escape, row))
-    console.print(table)
+    console.print(console.fitting(table))
 
 
 def _about(entry: dict[str, Any]) -> list[str]:

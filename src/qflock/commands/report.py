@@ -8,6 +8,7 @@ from pathlib import Path
 from qflock.commands import _arguments, _output, _runs
 from qflock.commands._arguments import Group
 from qflock.core.errors import UserError
+from qflock.core.printing import say
 from qflock.core.shell import command
 from qflock.evidence import metrics
 
@@ -80,5 +81,5 @@ def run(argv: list[str]) -> int:
         replays=options.replays,
         command=command("report", *typed),
     )
-    _output.deliver(comparison.as_json, options.json, lambda _: print(f"wrote {options.out}"))
+    _output.deliver(comparison.as_json, options.json, lambda _: say(f"wrote {options.out}"))
     return 0

@@ -9,6 +9,7 @@ from typing import Any
 from qflock.commands import _arguments, _output, _runs
 from qflock.commands._arguments import Group
 from qflock.core.errors import UserError
+from qflock.core.printing import say
 from qflock.evidence import metrics
 
 COMMAND = "qflock results RUN"
@@ -52,5 +53,5 @@ def run(argv: list[str]) -> int:
         rows = [results.of_run(path, options.metric, options.check) for path in runs]
         return {"wrote": [str(path) for path in results.write(rows, options.folder)]}
 
-    _output.deliver(work, options.json, lambda done: print("wrote " + ", ".join(done["wrote"])))
+    _output.deliver(work, options.json, lambda done: say("wrote " + ", ".join(done["wrote"])))
     return 0

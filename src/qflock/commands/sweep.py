@@ -11,7 +11,7 @@ from qflock.commands._arguments import Group
 from qflock.commands.experiment import stop_well
 from qflock.core.errors import UserError
 from qflock.evidence import metrics
-from qflock.settings import config
+from qflock.settings import config, shares
 from qflock.settings import file as settings_file
 from qflock.settings.config import Settings
 
@@ -93,8 +93,8 @@ def _settings(algorithm: str, argv: list[str]) -> tuple[Options, Settings]:
     """The command's own options, and the settings of every trial."""
     from qflock.experiments.sweep import FIRST_SEED, SEEDS
 
-    env, file = (_arguments.peek(argv, name) for name in ("--env", "--config"))
-    overrides = {"seeds": SEEDS, "seed": FIRST_SEED} | ({"env": env} if env is not None else {})
+    file = _arguments.peek(argv, "--config")
+    overrides = {"seeds": SEEDS, "seed": FIRST_SEED} | _arguments.of_run(argv)
     defaults = config.resolve(algorithm, config=Path(file) if file is not None else None, overrides=overrides)
     groups = [
         Group(Options()),
@@ -102,6 +102,8 @@ def _settings(algorithm: str, argv: list[str]) -> tuple[Options, Settings]:
         Group(defaults.learner, "learner", pairs=True),
         Group(defaults.environment, "env", "env", pairs=True),
     ]
+    lengths = shares.shareable(type(defaults.run), type(defaults.learner))
+    argv = shares.counted(argv, lengths, defaults.run.total_steps)
     options, run_settings, learner, environment = _arguments.parse(groups, argv, command=COMMAND, about=ABOUT)
     run_settings = replace(run_settings, env=defaults.run.env)  # as resolved: canonical, with its full path
     return options, Settings(defaults.algorithm, run_settings, learner, environment)

@@ -10,8 +10,9 @@ from typing import Any
 from qflock.commands import _arguments, _output, _streams
 from qflock.commands._arguments import Group
 from qflock.core.errors import UserError
+from qflock.core.printing import say
 from qflock.core.shell import command
-from qflock.settings import config, registry
+from qflock.settings import config, registry, shares
 from qflock.settings.config import Settings
 
 USAGE = """usage: qflock train ALGORITHM [--env ENVIRONMENT] [--SETTING VALUE ...]
@@ -60,18 +61,15 @@ def run(argv: list[str]) -> int:
         if not _arguments.wants_help(argv):
             raise UserError(f"name the algorithm first: qflock train ALGORITHM; there are: {algorithms}")
         environments = ", ".join(registry.names("environments"))
-        print(USAGE.format(algorithms=algorithms, environments=environments, codes=CODES), end="")
+        say(USAGE.format(algorithms=algorithms, environments=environments, codes=CODES), end="")
         return 0
-    env = _arguments.peek(rest, "--env")
     defaults = config.resolve(
-        algorithm,
-        config=Path(file) if file is not None else None,
-        overrides={} if env is None else {"env": env},
+        algorithm, config=Path(file) if file is not None else None, overrides=_arguments.of_run(rest)
     )
     options, settings = _parse(defaults, rest, algorithm or defaults.algorithm)
     if options.dry_run:
         with _streams.given_back():
-            print(config.to_yaml(settings), end="")
+            say(config.to_yaml(settings), end="")
         return 0
 
     def work() -> dict[str, Any]:
@@ -92,9 +90,10 @@ def _parse(defaults: Settings, argv: list[str], typed: str) -> tuple[Options, Se
     ]
     if defaults.environment is not None:
         groups.insert(2, Group(defaults.environment, "env", "env", pairs=True))
+    lengths = shares.shareable(type(defaults.run), type(defaults.learner))
     run, learner, *environment, options = _arguments.parse(
         groups,
-        argv,
+        shares.counted(argv, lengths, defaults.run.total_steps),
         command=command("train", typed),
         about=f"Train {typed} on {defaults.run.env}.",
         after=CODES,

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from qflock.commands import _arguments, _runs
 from qflock.commands._arguments import Group
 from qflock.core.errors import UserError, unknown
+from qflock.core.printing import say
 from qflock.settings import config
 
 COMMAND = "qflock watch RUN"
@@ -119,7 +120,7 @@ def run(argv: list[str]) -> int:
     path = folder.path if folder is not None else None
     for file in options.files:
         watching.write(path, file, **how)
-        print(f"wrote {file}")
+        say(f"wrote {file}")
     if options.terminal or not options.files:
         watching.play_in_terminal(path, **how)
     return 0

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import difflib
 import reprlib
-import sys
-import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -18,23 +16,8 @@ _SHORT.maxlist = _SHORT.maxdict = 12
 _SHORT.maxlevel = 4
 
 
-_PYTHONS = warnings.showwarning
-
-
 class Notice(UserWarning):
     """Something that the user should know, in one line; it stops nothing."""
-
-
-def show_warning(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
-    """Show a warning as ``warnings.showwarning`` does, but a notice of ours as one line.
-
-    Args:
-        message, category, where, more: as Python passes them.
-    """
-    if issubclass(category, Notice):
-        print(f"qflock: {' '.join(str(message).split())}", file=sys.stderr)
-    else:
-        _PYTHONS(message, category, *where, **more)
 
 
 class UserError(Exception):
@@ -61,15 +44,6 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
     near = difflib.get_close_matches(str(name)[:LONGEST], known, n=1, cutoff=0.5)
     advice = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
     return UserError(f"unknown {kind} {shown(name)}; {advice}")
-
-
-def one_line(text: str) -> str:
-    """A text of several lines as one. Spaces within a line stay: a path or a command may have them.
-
-    Args:
-        text: a message.
-    """
-    return " ".join(line.strip() for line in text.splitlines())
 
 
 def shown(value: Any) -> str:

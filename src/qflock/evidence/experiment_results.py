@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from qflock.core import texts
 from qflock.core.errors import UserError
 from qflock.core.shell import command
 from qflock.runs import folder
@@ -62,7 +62,7 @@ def read(path: Path) -> CellsFile:
     """
     file = _file(path)
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = texts.read_json(file)
         cells = [CellEntry(file.parent / c["folder"], c["state"], c) for c in content["cells"]]
         home = file.parent.resolve()
         if outside := [cell.path for cell in cells if not cell.path.resolve().is_relative_to(home)]:

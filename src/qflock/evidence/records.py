@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import glob
+import math
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from qflock.runs.folder import RunFolder
 from qflock.settings import renamed
 from qflock.settings.run import RunSettings
 
+LARGEST = 1e100
+"""A number beyond this is not taken for a finite one: sums and spreads of such overflow."""
 # Settings that say how a run is kept, not what was learnt; the others tell one method from another.
 BOOKKEEPING = {f.name for f in dataclasses.fields(RunSettings)} - {"total_steps", "init_from"}
 
@@ -42,7 +45,7 @@ class Record:
             (mixer and critic included), ``env_steps``, ``circuit_evaluations``, ``seconds``.
         tuning_budget: what was spent on finding the settings, as the run states it.
         version: of the library that trained it.
-        commit: that it was trained from, ending in ``-dirty`` where files were changed; None if not known.
+        commit: that it was trained from, as `machine.checkout.describe` gives it; None if not known.
         label: what its experiment calls the method; None where it is no experiment's cell.
         execution: how its policy is executed, as `playing.execution.kind` says; None where the run does not.
     """
@@ -192,7 +195,8 @@ def references(records: Iterable[Record], metric: str) -> dict[str, float]:
         metric: column of the evaluations.
     """
     rows = [record.references for record in records]
-    return averages({name: row[metric] for name, row in one.items() if metric in row} for one in rows)
+    known = lambda row: math.isfinite(row.get(metric, math.nan))
+    return averages({name: row[metric] for name, row in one.items() if known(row)} for one in rows)
 
 
 def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -212,7 +216,8 @@ def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _numbers(row: Mapping[str, Any]) -> dict[str, float]:
-    return {name: float(value) for name, value in row.items() if value is not None and value != ""}
+    known = {name: float(value) for name, value in row.items() if value is not None and value != ""}
+    return {name: value if abs(value) <= LARGEST else math.nan for name, value in known.items()}
 
 
 def _curves(path: Path) -> dict[int, tuple[np.ndarray, dict[str, np.ndarray]]]:
@@ -227,6 +232,10 @@ def _curves(path: Path) -> dict[int, tuple[np.ndarray, dict[str, np.ndarray]]]:
         steps, order = np.unique(columns["env_step"][mine], return_index=True)
         curves[int(seed)] = (
             steps,
-            {m: c[mine][order] for m, c in columns.items() if m not in metrics.NOT_SCORES},
+            {m: _bounded(c[mine][order]) for m, c in columns.items() if m not in metrics.NOT_SCORES},
         )
     return curves
+
+
+def _bounded(column: np.ndarray) -> np.ndarray:
+    return column if column.dtype.kind != "f" else np.where(np.abs(column) <= LARGEST, column, np.nan)

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 
+from qflock.core import texts
 from qflock.core.errors import UserError
+from qflock.core.printing import one_line, printable
 from qflock.evidence import metrics, records
 from qflock.evidence.comparison import fairness, statistics
 from qflock.evidence.comparison.finding import refuse
@@ -125,7 +129,7 @@ def read(into: Path) -> list[dict[str, Any]]:
     results = []
     for path in sorted(into.glob("*.json")):
         try:
-            result = json.loads(path.read_text(encoding="utf-8"))
+            result = texts.read_json(path)
             whole = result["schema"] == SCHEMA and result["name"] == path.stem
         except OSError as problem:
             raise UserError(f"cannot read {path}: {problem.strerror or problem}") from problem
@@ -147,7 +151,20 @@ def page(results: Sequence[Mapping[str, Any]]) -> str:
         lines += [f"## {task}\n", *_table(some), ""]
     if any(result["check"] for result in results):
         lines.append(CHECKED)
-    return "\n".join(lines)
+    return printable("\n".join(lines))
+
+
+def _words(text: Any) -> str:
+    """A text of somebody else's in Markdown: one line, of which nothing is a mark, a link or HTML."""
+    return re.sub(r"([\\`*\[\]<>|~&$]|(?<!\w)_|_(?!\w))", r"\\\1", one_line(str(text)))
+
+
+def _code(text: Any) -> str:
+    """A text of somebody else's as it is typed: one line between more backticks than it has in a row."""
+    line = one_line(str(text))
+    fence = "`" * (max(map(len, re.findall("`+", line)), default=0) + 1)
+    edge = " " * (len(fence) > 1)
+    return f"{fence}{edge}{line}{edge}{fence}"
 
 
 def _table(results: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -167,7 +184,7 @@ def _table(results: Sequence[Mapping[str, Any]]) -> list[str]:
     for result in sorted(results, key=lambda result: -sign * result["score"]):
         costs, (low, high) = result["costs"], result["interval"]
         cells = [
-            f"[{result['name']}]({result['name']}.json){' *' if result['check'] else ''}",
+            f"[{_words(result['name'])}]({quote(str(result['name']))}.json){' *' if result['check'] else ''}",
             f"**{result['score']:.3f}**",
             "" if low is None else f"{low:.3f} to {high:.3f}",
             "" if result["solved"] is None else metrics.percent(result["solved"]),
@@ -176,18 +193,18 @@ def _table(results: Sequence[Mapping[str, Any]]) -> list[str]:
                 quantity(costs[name]) if name in costs else ""
                 for name in ("env_steps", "seconds", "parameters")
             ),
-            result["versions"]["qflock"],
+            _words(result["versions"]["qflock"]),
         ]
         rows.append("| " + " | ".join(cells) + " |")
     for name, score in sorted(references.items(), key=lambda item: -sign * item[1]):
-        rows.append(f"| *{name}* | {score:.3f} |" + " |" * (len(heads) - 2))
+        rows.append(f"| *{_words(name)}* | {score:.3f} |" + " |" * (len(heads) - 2))
     commands = sorted({str(result["command"]) for result in results})
-    return [*rows, "", f"Score: {results[0]['metric']}. " + "; ".join(f"`{command}`" for command in commands)]
+    return [*rows, "", f"Score: {_words(results[0]['metric'])}. " + "; ".join(map(_code, commands))]
 
 
 def _task(result: Mapping[str, Any]) -> str:
     settings = ", ".join(f"{name} {value}" for name, value in result["environment_settings"].items())
-    return result["environment"] + (f" ({settings})" if settings else "")
+    return _words(str(result["environment"]) + (f" ({settings})" if settings else ""))
 
 
 def _finite(value: Any) -> float | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import fcntl
 import json
 import os
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from qflock.core import texts
 from qflock.core.errors import UserError
 from qflock.evidence import records
 from qflock.files.storage import make_folder, remove, write_text
@@ -133,7 +133,7 @@ def progress(cell: Cell) -> float:
         with path.open("rb") as file:
             columns = file.readline().decode().strip().split(",")
             file.seek(max(file.tell(), path.stat().st_size - TAIL))
-            rows = list(csv.reader(file.read().decode(errors="replace").splitlines()))
+            rows = texts.from_csv(file.read().decode(errors="replace"))
         return min(float(rows[-1][columns.index("env_step")]) / cell.settings.run.total_steps, 1.0)
     except (OSError, ValueError, IndexError):
         return 0.0
@@ -209,7 +209,7 @@ def _is_sealed(cell: Cell) -> bool:
 
 
 def _counted(settings: Settings) -> dict[str, Any]:
-    flat = records.flat(json.loads(json.dumps(config.to_mapping(settings))))
+    flat = records.flat(texts.from_json(json.dumps(config.to_mapping(settings))))
     return {name: value for name, value in flat.items() if name not in NOT_COUNTED}
 
 

@@ -9,10 +9,12 @@ import contextlib
 import importlib
 import json
 import os
+import shlex
 import signal
 import subprocess
+import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -201,9 +203,13 @@ def _on_slurm(options: dict[str, Any], cells: Sequence[Cell], report: Report, fo
     submitit = _imported("submitit", "slurm")
     where = folder / "slurm"
     try:
-        executor = submitit.AutoExecutor(folder=where, cluster=options.pop("cluster", "slurm"))
+        # submitit writes "PYTHON -u -m ...", which would look for modules in the working folder first
+        python = f"{shlex.quote(sys.executable)} -P"
+        how = {"cluster": options.pop("cluster", "slurm"), "slurm_python": python, "local_python": python}
+        executor = submitit.AutoExecutor(folder=where, **how)
         executor.update_parameters(**options)
-        jobs = executor.map_array(experiment_cell.attempt_mapping, [cell.to_mapping() for cell in cells])
+        with children.kept_safe():
+            jobs = executor.map_array(experiment_cell.attempt_mapping, [cell.to_mapping() for cell in cells])
     except (RuntimeError, NameError, ValueError, TypeError) as problem:
         raise UserError(f"cannot use SLURM: {' '.join(str(problem).split())}") from problem
     for cell in cells:
@@ -226,12 +232,13 @@ def _on_ray(options: dict[str, Any], cells: Sequence[Cell], report: Report) -> N
     ours = not ray.is_initialized()
     if ours:
         try:
-            ray.init(address=options.pop("address", None), log_to_driver=False)
-        except (ConnectionError, RuntimeError, ValueError) as problem:
+            with children.kept_safe():
+                ray.init(address=options.pop("address", None), log_to_driver=False)
+        except Exception as problem:  # a node that does not start is a bare one
             raise UserError(f"cannot use Ray: {' '.join(str(problem).split())}") from problem
     try:
         # A job that dies is begun once more by the next start of the experiment, not by Ray.
-        task = ray.remote(**{"num_cpus": 1, "max_retries": 0, **options})(experiment_cell.attempt_mapping)
+        task = ray.remote(**{"num_cpus": 1, "max_retries": 0, **options})(_outside(os.getcwd()))
         waiting = {task.remote(cell.to_mapping()): cell for cell in cells}
         for cell in cells:
             report.started(cell)
@@ -246,6 +253,24 @@ def _on_ray(options: dict[str, Any], cells: Sequence[Cell], report: Report) -> N
     finally:
         if ours:
             ray.shutdown()
+
+
+def _outside(folder: str) -> Callable[[Mapping[str, Any]], str | None]:
+    """`attempt_mapping` for Ray, whose workers look for modules in the driver's working folder first.
+
+    A function in a function is pickled with its code: importing our own module would look there already.
+    """
+    last = [folder] if folder in sys.path else []  # where a module in it was found here
+
+    def attempt(cell: Mapping[str, Any]) -> str | None:
+        import sys
+
+        sys.path[:] = [place for place in sys.path if place not in ("", folder)] + last
+        from qflock.experiments.cell import attempt_mapping
+
+        return attempt_mapping(cell)
+
+    return attempt
 
 
 def _imported(package: str, extra: str) -> ModuleType:

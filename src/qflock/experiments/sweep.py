@@ -23,7 +23,7 @@ from qflock.experiments import sweep_ranges
 from qflock.experiments.cell import Cell
 from qflock.experiments.sweep_ranges import Search
 from qflock.files.storage import write_text
-from qflock.settings import config, file, registry
+from qflock.settings import config, file, registry, shares
 from qflock.settings.config import Settings
 from qflock.settings.values import plain, types_of
 
@@ -87,7 +87,6 @@ def plan(
         "trials": len(draws),
         "seeds": list(range(run.seed, run.seed + run.seeds)),
         "steps": run.total_steps,
-        "env_steps": len(draws) * run.seeds * run.total_steps,
         "search": search,
         "metric": metric,
         "ranges": plain(ranges),
@@ -106,13 +105,13 @@ def plan(
 
 
 def with_settings(base: Settings, values: Mapping[str, Any]) -> Settings:
-    """Settings with some of them changed; ``run_dir`` is left out.
+    """Settings with some of them changed; ``run_dir`` is left out. Shares of a run stay shares.
 
     Args:
         base: the settings.
         values: those that change, by name.
     """
-    return config.from_mapping({**config.to_mapping(base), **values})
+    return config.from_mapping({**config.to_mapping(base), **shares.texts(base.shares), **values})
 
 
 def result(sweep: Sweep) -> dict[str, Any]:
@@ -140,7 +139,7 @@ def result(sweep: Sweep) -> dict[str, Any]:
         "folder": str(sweep.folder),
         "algorithm": first.algorithm,
         "environment": config.to_mapping(first)["env"],
-        "cost": sweep.cost,
+        "cost": {**sweep.cost, "env_steps": sum(map(_spent, sweep.trials))},
         "best": best,
         "trials": trials,
     }
@@ -166,7 +165,14 @@ def write(sweep: Sweep, outcome: Mapping[str, Any]) -> None:
     """
     write_text(sweep.folder / "trials.json", json.dumps(outcome, indent=2) + "\n")
     write_text(sweep.folder / "trials.csv", _table(outcome["trials"]))
-    write_text(sweep.folder / "best.yaml", _preset(sweep, outcome["best"]))
+    write_text(sweep.folder / "best.yaml", _preset(sweep, outcome["best"], outcome["cost"]))
+
+
+def _spent(trial: Cell) -> int:
+    """Environment steps that a finished trial took, summed over its seeds: runs end with whole updates."""
+    summary = experiment_cell.summary(trial)
+    each = summary.get("env_steps_per_seed")  # not yet written by qflock 0.1
+    return sum(each) if each else summary["env_steps"] * trial.settings.run.seeds
 
 
 def _scores(cell: Cell, metric: str) -> dict[str, Any]:
@@ -191,10 +197,9 @@ def _table(trials: Sequence[Mapping[str, Any]]) -> str:
     return out.getvalue()
 
 
-def _preset(sweep: Sweep, best: Mapping[str, Any]) -> str:
+def _preset(sweep: Sweep, best: Mapping[str, Any], cost: Mapping[str, Any]) -> str:
     """The best trial's settings of the learner that are not its defaults, with how they were found."""
     settings = sweep.trials[best["trial"]].settings
-    cost = sweep.cost
     learner = settings.learner
     preset = {
         f.name: plain(getattr(learner, f.name))

@@ -6,13 +6,14 @@ started this one is gone: the run saves its state and stops.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
 import threading
 
+from qflock.core import texts
 from qflock.core.errors import UserError
+from qflock.core.printing import say
 from qflock.machine import interrupts
 
 
@@ -21,7 +22,7 @@ def main() -> int:
     signal.signal(
         signal.SIGTERM, signal.default_int_handler
     )  # also before and after training, which has its own
-    cell = json.loads(sys.stdin.readline())
+    cell = texts.from_json(sys.stdin.readline())
     threading.Thread(target=_stop_with_parent, daemon=True).start()
     from qflock.experiments import cell as experiment_cell
 
@@ -33,7 +34,7 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
     if error is not None:
-        print(error, file=sys.stderr)
+        say(error, stream=sys.stderr)
     return int(error is not None)
 
 

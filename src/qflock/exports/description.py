@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from qflock.core import portable as declared
+from qflock.core import texts
 from qflock.core.errors import UserError
 from qflock.core.learner import Policy, Scores
 from qflock.core.portable import Portable
@@ -92,7 +93,7 @@ def describe(policies: LoadedPolicies, seed: int | None = None, checkpoint: str 
         "memory": _memory(execution.lone_start(policy), network, portable.last_action),
         "choice": declared.about(portable.choice),
     }
-    about = json.loads(json.dumps(about))  # as a reader will find it
+    about = texts.from_json(json.dumps(about))  # as a reader will find it
     networks = list(portable.networks)
     weights = jax.tree.map(lambda x: np.asarray(x)[networks], parameters) if networks else parameters
     named, _ = jax.tree_util.tree_flatten_with_path(weights)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import subprocess
 from pathlib import Path
 
 import numpy as np
 
+from qflock.core import texts
 from qflock.core.errors import UserError
 from qflock.exports import description
 from qflock.exports.description import Description
@@ -46,7 +46,7 @@ class OnnxPolicy(ExportedPolicy):
         about = self.session.get_modelmeta().custom_metadata_map.get("about")
         if about is None:
             raise ValueError("it is a graph of something else")
-        super().__init__(json.loads(about))
+        super().__init__(texts.from_json(about))
 
     @classmethod
     def load(cls, path: Path) -> OnnxPolicy:
@@ -93,12 +93,14 @@ def write(path: Path, record: Description, policies: LoadedPolicies) -> float:
     with replacing(path) as temporary:
         words = [str(policies.folder.path), about["checkpoint"], str(about["seed"]), str(temporary)]
         variables = {"JAX_TRACEBACK_FILTERING": "off", **code.variables()}  # else its last line tells of that
-        process = subprocess.run(
-            children.command("qflock.exports.onnx_graph", *words),
+        process = children.run(
+            "qflock.exports.onnx_graph",
+            *words,
+            variables=variables,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            env=children.environment(variables),
+            errors="replace",
         )
         try:
             if process.returncode:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
 from pathlib import Path
 
 import numpy as np
 
+from qflock.core import texts
 from qflock.core.errors import UserError, unknown
 from qflock.exports.numpy_policy import ExportedPolicy, NumpyPolicy
 from qflock.exports.onnx_policy import OnnxPolicy
@@ -40,7 +40,7 @@ def load_exported(path: Path | str) -> ExportedPolicy:
         if path.suffix == ".onnx":
             return OnnxPolicy.load(path)
         if path.suffix == ".npz" and zipfile.is_zipfile(path):
-            return NumpyPolicy.load(path)
+            return _numpy(path)
         if path.suffix == ".pt":
             return _torch(path)
         if path.suffix == ".safetensors":
@@ -60,9 +60,15 @@ def _damaged(path: Path) -> DamagedFile:
     return DamagedFile(f"{path} is damaged, or not what qflock export wrote")
 
 
+def _numpy(path: Path) -> NumpyPolicy:
+    with np.load(path, allow_pickle=False) as file:
+        weights = {name: file[name] for name in file.files}
+    return NumpyPolicy(texts.from_json(str(weights.pop("about"))), weights)
+
+
 def _torch(path: Path) -> NumpyPolicy:
     import torch  # type: ignore[reportMissingImports]
 
     file = torch.load(path, map_location="cpu", weights_only=True)
     weights = {name: np.asarray(x.numpy()) for name, x in file["state_dict"].items()}
-    return NumpyPolicy(json.loads(file["about"]), weights)
+    return NumpyPolicy(texts.from_json(file["about"]), weights)

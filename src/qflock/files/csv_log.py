@@ -15,11 +15,14 @@ from typing import Any
 
 import numpy as np
 
+from qflock.core import texts
 from qflock.core.errors import UserError, unknown
 from qflock.files.storage import DamagedFile, cannot_write
 
 PIECE = 1 << 20
 """Bytes read at a time."""
+MOST = 512 * 2**20
+"""Bytes of a log that is read."""
 
 
 class CsvLog:
@@ -178,21 +181,21 @@ def read(path: Path) -> dict[str, np.ndarray]:
         DamagedFile: no CSV, no header, or a row of another length than the header.
     """
     try:
-        text = path.read_bytes().decode("utf-8")
-        rows = list(csv.reader(io.StringIO(text[: text.rfind("\n") + 1], newline=""), strict=True))
+        text = texts.read(path, MOST)
+        found = texts.from_csv(text[: text.rfind("\n") + 1], strict=True)
     except OSError as problem:
         raise UserError(f"cannot read {path}: {problem.strerror or problem}") from problem
-    except (UnicodeDecodeError, csv.Error) as problem:
+    except ValueError as problem:
         raise DamagedFile(f"{path} is damaged: it is no CSV file ({problem})") from problem
-    if not rows:  # killed before the header was written
+    if not found:  # killed before the header was written
         return {}
-    if not rows[0] or len(set(rows[0])) != len(rows[0]):
+    if not found[0] or len(set(found[0])) != len(found[0]):
         raise DamagedFile(f"{path} is damaged: it has no line of column names")
-    for number, row in enumerate(rows, start=1):
-        if len(row) != len(rows[0]):
-            raise DamagedFile(f"{path} is damaged: row {number} has {len(row)} cells, not {len(rows[0])}")
-    cells = zip(*rows[1:], strict=True) if len(rows) > 1 else [()] * len(rows[0])
-    return {name: _column(column) for name, column in zip(rows[0], cells, strict=True)}
+    for number, row in enumerate(found, start=1):
+        if len(row) != len(found[0]):
+            raise DamagedFile(f"{path} is damaged: row {number} has {len(row)} cells, not {len(found[0])}")
+    cells = zip(*found[1:], strict=True) if len(found) > 1 else [()] * len(found[0])
+    return {name: _column(column) for name, column in zip(found[0], cells, strict=True)}
 
 
 def _column(cells: Sequence[str]) -> np.ndarray:

@@ -24,6 +24,7 @@ from jaxtyping import PyTree
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from qflock.core import texts
 from qflock.core.errors import UserError
 from qflock.files.storage import DamagedFile, replacing
 
@@ -33,6 +34,8 @@ DTYPES = {
     "I32": "int32", "U64": "uint64", "I64": "int64", "F16": "float16", "BF16": "bfloat16",
     "F32": "float32", "F64": "float64", "C64": "complex64",
 }  # fmt: skip
+MOST_HEADER = 16 * 2**20
+"""Bytes of a header; a policy's has some thousand."""
 RENAMED = (
     (r"\.auxiliary\.", ".beside."),
     (r"^learner\.target\.weights\.", "learner.target."),
@@ -178,6 +181,13 @@ def _opened(path: Path) -> Any:
     if not os.path.isfile(path):  # also keeps away from pipes, which would wait for ever
         raise UserError(f"no file {path}")
     try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+    except OSError as problem:
+        raise UserError(f"cannot read {path}: {problem.strerror or problem}") from problem
+    if length > MOST_HEADER:
+        raise _damaged(path, f"its header has more than {MOST_HEADER:,} bytes")
+    try:
         return safe_open(path, framework="numpy", backend="pread")
     except OSError as problem:
         raise UserError(f"cannot read {path}: {problem.strerror or problem}") from problem
@@ -197,7 +207,7 @@ def _checked_header(path: Path, file: Any) -> _Header:
     if header.get("header_sha256") != _digest_of_header(header, shapes):
         raise _damaged(path, "its header does not agree with its checksum")
     try:
-        return _Header(*(dict(json.loads(header[name])) for name in _Header._fields))
+        return _Header(*(dict(texts.from_json(header[name])) for name in _Header._fields))
     except (ValueError, TypeError, KeyError, RecursionError) as problem:  # made so by hand
         raise _damaged(path, "its header cannot be understood") from problem
 

@@ -7,11 +7,11 @@ import importlib.metadata
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Literal
 
 from qflock.core.errors import UserError
+from qflock.core.printing import notice
 
 ADVICE = 'pip install "qflock[cuda]"'
 
@@ -45,7 +45,7 @@ def use(
         except RuntimeError as problem:
             raise UserError(f"no GPU to compute on: {_why_no_gpu(str(problem))}") from problem
     elif warn and not _jax_plugins() and (gpus := nvidia_gpus()):
-        print(f"qflock: {gpus[0]} is idle because JAX came without CUDA: {ADVICE}", file=sys.stderr)
+        notice(f"{gpus[0]} is idle because JAX came without CUDA: {ADVICE}")
 
 
 def nvidia_gpus() -> list[str]:

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from qflock.core import shell
 from qflock.core.errors import Notice, UserError, shown
 from qflock.settings import registry
 
@@ -167,7 +168,7 @@ def _search(name: str, checksum: str, copy: str, run: Path) -> Path:
     if not there:
         raise UserError(
             f"{run} names {shown(name)}, which is not here, and there is no {base} beside the run or in this "
-            f"folder; say where it is: --code {base}"
+            f"folder; say where it is: {shell.typed(['--code', base])}"
         )
     return next((path for path in there if _checksum(path) == checksum), there[0])
 

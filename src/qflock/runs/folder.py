@@ -17,6 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from qflock.core import texts
 from qflock.core.errors import UserError
 from qflock.core.shell import command
 from qflock.files import lock
@@ -270,7 +271,7 @@ def _write_settings(folder: Path, mapping: dict[str, Any], facts: dict[str, Any]
 
 def _read_hparams(path: Path) -> dict[str, Any]:
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
+        facts = texts.read_json(path)
         if facts["schema"] != SCHEMA:
             version = f"{path} is of version {facts['schema']!r}; this qflock reads version {SCHEMA}"
             raise DamagedFile(version)

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from qflock.core import texts
 from qflock.core.errors import UserError
 from qflock.core.shell import command
 from qflock.files.csv_log import prefix_digest
@@ -40,7 +41,7 @@ def read(where: RunFolder) -> dict[str, Any]:
             f"{where.path} has no summary.json, as it is not finished: {command('resume', where.path)}"
         )
     try:
-        summary = json.loads(path.read_text(encoding="utf-8"))
+        summary = texts.read_json(path)
         if not isinstance(summary, dict):
             raise ValueError("it is no JSON object")
         logs = {where.path / name: (int(size), str(total)) for name, (size, total) in _logs(summary)}

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from qflock.core.errors import UserError, shown, unknown
-from qflock.settings import file, registry, renamed
+from qflock.settings import file, registry, renamed, shares
 from qflock.settings.run import RunSettings
 from qflock.settings.values import convert, plain, types_of
 
@@ -47,12 +47,14 @@ class Settings:
         run: settings every algorithm has.
         learner: an instance of the algorithm's ``Config``.
         environment: an instance of the environment's ``Config``; None where the class has none.
+        shares: settings that were given as shares of ``total_steps``, in percent; they hold the steps.
     """
 
     algorithm: str
     run: RunSettings
     learner: Any
     environment: Any
+    shares: Mapping[str, float] = dataclasses.field(default_factory=dict, compare=False)
 
 
 class _Layer(NamedTuple):
@@ -61,6 +63,12 @@ class _Layer(NamedTuple):
     where: str  # what an error message starts with; empty or "file: "
     values: dict[str, Any]
     told: bool = True  # whether the user is told of old names: not in files that we wrote
+
+
+class _Share(NamedTuple):
+    """A setting's value before it is known of how many steps it is a share."""
+
+    percentage: float
 
 
 def resolve(
@@ -223,10 +231,14 @@ def _build(algorithm: str, layers: list[_Layer]) -> Settings:
     known = {**run, **learner, **{f"env.{name}": wanted for name, wanted in environment.items()}}
 
     values: dict[str, Any] = {"env": env}
+    lengths = shares.shareable(RunSettings, learner_class)
     for layer in layers:
         own_env, given = layer.values.get("env", env) == env, layer.values
         counted = {n: v for n, v in given.items() if n != "env" and (own_env or not n.startswith("env."))}
-        values.update(_converted(layer._replace(values=counted), known))
+        values.update(_converted(layer._replace(values=counted), known, lengths))
+    given_as_shares = {name: value.percentage for name, value in values.items() if isinstance(value, _Share)}
+    total_steps = values.get("total_steps", RunSettings.total_steps)
+    values |= {name: shares.steps(percentage, total_steps) for name, percentage in given_as_shares.items()}
 
     def own(names: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         return {name: values[prefix + name] for name in names if prefix + name in values}
@@ -236,11 +248,12 @@ def _build(algorithm: str, layers: list[_Layer]) -> Settings:
         RunSettings(**own(run)),
         _make(learner_class, own(learner), algorithm),
         _make(environment_class, own(environment, "env."), env) if environment_class else None,
+        given_as_shares,
     )
 
 
-def _converted(layer: _Layer, wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of a layer as their settings' types want them."""
+def _converted(layer: _Layer, wanted: Mapping[str, Any], lengths: Collection[str] = ()) -> dict[str, Any]:
+    """The values of a layer as their settings' types want them; ``lengths`` may be shares of a run."""
     names = {name: renamed.current(name, wanted) for name in layer.values}
     if layer.told:
         renamed.notice(((old, new) for old, new in names.items() if old != new), layer.where)
@@ -249,7 +262,9 @@ def _converted(layer: _Layer, wanted: Mapping[str, Any]) -> dict[str, Any]:
         if name not in wanted:
             raise UserError(f"{layer.where}{unknown('setting', name, wanted)}")
         try:
-            found[name] = _anchored(convert(value, wanted[name]))
+            percentage = shares.read(value) if name in lengths else None
+            own = convert(value, wanted[name]) if percentage is None else _Share(percentage)
+            found[name] = _anchored(own)
         except ValueError as problem:
             raise UserError(f"{layer.where}{name}: {problem}") from None
     return found

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from qflock.settings.ranges import at_least, at_most, check, need
+from qflock.settings.shares import of_steps
 
 RUNS = Path("runs")
 """Where runs are, unless they are told otherwise: below the current folder."""
@@ -26,9 +27,9 @@ class RunSettings:
     env: str = "gridworld25"
     """Environment: a name from `qflock list environments`, or a file and class, my_env.py:MyEnv."""
     total_steps: Annotated[int, at_least(1), at_most(MOST_STEPS)] = 4_000_000
-    """Environment steps to train for, summed over copies, for each seed."""
+    """Environment steps of each seed, summed over copies; it stops at the first update that reaches them."""
     total_episodes: Annotated[int, at_least(0)] = 0
-    """Stop once each seed has finished so many episodes, if that is before total_steps; 0 for no limit."""
+    """Stop at the first log interval by which each seed has finished so many episodes; 0 for no limit."""
     seeds: Annotated[int, at_least(1)] = 1
     """How many seeds to train side by side."""
     seed: int = 0
@@ -39,11 +40,11 @@ class RunSettings:
     """Where to compute; auto takes a GPU if JAX sees one."""
     devices: Annotated[int | Literal["all"], at_least(1, besides="all")] = 1
     """Devices, or parts of a CPU, that share seeds and copies (of each process, if several), or all."""
-    log_interval: Annotated[int, at_least(1)] = 50_000
+    log_interval: Annotated[int, at_least(1), of_steps] = 50_000
     """Environment steps between rows of training_log.csv (rounded to whole updates)."""
     log_episodes: bool = False
     """A row of training_log.csv for each episode, instead of means over each log interval."""
-    eval_interval: Annotated[int, at_least(0)] = 500_000
+    eval_interval: Annotated[int, at_least(0), of_steps] = 500_000
     """Environment steps between evaluations (rounded to whole log intervals); 0 for none but the last."""
     eval_episodes: Annotated[int, at_least(1)] = 128
     """Greedy episodes of each evaluation while training."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from qflock.settings.ranges import WIDTHS, above, at_least, between
+from qflock.settings.shares import of_steps
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,8 @@ class Optimiser:
     """The optimiser's step size."""
     lr_final: Annotated[float, between(0, 1)] = 1.0
     """Fraction of lr left after lr_decay steps, reached in a straight line."""
-    lr_decay: Annotated[int, at_least(0)] = 0
-    """Environment steps over which lr falls; 0 keeps it."""
+    lr_decay: Annotated[int, at_least(0), of_steps] = 0
+    """Environment steps over which lr falls, or their share of the run, 100%; 0 keeps it."""
     weight_decay: Annotated[float, at_least(0)] = 0.0
     """Decoupled weight decay (AdamW); 0 is Adam."""
     max_grad_norm: Annotated[float, above(0)] = 10.0

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from qflock.core import texts
 from qflock.core.errors import UserError, shown
 
 _NAMES = {
@@ -241,16 +242,10 @@ def _mapping(value: Any) -> dict[str, Any]:
 
 
 def _parsed(text: str) -> Any:
-    import yaml
-
     try:
-        return json.loads(text)
+        return texts.from_json(text)
     except ValueError:
-        pass
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as problem:
-        raise ValueError from problem
+        return texts.from_yaml(text)
 
 
 def _nothing(value: Any) -> None:

@@ -92,7 +92,7 @@ def replayed(pictures: dict[str, Any]) -> list[np.ndarray]:
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 5), st.integers(0, 2**32 - 1))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_packed_pictures_come_back_exactly(height: int, width: int, count: int, seed: int) -> None:
     random = np.random.default_rng(seed)
     given = [random.integers(0, 256, (height, width, 3), np.uint8)]

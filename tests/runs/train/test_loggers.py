@@ -18,7 +18,7 @@ from qflock.playing.rollout import Tally
 from qflock.runs import folder
 from qflock.runs.train import loggers
 from qflock.runs.train.ledger import Ledger, Position
-from qflock.runs.train.program import Chunk
+from qflock.runs.train.program import Chunk, Part
 from qflock.settings import config
 
 SEEDS = (3, 4)
@@ -55,7 +55,7 @@ def written(where, chunks, position=None, saved_after=None):
     """Write chunks into a run's logs; returns the position that was saved, as JSON gives it back."""
     ledger, saved = Ledger(where, SEEDS, chunk(0), position or Position.begin(len(SEEDS))), None
     for number in chunks:
-        ledger.chunk(chunk(number), 1, [False] * len(SEEDS))
+        ledger.chunk(chunk(number), Part(1, np.ones(2, bool)), [False] * len(SEEDS))
         ledger.evaluation(scores(number))
         if number == saved_after:
             ledger.offsets()

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from qflock.algorithms._circuit_config import Circuit
 from qflock.settings.ranges import WIDTHS, above, at_least, between, check, need
 from qflock.settings.shared import Agents, Experience, Optimiser
+from qflock.settings.shares import of_steps
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,8 @@ class ActorCriticConfig(Experience, Optimiser, Agents, Circuit):
     """Adam's step size for the critic."""
     lr_final: float = 1.0
     """Fraction of both step sizes left after lr_decay steps, reached in a straight line."""
-    lr_decay: int = 0
-    """Environment steps over which the step sizes fall; 0 keeps them."""
+    lr_decay: Annotated[int, at_least(0), of_steps] = 0
+    """Environment steps over which the step sizes fall, or their share of the run, 100%; 0 keeps them."""
     max_grad_norm: float = 1.0
     """Gradients of the agents, and apart from them of the critic, are clipped to this norm."""
     num_steps: int = 32

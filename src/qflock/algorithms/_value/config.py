@@ -8,6 +8,9 @@ from typing import Annotated
 from qflock.algorithms._value.q_config import QConfig
 from qflock.settings.ranges import at_least, between, need
 
+PACE = 128
+"""Environment steps per gradient step, where nothing else is asked for."""
+
 
 @dataclass(frozen=True)
 class ValueConfig(QConfig):
@@ -25,10 +28,10 @@ class ValueConfig(QConfig):
     """Transitions held in replay."""
     min_buffer_size: Annotated[int, at_least(0)] = 10_000
     """Transitions held before learning starts."""
-    batch_size: Annotated[int, at_least(1)] = 1024
+    batch_size: Annotated[int, at_least(1)] = 256
     """Transitions of a gradient step; a multiple of row_length."""
-    train_frequency: Annotated[int, at_least(1)] = 1024
-    """Environment steps per gradient step; divides num_envs x num_steps."""
+    train_frequency: Annotated[int, at_least(0)] = 0
+    """Environment steps per gradient step; divides num_envs x num_steps. 0 for about 128, or all of these."""
     target_update_interval: Annotated[int, at_least(0)] = 10_000
     """Environment steps between updates of the target network; 0 for none: targets are the online one's."""
     target_tau: Annotated[float, between(0, 1)] = 1.0
@@ -50,7 +53,7 @@ class ValueConfig(QConfig):
             f"batch_size {self.batch_size} is no multiple of row_length {self.row_length}",
         )
         need(
-            block % self.train_frequency == 0,
+            self.train_frequency == 0 or block % self.train_frequency == 0,
             f"train_frequency {self.train_frequency} does not divide num_envs x num_steps = {block}",
         )
         need(
@@ -58,3 +61,9 @@ class ValueConfig(QConfig):
             f"buffer_capacity {self.buffer_capacity} is smaller than num_envs x num_steps ({block}), "
             f"min_buffer_size ({self.min_buffer_size}) or batch_size ({self.batch_size})",
         )
+
+    @property
+    def gradient_steps(self) -> int:
+        """Gradient steps of one update."""
+        block = self.num_envs * self.num_steps
+        return block // self.train_frequency if self.train_frequency else max(1, round(block / PACE))

@@ -147,7 +147,6 @@ class ValueLearner:
                 "need them equal, for replay keeps their memory at the start of what is collected"
             )
         block = config.num_envs * config.num_steps
-        self.gradient_steps = block // config.train_frequency
         self.capacity = config.buffer_capacity // block * (block // config.row_length)
         self.first_filled = min(-(-config.min_buffer_size // config.row_length), self.capacity)
         self.target = target.build(config.target_update_interval, config.target_tau)
@@ -245,7 +244,7 @@ class ValueLearner:
             carry = jax.tree.map(lambda new, old: jnp.where(ready, new, old), tuple(changed), carry)
             return carry, metrics
 
-        keys = jax.random.split(key, self.gradient_steps)
+        keys = jax.random.split(key, config.gradient_steps)
         (online, opt), metrics = jax.lax.scan(step, (s.online, s.optimiser), keys)
         following = self.target.move(s.target, online, env_steps)
         metrics = jax.tree.map(lambda x: jnp.where(ready, x.mean(), jnp.nan), metrics)

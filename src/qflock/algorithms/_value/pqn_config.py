@@ -15,6 +15,8 @@ class PQNConfig(QConfig):
 
     optimiser: Literal["adam", "radam"] = "radam"
     """Adam, or RAdam, which warms up by itself (Liu et al. 2020)."""
+    loss: Literal["mse", "huber"] = "huber"
+    """What is minimised of the temporal-difference error; mse lets rare large ones drown the rest."""
     td_lambda: float = 0.65
     """Lambda of the returns inside a rollout; 0 is one-step."""
     num_steps: int = 32

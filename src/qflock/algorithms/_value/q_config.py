@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from qflock.algorithms._circuit_config import Circuit
 from qflock.settings.ranges import at_least, between, check, need
 from qflock.settings.shared import Agents, Experience, Optimiser
+from qflock.settings.shares import of_steps
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,8 @@ class QConfig(Experience, Optimiser, Agents, Circuit):
     """Share of random actions at the start."""
     epsilon_end: Annotated[float, between(0, 1)] = 0.05
     """Share of random actions after epsilon_decay steps, and of `--sample` evaluation."""
-    epsilon_decay: Annotated[int, at_least(0)] = 100_000
-    """Environment steps over which epsilon falls."""
+    epsilon_decay: Annotated[int, at_least(0), of_steps] = 100_000
+    """Environment steps over which epsilon falls, or their share of the run, 5%."""
 
     def __post_init__(self) -> None:
         check(self)

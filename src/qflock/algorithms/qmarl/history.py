@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from qflock.core import texts
 from qflock.core.errors import UserError
 from qflock.files.storage import DamagedFile, write_text
 
@@ -37,7 +38,7 @@ def read(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     if not os.path.isfile(path):
         raise UserError(f"no file {path}")
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = texts.read_json(path)
         version = content["schema"]
         if isinstance(version, int) and version > SCHEMA:
             raise UserError(f"{path} is of version {version}, this qflock reads {SCHEMA}; update qflock")

@@ -25,6 +25,7 @@ from qflock.algorithms.qmarl.memory import Memory
 from qflock.core.errors import UserError
 from qflock.core.hooks import EndedRun, Hooks, RunFacts
 from qflock.core.learner import Init, Part, StartFrom
+from qflock.core.printing import say
 from qflock.core.trees import named
 from qflock.search import blocks, scoring
 from qflock.settings import trust
@@ -99,7 +100,7 @@ def hooks(search: Search, run: RunFacts) -> Iterator[Hooks]:
         if search.config.memory != "none":
             keeper.store = stack.enter_context(_opened(search, run))
             for line in keeper.store.messages if not run.quiet else ():
-                print(line)
+                say(line)
             keeper.store.begin(run.settings, run.seed)
         yield keeper
 

@@ -19,7 +19,8 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from qflock.core.errors import Notice, show_warning
+from qflock.core.errors import Notice
+from qflock.core.printing import show_warning
 from qflock.settings import foreign
 
 Seen = tuple[np.ndarray, ...]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
+from qflock.core import texts
 from qflock.core.errors import UserError, unknown
 
 NAMED = {
@@ -19,6 +18,7 @@ NAMED = {
     "xor": [[0, 1], [1, 0]],
 }
 SUFFIXES = (".json", ".yaml", ".yml", ".csv")
+MOST_BYTES = 32 * 2**20
 MOST_AGENTS, MOST_CELLS, LARGEST = 8, 1_000_000, 1e30  # (float32 ends at 3e38)
 HINT = "give a name, a table like [[1, 0], [0, 1]], or a .json, .yaml or .csv file"
 
@@ -56,11 +56,12 @@ def read(payoff: str) -> np.ndarray:
     if path.suffix.lower() not in SUFFIXES:
         raise UserError(f"{unknown('payoff', text, NAMED)}; {HINT}")
     try:
-        content = path.expanduser().read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError, RuntimeError) as problem:
+        content = texts.read(path.expanduser(), MOST_BYTES, "utf-8-sig")
+        table = _of_csv(content) if path.suffix.lower() == ".csv" else _parsed(content, text)
+    except (OSError, ValueError, RuntimeError) as problem:
         reason = getattr(problem, "strerror", None) or problem
         raise UserError(f"cannot read the payoff table {text}: {reason}") from problem
-    return _checked(_of_csv(content) if path.suffix.lower() == ".csv" else _parsed(content, text), text)
+    return _checked(table, text)
 
 
 def to_text(table: np.ndarray) -> str:
@@ -70,19 +71,19 @@ def to_text(table: np.ndarray) -> str:
 
 def _parsed(text: str, where: str) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return texts.from_json(text)
+    except ValueError:
         pass
     try:
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError) as problem:
-        raise UserError(f"{where} can be read neither as JSON nor as YAML; {HINT}") from problem
+        return texts.from_yaml(text)
+    except ValueError as problem:
+        raise UserError(f"{where} can be read neither as JSON nor as YAML ({problem}); {HINT}") from problem
 
 
 def _of_csv(text: str) -> list[list[Any]]:
     """Rows of numbers; what is no number stays text and is refused with its place."""
     rows = []
-    for line in csv.reader(text.splitlines()):
+    for line in texts.from_csv(text):
         cells: list[Any] = []
         for cell in line:
             try:

@@ -14,6 +14,7 @@ import numpy as np
 from qflock.evidence import metrics, records
 from qflock.evidence.comparison.finding import Finding, Kind
 from qflock.evidence.records import Record
+from qflock.machine import checkout
 
 FEW_SEEDS = 5
 MATCHED = 1.1
@@ -203,7 +204,7 @@ def _steps(task: TaskRuns) -> Finding:
 
 def _tuning(task: TaskRuns) -> Finding:
     by_method = {label: [run.tuning_budget for run in runs] for label, runs in task.methods.items()}
-    return _budget("tuning", task.name, "unequal tuning budgets", by_method, 1.0)
+    return _budget("tuning", task.name, "unequal tuning budgets", by_method, ROUNDING)
 
 
 def _parameters(task: TaskRuns) -> Finding:
@@ -268,6 +269,9 @@ def _origin(tasks: Sequence[TaskRuns]) -> list[Finding]:
     by_method = {"": commits}
     if commits == [None]:
         return [*findings, Finding("checkout", "", "the runs do not know their commit", "unknown", by_method)]
-    clean = len(commits) == 1 and not any(str(commit).endswith("-dirty") for commit in commits)
+    if len(commits) == 1 and str(commits[0]).endswith(checkout.UNKNOWN):
+        what = "it could not be seen whether files were changed"
+        return [*findings, Finding("checkout", "", what, "unknown", by_method)]
+    clean = len(commits) == 1 and not str(commits[0]).endswith(checkout.DIRTY)
     what = "" if clean else "not from one clean checkout"
     return [*findings, Finding("checkout", "", what, "kept" if clean else "broken", by_method)]

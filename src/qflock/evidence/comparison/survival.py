@@ -98,12 +98,17 @@ def _first_below_half(steps: np.ndarray, survival: np.ndarray) -> float:
 
 
 def log_rank(x: tuple[np.ndarray, np.ndarray], y: tuple[np.ndarray, np.ndarray]) -> float:
-    """Two-sided p-value of the log-rank test that two methods need equally long; NaN if no run reached it.
+    """Two-sided p-value of the log-rank test that two methods need equally long.
+
+    1 where all runs reached it at one step; NaN if none did, or none while both methods had runs going.
 
     Args:
         x, y: ``(times, censored)`` of each, as for ``time_to_score``.
     """
     if np.all(x[1]) and np.all(y[1]):
         return float("nan")
+    if not np.any(x[1]) and not np.any(y[1]) and np.ptp(np.concatenate([x[0], y[0]])) == 0:
+        return 1.0
     first, second = (scipy.stats.CensoredData.right_censored(*sample) for sample in (x, y))
-    return float(scipy.stats.logrank(first, second).pvalue)
+    with np.errstate(invalid="ignore"):  # 0 / 0 where they never had runs going at the same time
+        return float(scipy.stats.logrank(first, second).pvalue)

@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from qflock.core.errors import UserError
+from qflock.core.printing import say
 from qflock.files.storage import replacing
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def can_play(stream: TextIO | None = None) -> bool:
     """Whether pictures can be played on a stream; where not, a line on it says what to do instead."""
     stream = stream or sys.stdout
     if stream is None or not stream.isatty() or os.environ.get("TERM") == "dumb":
-        print("no terminal to play in: write a file instead, with -o play.gif, .mp4 or .html", file=stream)
+        say("no terminal to play in: write a file instead, with -o play.gif, .mp4 or .html", stream=stream)
         return False
     return True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from qflock.core.printing import printable
 from qflock.evidence import metrics
 from qflock.files.storage import replacing
 
@@ -167,7 +170,7 @@ def spread(places: Sequence[float], gap: float) -> list[float]:
 
 
 def save(figure: Figure, path: Path) -> Path:
-    """Write a figure as PNG, whole or not at all.
+    """Write a figure as PNG, whole or not at all; names in it turn no text around.
 
     Args:
         figure: the figure.
@@ -176,6 +179,9 @@ def save(figure: Figure, path: Path) -> Path:
     Raises:
         CannotWrite: the disk is full or the folder cannot be written.
     """
-    with replacing(path) as temporary:
+    for text in figure.findobj(Text):
+        text.set_text(printable(text.get_text()))
+    with replacing(path) as temporary, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a box stands for it
         figure.savefig(temporary, dpi=DOTS_PER_INCH, format="png")
     return path

@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from importlib import resources
 from typing import Any
 
+from qflock.core.printing import printable
+
 
 def assemble(
     page: str, *, title: str, data: Any, styles: Sequence[str], scripts: Sequence[str], body: str = ""
@@ -35,7 +37,7 @@ def assemble(
         "base-uri 'none'; form-action 'none'"
     )
     filled = {
-        "title": html.escape(title),
+        "title": html.escape(printable(title)),
         "policy": html.escape(policy, quote=True),
         "style": style,
         "script": script,
@@ -48,16 +50,18 @@ def assemble(
 
 def in_script(data: Any) -> str:
     """JSON that may stand inside a script element: no character in it can end the element."""
-    text = json.dumps(_finite(data), separators=(",", ":"), allow_nan=False)
+    text = json.dumps(_shown(data), separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _finite(value: Any) -> Any:
-    """The same with null for numbers that JSON cannot hold."""
+def _shown(value: Any) -> Any:
+    """The same with null for numbers that JSON cannot hold, and texts that turn no line around."""
     if isinstance(value, dict):
-        return {str(name): _finite(item) for name, item in value.items()}
+        return {printable(str(name)): _shown(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
+        return [_shown(item) for item in value]
+    if isinstance(value, str):
+        return printable(value)
     return None if isinstance(value, float) and value - value != 0 else value
 
 

@@ -55,7 +55,7 @@ function lineChart(root, data) {
         else off.add(one.name);
         button.setAttribute("aria-pressed", String(!off.has(one.name)));
         draw();
-      } }, dot, one.name);
+      } }, dot, brief(one.name));
       return button;
     }),
     make("span", { class: "spacer" }),
@@ -138,7 +138,7 @@ function lineChart(root, data) {
       if (y < EDGE.top - 1 || y > bottom + 1) continue;
       inside.append(line("reference", EDGE.left, y, right, y));
       if (above - y > 13) {
-        names.append(make("text", { x: right - 2, y: y - 4, "text-anchor": "end" }, `${one.name} ${number(one.value)}`));
+        names.append(make("text", { x: right - 2, y: y - 4, "text-anchor": "end" }, `${brief(one.name)} ${number(one.value)}`));
         above = y;
       }
     }
@@ -172,7 +172,7 @@ function lineChart(root, data) {
     for (const { one, i } of rows) {
       const dot = styled(make("span", { class: "dot" }), { background: methodColour(one.look) });
       const ends = one.low[i] === null ? "" : ` (${number(one.low[i])} to ${number(one.high[i])})`;
-      tip.append(make("div", {}, dot, `${one.name} ${number(one.y[i])}${ends}`));
+      tip.append(make("div", {}, dot, `${brief(one.name)} ${number(one.y[i])}${ends}`));
       if (one.y[i] !== null) over.append(styled(make("circle", { cx: scale.x(one.x[i]), cy: scale.y(one.y[i]), r: 3.5 }), { fill: methodColour(one.look) }));
     }
     const wide = root.clientWidth, room = px + 14 + tip.offsetWidth < wide;

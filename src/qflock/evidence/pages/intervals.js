@@ -14,7 +14,7 @@ function intervalChart(root, data) {
   function placed(x, wide) {
     const ends = [];
     return [...data.lines].sort((a, b) => a.value - b.value).map((one) => {
-      const text = `${one.name} ${number(one.value)}`, half = text.length * 3.2;
+      const text = `${brief(one.name)} ${number(one.value)}`, half = text.length * 3.2;
       const middle = Math.max(half, Math.min(wide - half, x(one.value)));
       let level = 0;
       while (ends[level] !== undefined && ends[level] > middle - half) level++;
@@ -50,7 +50,7 @@ function intervalChart(root, data) {
   function drawRow(row, y, x, wide) {
     const middle = y + 32, colour = methodColour(row.look);
     const ends = row.low === null ? "" : `  (${number(row.low)} to ${number(row.high)})`;
-    const text = `${row.name}  ${number(row.value)}${ends}`, half = Math.min(wide / 2, text.length * 3.5);
+    const text = `${brief(row.name)}  ${number(row.value)}${ends}`, half = Math.min(wide / 2, text.length * 3.5);
     const label = make("text", { class: "strong", x: Math.max(half, Math.min(wide - half, x(row.value))), y: y + 16, "text-anchor": "middle" }, text);
     const dots = row.seeds.filter((seed) => seed !== null).map((seed) => {
       const dot = make("circle", { cx: x(seed), cy: middle, r: 4, opacity: 0.4 });

@@ -36,6 +36,9 @@ function number(value, digits) {
   return value.toFixed(places).replace(/^-(?=0\.?0*$)/, "").replace("-", "−");
 }
 
+/** A name as it fits into a drawing, where nothing can be scrolled. */
+const brief = (name) => (name.length > 60 ? `${name.slice(0, 59)}…` : name);
+
 /** 12345678 as 12.3M. */
 function quantity(value) {
   for (const [size, letter] of [[1e9, "G"], [1e6, "M"], [1e3, "k"]]) {

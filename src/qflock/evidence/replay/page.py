@@ -56,12 +56,13 @@ def data(show: Show, fps: float = 8.0, size: int = SIZE) -> dict[str, Any]:
     """
     spec: Spec = show.env.spec
     discrete = isinstance(spec.action, Choices)
-    names = spec.action_names or tuple(map(str, range(spec.masked)))
+    given = spec.action_names or ("",) * spec.masked
+    names = [name if name.strip() else str(number) for number, name in enumerate(given)]
     chances = all(_are_log_probabilities(one) for one in show.recordings)
     has_values = any(one.values is not None for one in show.recordings)
     return {
         "agents": spec.agents,
-        "actions": list(names) if discrete else [],
+        "actions": names if discrete else [],
         "fps": fps,
         "kind": ("chance" if chances else "values") if has_values else None,
         "episodes": [_episode(show.env, one, chances, size) for one in show.recordings],

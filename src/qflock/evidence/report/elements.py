@@ -8,6 +8,7 @@ from typing import Any
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
+from qflock.core.printing import printable
 from qflock.evidence.comparison.statistics import Interval
 from qflock.evidence.metrics import percent
 from qflock.runs.train.curve import quantity
@@ -24,15 +25,15 @@ def element(tag: str, *contents: Element | str | None, **attributes: str) -> Ele
         contents: elements and text, in order; None is left out.
         attributes: by name.
     """
-    named = {name.rstrip("_").replace("_", "-"): value for name, value in attributes.items()}
+    named = {name.rstrip("_").replace("_", "-"): printable(value) for name, value in attributes.items()}
     parent = Element(tag, named)
     for content in contents:
         if isinstance(content, Element):
             parent.append(content)
         elif content is not None and len(parent):
-            parent[-1].tail = (parent[-1].tail or "") + content
+            parent[-1].tail = (parent[-1].tail or "") + printable(content)
         elif content is not None:
-            parent.text = (parent.text or "") + content
+            parent.text = (parent.text or "") + printable(content)
     return parent
 
 

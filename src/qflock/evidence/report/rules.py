@@ -128,7 +128,10 @@ RULES: tuple[tuple[tuple[Kind, ...], str, Detail], ...] = (
 
 
 def _short(commit: str | None) -> str:
-    return "unknown" if commit is None else commit[:10] + "-dirty" * commit.endswith("-dirty")
+    if commit is None:
+        return "unknown"
+    name, dash, state = commit.partition("-")
+    return f"{name[:10]}{dash}{state}"
 
 
 def _by_method(findings: Sequence[Finding], words: Words) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Int, PRNGKeyArray
 
 from qflock.core.environment import Environment, Referenced
@@ -17,7 +18,18 @@ from qflock.core.trees import named
 from qflock.learning.actions import of
 from qflock.playing import evaluation
 from qflock.runs.train import feeds, sharing
-from qflock.runs.train.program import LAYOUT, Ahead, Backend, Chunk, Evaluate, RunState, over_seeds
+from qflock.runs.train.program import (
+    LAYOUT,
+    Ahead,
+    Backend,
+    Chunk,
+    Evaluate,
+    Part,
+    RunState,
+    by_seed,
+    one_after_another,
+    over_seeds,
+)
 from qflock.runs.train.sharing import EVERYWHERE, SEEDS, Sharing
 from qflock.settings.config import Settings
 
@@ -44,9 +56,8 @@ class CompiledProgram:
         interval = min(run.log_interval, learner.limits or run.log_interval)
         self.updates = max(1, round(interval / learner.source.cost))
         self.init = sharing.compiled(partial(over_seeds, self._init), (SEEDS,), LAYOUT)
-        self._chunk = sharing.compiled(
-            self._over_seeds, (LAYOUT, EVERYWHERE), (LAYOUT, EVERYWHERE), donate=(0,)
-        )
+        arrives = (LAYOUT, EVERYWHERE, EVERYWHERE, SEEDS)
+        self._chunk = sharing.compiled(self._over_seeds, arrives, (LAYOUT, EVERYWHERE), donate=(0,))
         self.evaluate = backend.evaluator(learner.policy, run.eval_episodes, "greedy", run.seeds, sharing)
 
     def _init(self, seed: Array) -> RunState:
@@ -56,23 +67,47 @@ class CompiledProgram:
         learner = jax.tree.map(lambda x: jnp.asarray(x, x.dtype), learner)
         return RunState(learner, self._feed.start(named(root, "environment")), named(root, "updates"))
 
-    def _over_seeds(self, seeds: int) -> Callable[[RunState, Any], tuple[RunState, Chunk]]:
+    def _over_seeds(self, seeds: int) -> Callable[[RunState, Any, Any, Any], tuple[RunState, Chunk]]:
         """A chunk of so many seeds, which all read the same data."""
 
-        def chunk(runs: RunState, data: Any) -> tuple[RunState, Chunk]:
-            def one(run: RunState) -> tuple[RunState, Chunk]:
-                update = lambda run, _: self._feed.update(run, data)
-                run, each = jax.lax.scan(update, run, None, self.updates)
-                tally = jax.tree.map(lambda x: x.sum(0), each.tally)
-                return run, Chunk(jax.tree.map(jnp.nanmean, each.metrics), tally, each.episodes)
+        def chunk(runs: RunState, data: Any, updates: Any, going: Any) -> tuple[RunState, Chunk]:
+            def one(run: RunState, going: Any) -> tuple[RunState, Chunk]:
+                # A seed that is done does nothing. Vectorised seeds cannot: `chunk` puts those back.
+                count = jnp.where(going, updates, 0) if one_after_another(seeds) else updates
+                return self._some(run, data, count)
 
-            return over_seeds(one, seeds)(runs)
+            return over_seeds(one, seeds)(runs, going)
 
         return chunk
 
-    def chunk(self, run: RunState) -> tuple[RunState, Chunk]:
+    def _some(self, run: RunState, data: Any, count: Any) -> tuple[RunState, Chunk]:
+        """So many updates of a seed, at most a chunk's: the count is an argument of the program, for a last
+        chunk that is shorter is no reason to compile another."""
+        update = lambda run: self._feed.update(run, data)
+        told = jax.eval_shape(update, run)[1]
+        empty = jax.tree.map(lambda x: jnp.zeros((self.updates, *x.shape), x.dtype), told)
+        empty = empty._replace(metrics=jax.tree.map(lambda x: jnp.full_like(x, jnp.nan), empty.metrics))
+
+        def body(i: Any, carry: tuple[RunState, Chunk]) -> tuple[RunState, Chunk]:
+            run, each = carry
+            run, own = update(run)
+            return run, jax.tree.map(lambda rows, row: rows.at[i].set(row), each, own)
+
+        run, each = jax.lax.fori_loop(0, count, body, (run, empty))
+        tally = jax.tree.map(lambda x: x.sum(0), each.tally)
+        return run, Chunk(jax.tree.map(jnp.nanmean, each.metrics), tally, each.episodes)
+
+    def chunk(self, run: RunState, part: Part | None = None) -> tuple[RunState, Chunk]:
         """See `program.Program`."""
-        return self._chunk(run, self._data)
+        updates, going = part or self._all
+        apart = all(going) or one_after_another(self.sharing.seeds_here)
+        before = None if apart else jax.tree.map(jnp.copy, run)
+        after, told = self._chunk(run, self._data, np.int32(updates), self.sharing.place(going, SEEDS))
+        return after if before is None else by_seed(going, after, before), told
+
+    @property
+    def _all(self) -> Part:
+        return Part(np.int32(self.updates), np.ones(self.sharing.seeds, bool))
 
     @cached_property
     def _data(self) -> Any:
@@ -81,11 +116,11 @@ class CompiledProgram:
 
     def outline(self, run: RunState) -> tuple[RunState, Chunk]:
         """See `program.Program`."""
-        return self._chunk(run, self._feed.data)
+        return over_seeds(lambda run: self._some(run, self._feed.data, self.updates), self.sharing.seeds)(run)
 
     def ahead(self, shapes: RunState) -> Sequence[Ahead]:
         """See `program.Program`."""
-        return [Ahead(self._chunk, (shapes, self._feed.data))]
+        return [Ahead(self._chunk, (shapes, self._feed.data, *self._all))]
 
     def warnings(self) -> Sequence[str]:
         """See `program.Program`: a resumed run goes on exactly."""

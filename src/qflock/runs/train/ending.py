@@ -49,6 +49,7 @@ def summary(
         "environment": run.env,
         "execution": execution.kind(policy),
         "env_steps": min(position.env_steps),
+        "env_steps_per_seed": position.env_steps,
         "seconds": position.seconds,
         "seconds_per_seed": position.seconds / run.seeds,
         "parameters": _count(weights["policy"]) // run.seeds,

@@ -25,7 +25,17 @@ from qflock.playing.host_rollout import Place
 from qflock.playing.rollout import Episodes
 from qflock.runs.train import feeds, sharing
 from qflock.runs.train.compiled_program import CompiledProgram
-from qflock.runs.train.program import Ahead, Backend, Chunk, Evaluate, Program, RunState, over_seeds
+from qflock.runs.train.program import (
+    Ahead,
+    Backend,
+    Chunk,
+    Evaluate,
+    Part,
+    Program,
+    RunState,
+    by_seed,
+    over_seeds,
+)
 from qflock.runs.train.sharing import Sharing
 from qflock.settings.config import Settings
 
@@ -107,13 +117,19 @@ class HostProgram:
 
         return jax.vmap(one)(run)
 
-    def chunk(self, run: RunState) -> tuple[RunState, Chunk]:
+    def chunk(self, run: RunState, part: Part | None = None) -> tuple[RunState, Chunk]:
         """See `program.Program`; the learner's state that is given is donated."""
+        updates, going = part or (self.updates, np.ones(self._run.seeds, bool))
+        before = None if all(going) else jax.tree.map(jnp.copy, run)
+        after, told = self._some(run, int(updates))
+        return after if before is None else by_seed(going, after, before), told
+
+    def _some(self, run: RunState, updates: int) -> tuple[RunState, Chunk]:
         if self._flow is None:
             self._begin(run.key)
         assert self._flow is not None
         state, keys, each_update = run.learner, run.key, []
-        for _ in range(self.updates):
+        for _ in range(updates):
             keys, collecting, learning = self._split(keys)
 
             def act(memory: Memory, first: Any, now: TimeStep, step: int) -> Any:

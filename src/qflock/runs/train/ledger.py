@@ -17,7 +17,7 @@ from qflock.playing.rollout import Episodes, Tally
 from qflock.runs import evaluation
 from qflock.runs.folder import RunFolder
 from qflock.runs.train import loggers
-from qflock.runs.train.program import Chunk
+from qflock.runs.train.program import Chunk, Part
 
 FIRST = ("seed", "env_step", "episode", "episode_return", "episode_return_undiscounted", "episode_length")
 OF_TEAMS = ("episode_return", "episode_return_undiscounted")
@@ -146,18 +146,37 @@ class Ledger:
         """Environment steps of the slowest seed."""
         return min(self.position.env_steps)
 
-    def chunk(self, chunk: Chunk, updates: int, bad: Sequence[bool] | np.ndarray) -> float:
-        """Count a chunk and write its row for each seed, or those of its episodes.
+    def rest(self, total: int, cost: int, most: int) -> Part:
+        """What is left of a budget, at most a chunk: no seed goes on after the update that reaches it.
+
+        An update takes at most so many steps as its source costs, and fewer where episodes restart; so the
+        last updates come in ever shorter parts.
 
         Args:
+            total: environment steps of each seed.
+            cost: of an update, at most.
+            most: updates in a chunk.
+        """
+        left = total - np.asarray(self.position.env_steps)
+        updates = -(-left[left > 0].min() // cost)
+        return Part(min(updates, most), left > 0)
+
+    def chunk(self, chunk: Chunk, part: Part, bad: Sequence[bool] | np.ndarray) -> float:
+        """Count a chunk and write its row for each seed that is still going, or those of its episodes.
+
+        Args:
+            chunk: what it told.
+            part: the updates that it did, and of which seeds.
             bad: seeds whose chunk was taken back: its steps count, and its row says nothing more.
 
         Returns:
             The mean discounted return, the first team's, over all seeds; NaN where no episode ended.
         """
         p, tally = self.position, chunk.tally
-        p.update += updates
+        p.update += int(part.updates)
         for i, seed in enumerate(self.seeds):
+            if not part.going[i]:
+                continue
             p.env_steps[i] += int(tally.env_steps[i])
             metrics = {name: float(x[i]) for name, x in chunk.metrics.items()}
             position = {"seed": seed, "env_step": p.env_steps[i]}
@@ -172,7 +191,7 @@ class Ledger:
                 row = {**position, "episode": p.episodes[i], **row, **metrics}
                 self._training.append({name: None if math.isnan(x) else x for name, x in row.items()})
                 self._loggers.row("training_log", row)
-        good = ~np.asarray(bad)
+        good = part.going & ~np.asarray(bad)
         num_episodes = float(np.sum(tally.episodes[good])) or math.nan
         return float(np.sum(_by_team(tally.discounted[good], 1)[0])) / num_episodes
 

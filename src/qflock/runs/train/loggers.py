@@ -11,12 +11,12 @@ import contextlib
 import importlib.util
 import math
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from qflock.core.errors import UserError, unknown
+from qflock.core.printing import notice
 from qflock.runs.folder import RunFolder
 from qflock.settings import config
 
@@ -155,7 +155,7 @@ class Loggers:
             except Exception as problem:
                 del self._loggers[name]
                 reason = " ".join(str(problem).split())[:200] or type(problem).__name__
-                print(f"qflock: warning: {name} is no longer fed: {reason}", file=sys.stderr)
+                notice(f"warning: {name} is no longer fed: {reason}")
 
 
 def need(names: Sequence[str]) -> None:

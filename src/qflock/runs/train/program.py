@@ -47,6 +47,19 @@ class Chunk(NamedTuple):
     episodes: Episodes | None = None
 
 
+class Part(NamedTuple):
+    """A chunk that ends early, for a run's budget is spent.
+
+    Attributes:
+        updates: how many to do, scalar; at most the program's.
+        going: ``(seeds,)`` booleans: seeds that still train. The others stay as they are, and what a chunk
+            tells of them means nothing.
+    """
+
+    updates: Any
+    going: Any
+
+
 class Ahead(NamedTuple):
     """A function that can be compiled before it is called, and the shapes that it is called with."""
 
@@ -125,8 +138,13 @@ class Program(Protocol):
         """The state before the first update, of seeds ``(seeds,)``."""
         ...
 
-    def chunk(self, run: RunState) -> tuple[RunState, Chunk]:
-        """``updates`` updates; the state that is given is donated."""
+    def chunk(self, run: RunState, part: Part | None = None) -> tuple[RunState, Chunk]:
+        """Train for ``updates`` updates, or for a part of them; the state that is given is donated.
+
+        Args:
+            run: the state.
+            part: how many updates of which seeds; all of them if left out.
+        """
         ...
 
     def outline(self, run: RunState) -> tuple[RunState, Chunk]:
@@ -176,6 +194,15 @@ def by_seed(which: Any, these: Any, others: Any) -> Any:
     return jax.tree.map(pick, these, others)
 
 
+def one_after_another(seeds: int) -> bool:
+    """Whether `over_seeds` gives each seed a program of its own to run, instead of vectorising them.
+
+    Args:
+        seeds: how many.
+    """
+    return seeds == 1 or jax.default_backend() == "cpu"
+
+
 def over_seeds(function: Callable[..., Any], seeds: int) -> Callable[..., Any]:
     """``function`` for every seed of a leading axis.
 
@@ -189,6 +216,6 @@ def over_seeds(function: Callable[..., Any], seeds: int) -> Callable[..., Any]:
     """
     if seeds == 1:
         return lambda *a: jax.tree.map(lambda x: x[None], function(*jax.tree.map(lambda x: x[0], a)))
-    if jax.default_backend() == "cpu":
+    if one_after_another(seeds):
         return lambda *a: jax.lax.map(lambda one: function(*one), a)
     return jax.vmap(function)

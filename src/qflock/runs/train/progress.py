@@ -12,12 +12,14 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TextIO
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from qflock.core.console import Console
+from qflock.core.printing import say
 from qflock.runs.train.curve import Curve, quantity
 
 RETURNS_AVERAGED = 10
@@ -153,7 +155,7 @@ class Progress:
     def _say(self, line: str) -> None:
         if not self._quiet:
             with contextlib.suppress(OSError, ValueError):  # ValueError: the stream was closed
-                print(line, file=self._stream, flush=True)
+                say(line, stream=self._stream)
 
     def _share(self) -> float:
         return min(self._step / self._total, 1.0) if self._total else 0.0
@@ -187,7 +189,12 @@ class Progress:
             complete_style="cyan",
             finished_style="green",
         )
-        head.add_row(title, bar, headline)
+        parts = (
+            [title, bar, Text(headline)]
+            if self._console.width > NARROWEST_BAR + len(headline)
+            else [headline]
+        )
+        head.add_row(*parts)
         return Group(head, Text("   ".join(self._numbers())), self._plot)
 
 

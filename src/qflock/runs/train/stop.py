@@ -10,6 +10,8 @@ import time
 from types import FrameType, TracebackType
 from typing import Any
 
+from qflock.core.printing import printable
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 GRACE = 8.0
 """Seconds that work in hand may take to end after a signal."""
@@ -118,4 +120,4 @@ class Clock:
 
 def _say(line: str) -> None:
     """To standard error, past whatever Python holds of it."""
-    os.write(2, f"\nqflock: {line}\n".encode())
+    os.write(2, f"\nqflock: {printable(line)}\n".encode())

@@ -2,8 +2,7 @@
 
 Between two chunks the work logs, evaluates, saves and draws progress, sees whether it was asked to stop, and
 whether numbers are still numbers. Everything that it does is a function of the state and of counters that are
-saved with it, so a resumed run writes the same bytes as one that was never stopped; only wall-clock times
-differ.
+saved with it, so a resumed run writes the same bytes as one that was never stopped, but for its times.
 """
 
 from __future__ import annotations
@@ -189,20 +188,21 @@ class Work:
         if on_nan == "rollback" and not anchored:
             p.anchors, p.tries = [*p.anchors, p.update][-2:], 0
             self._save(state)
-        before = _apart(state) if on_nan == "skip" else None  # a chunk donates what it is given
-        state, chunk = self.program.chunk(state)
+        before = _apart(state) if on_nan == "skip" else None  # a chunk donates its state
+        part = self.ledger.rest(self.total, self.program.learner.source.cost, self.program.updates)
+        state, chunk = self.program.chunk(state, part)
         flags = sharing.gathered(self.look(state, chunk._replace(episodes=None)))
         chunk, host_flags = jax.device_get((chunk, flags))
-        trouble = health.judge(host_flags, self.seeds)
+        trouble = health.judge({name: bad & part.going for name, bad in host_flags.items()}, self.seeds)
         if trouble is not None:
             if before is None:
                 return self._roll_back(trouble)
             self.progress.message(f"warning: {trouble}; these updates are taken back, {self._at()}")
             state = self._placed(health.without(trouble, state, before))
         bad = [False] * len(self.seeds) if trouble is None else trouble.seeds
-        mean = self.ledger.chunk(chunk, self.program.updates, bad)
+        mean = self.ledger.chunk(chunk, part, bad)
         self.progress.update(self.ledger.done, mean)
-        for line in self.hooks.watch(self._row(chunk)) if not bad[0] else ():
+        for line in self.hooks.watch(self._row(chunk)) if part.going[0] and not bad[0] else ():
             self.progress.message(line)
         self._evaluate_and_keep(state)
         return state

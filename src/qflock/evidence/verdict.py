@@ -1,0 +1,52 @@
+"""One sentence on a score: which references it is above, and how near it is to the best of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from qflock.evidence import metrics
+
+ADVICE = "train for longer (--total_steps), or look for better settings (qflock sweep)"
+
+
+def verdict(scores: Mapping[str, Any], references: Mapping[str, Mapping[str, Any]]) -> str:
+    """What a mean score says beside those of the references; empty where there are none to compare with.
+
+    Args:
+        scores: of a policy over all its seeds, columns of an evaluation.
+        references: scores of the reference policies by their names, likewise.
+    """
+    own = scores.get(metrics.DEFAULT)
+    known = {name: row.get(metrics.DEFAULT) for name, row in references.items()}
+    others = {name: float(score) for name, score in known.items() if _is_number(score)}
+    if not _is_number(own) or "random" not in others:
+        return ""
+    own, word = float(own), metrics.of(metrics.DEFAULT).word
+    sign, random = metrics.sign(metrics.DEFAULT, others), others["random"]
+    if sign * (own - random) <= 0:
+        return f"not better than random play ({word} {own:.3f}, random {random:.3f}): {ADVICE}"
+    worst_first = sorted(others, key=lambda name: sign * others[name])
+    below = [name for name in worst_first if sign * (own - others[name]) > 0]
+    best = worst_first[-1]
+    reached = f"above {_listed(below)}" + (" play" if below == ["random"] else "")
+    if best in below or best == "random":
+        return reached
+    return f"{reached}; {_share(own, random, others[best])} {best.replace('_', ' ')}"
+
+
+def _share(own: float, random: float, best: float) -> str:
+    """How near a score is to the best one; a ratio says nothing where scores can be negative."""
+    if min(own, random, best) >= 0:
+        return f"{metrics.percent(own / best)} of the"
+    return f"{metrics.percent((own - random) / (best - random))} of the way from random play to the"
+
+
+def _listed(names: list[str]) -> str:
+    words = [name.replace("_", " ") for name in names]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
