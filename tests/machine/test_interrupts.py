@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import signal
+import subprocess
 import sys
 import time
 from types import SimpleNamespace
@@ -57,3 +59,14 @@ def test_none_comes_once_it_is_over() -> None:
         except KeyboardInterrupt as problem:
             sys.unraisablehook(SimpleNamespace(exc_type=type(problem)))  # type: ignore[arg-type]
     time.sleep(3 * interrupts.SOON)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_while_the_process_tidies_up_ends_it_without_a_word(number: int) -> None:
+    program = (
+        "import atexit, os, time; from qflock.machine import interrupts\n"
+        f"atexit.register(lambda: (os.kill(os.getpid(), {int(number)}), time.sleep(60)))\n"
+        "with interrupts.kept(ends=True): pass"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (interrupts.EXIT, "")

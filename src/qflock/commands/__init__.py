@@ -90,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     trust.name(*arguments, *(word.partition("=")[2] for word in arguments))
     warnings.showwarning = printing.show_warning
     try:
-        with interrupts.kept(), _streams.kept(arguments, ours=argv is None):
+        with interrupts.kept(ends=argv is None), _streams.kept(arguments, ours=argv is None):
             status = _dispatch(arguments)
         sys.stdout.flush()
         return status

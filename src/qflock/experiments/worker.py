@@ -27,7 +27,7 @@ def main() -> int:
     from qflock.experiments import cell as experiment_cell
 
     try:
-        with interrupts.kept():
+        with interrupts.kept(ends=True):
             error = experiment_cell.attempt_mapping(cell)
     except UserError as stopped:
         return stopped.code

@@ -3,19 +3,28 @@ again: else Ctrl-C at that moment would print a traceback and do nothing."""
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+EXIT = 130
+"""Exit status of a process that was interrupted."""
 SOON = 0.05
 """Seconds after which it comes again, out of the callback."""
 
 
 @contextmanager
-def kept() -> Iterator[None]:
-    """While it is entered, in the main thread, no `KeyboardInterrupt` is dropped."""
+def kept(ends: bool = False) -> Iterator[None]:
+    """While it is entered, in the main thread, no `KeyboardInterrupt` is dropped.
+
+    Args:
+        ends: the process ends with it: a signal that comes later, while Python and libraries tidy up, ends it
+            at once, status 130.
+    """
     before, over = sys.unraisablehook, threading.Event()
     thread = threading.get_ident()
 
@@ -37,3 +46,6 @@ def kept() -> Iterator[None]:
     finally:
         over.set()
         sys.unraisablehook = before
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if ends else ():
+            if signal.getsignal(number) != signal.SIG_IGN:  # as nohup has it
+                signal.signal(number, lambda *_: os._exit(EXIT))
