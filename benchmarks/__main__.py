@@ -14,6 +14,7 @@ import importlib
 import json
 import os
 import re
+import sys
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -23,6 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import peer
+from qflock import commands
 
 RESULTS = Path(__file__).parent / "results"
 PARTS = (
@@ -39,8 +41,8 @@ PARTS = (
 """Each a module of this folder with ``benchmark(quick) -> figures``."""
 
 
-def main() -> None:
-    """The command line."""
+def main() -> int:
+    """The command line; returns the exit status, that of ``qflock``."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument(
         "--only", nargs="+", choices=PARTS, help="parts to run; all by default, or with --peer none"
@@ -52,6 +54,11 @@ def main() -> None:
     parser.add_argument("--name", help="name of the JSON file; by default cores, device and parts")
     parser.add_argument("--quick", action="store_true", help="fewer repeats")
     given = parser.parse_args()
+    return commands.guarded(lambda: run(given), program="benchmarks")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Measure, show and write what was asked for; returns the exit status."""
     from qflock.machine import device, provenance
 
     only = given.only or (PARTS if given.peer is None else ())
@@ -63,9 +70,9 @@ def main() -> None:
     console, found = Console(), {}
     os.environ["QFLOCK_CACHE"] = "off"  # compile times are times of compiling
     device.use("auto")
-    for name, run in parts.items():
+    for name, measure in parts.items():
         with console.status(f"{name} ..."):
-            found[name] = run()
+            found[name] = measure()
     machine = provenance.machine()
     show(console, found)
     chosen = "" if only == PARTS else "-".join(["", *found])
@@ -75,6 +82,7 @@ def main() -> None:
     made = datetime.now().astimezone().isoformat(timespec="seconds")
     path.write_text(json.dumps({"made": made, **machine, "results": found}, indent=2) + "\n")
     console.print(f"written to {path}")
+    return 0
 
 
 def show(console: Console, found: dict[str, Any]) -> None:
@@ -127,4 +135,4 @@ def _checkout(text: str) -> Path:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -45,9 +45,10 @@ def train(
         settings_of_run = settings if env is None else {"env": env, **settings}
         file = None if config_file is None else Path(config_file)
         algorithm = config.resolve(algorithm, config=file, overrides=settings_of_run)
-    processes.join()
-    device.use(algorithm.run.device, devices=algorithm.run.devices)
-    return _illustrated(runner.train(algorithm, quiet))
+    with processes.joined(algorithm.run.heartbeat_timeout_seconds):
+        device.use(algorithm.run.device, devices=algorithm.run.devices)
+        summary = runner.train(algorithm, quiet)
+    return _illustrated(summary)
 
 
 def resume(
@@ -78,10 +79,11 @@ def resume(
     from qflock.runs.train import runner
 
     settings = folder.open_run(run).settings()
-    processes.join()
-    where = device or settings.run.device
-    place.use(where, devices=devices or settings.run.devices)  # type: ignore[arg-type]
-    return _illustrated(runner.resume(run, total_steps, quiet, on_nan, devices))
+    with processes.joined(settings.run.heartbeat_timeout_seconds):
+        where = device or settings.run.device
+        place.use(where, devices=devices or settings.run.devices)  # type: ignore[arg-type]
+        summary = runner.resume(run, total_steps, quiet, on_nan, devices)
+    return _illustrated(summary)
 
 
 def _illustrated(summary: dict[str, Any]) -> dict[str, Any]:

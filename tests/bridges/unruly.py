@@ -2,14 +2,47 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
+import signal
 import subprocess
 import sys
+import time
 from typing import Any
 
 import numpy as np
 from gymnasium import spaces
+
+NAP = 120
+"""Seconds of what never returns: longer than a test waits, and not for ever should it be left behind."""
+EATS = f"eaten = [bytearray(b'x' * 2**24) for _ in range(60)]; import time; time.sleep({NAP})"
+"""A GiB, nearly."""
+
+
+def fork_and_die() -> None:
+    """A child that stays, and holds whatever this process held open."""
+    if os.fork() == 0:
+        time.sleep(NAP)
+        os._exit(0)
+    os._exit(3)
+
+
+def print_much() -> None:
+    """What no terminal wants, in every way that there is."""
+    os.write(1, bytes(range(256)) * 100)
+    sys.stdout.buffer.write(bytes(range(256)) * 100)
+    for line in range(10_000):
+        print("line", line)
+        print("line", line, file=sys.stderr)
+
+
+def swallow() -> None:
+    """Sleep three times, whatever is raised."""
+    for _ in range(3):
+        with contextlib.suppress(Exception):
+            time.sleep(NAP)
+
 
 WAYS = {
     "leaves": lambda: sys.exit("no licence\nleft"),
@@ -22,6 +55,16 @@ WAYS = {
     "has a child that asks": lambda: subprocess.run(
         [sys.executable, "-c", "input()"], check=True, stderr=subprocess.DEVNULL
     ),
+    "sleeps on": lambda: time.sleep(NAP),
+    "goes round": lambda: all(iter(lambda: True, False)),
+    "swallows": swallow,
+    "is killed": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "dies": lambda: os._exit(3),
+    "forks and dies": fork_and_die,
+    "eats": lambda: exec(EATS),
+    "has a child that eats": lambda: subprocess.run([sys.executable, "-c", EATS], check=True),
+    "has a child that stays": lambda: subprocess.run(["sleep", str(NAP)], check=True),
+    "prints": print_much,
     "has a shell that reads": lambda: subprocess.run("read answer || exit 7", shell=True, check=True),
 }
 
@@ -33,6 +76,7 @@ class parallel_env:
         way: a key of WAYS; nothing happens at another.
         journal: a file to which "+" is written when a copy is made, and "-" when it is closed.
         closes: what close() does: "well", "badly", "badly after a step" or "leaves".
+        hangs: which call never returns: "made", "reset", "close" or "close after a step"; none at another.
         talks: whether it prints, from Python and past it, when it is made and at each step.
         port: the first of the ports; each copy takes one of its own.
     """
@@ -45,6 +89,7 @@ class parallel_env:
         closes: str = "well",
         talks: bool = False,
         port: int = 5000,
+        hangs: str = "nowhere",
     ) -> None:
         self.possible_agents = ["left", "right"]
         self.max_cycles, self.way, self.journal, self.closes, self.talks = (
@@ -54,9 +99,15 @@ class parallel_env:
             closes,
             talks,
         )
+        self.hangs, self.steps = hangs, 0
+        self._hang("made")
         self.port = port + int(os.environ["QFLOCK_COPY"])
         self._note(f"+{self.port}")
         self._talk("made")
+
+    def _hang(self, *calls: str) -> None:
+        if self.hangs in calls:
+            time.sleep(NAP)
 
     def _note(self, word: str) -> None:
         if self.journal:
@@ -79,6 +130,7 @@ class parallel_env:
         return {agent: np.array([self.steps, self.port], np.float32) for agent in self.agents}
 
     def reset(self, seed: int | None = None, options: Any = None) -> Any:
+        self._hang(*(["reset"] if seed else []))  # with seed 0 its sizes are looked at
         self.agents, self.steps = list(self.possible_agents), 0
         return self._seen(), {agent: {} for agent in self.agents}
 
@@ -95,6 +147,7 @@ class parallel_env:
 
     def close(self) -> None:
         self._note(f"-{self.port}")
+        self._hang("close", *(["close after a step"] if self.steps else []))
         if self.closes == "badly" or (self.closes == "badly after a step" and self.steps):
             raise AttributeError("there is no window")
         if self.closes == "leaves":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -90,6 +91,8 @@ def test_an_entry_that_cannot_be_loaded_does_not_break_the_list(
 
 @pytest.fixture
 def healthy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All is well, and the short training, which has a test of its own, is left out."""
+    monkeypatch.setattr(doctor, "_trained", lambda problems: {"env_steps": 4096, "seconds": 1.0})
     monkeypatch.setattr(device, "nvidia_gpus", list)
     monkeypatch.setattr(device, "use", lambda where, warn: None)
     monkeypatch.setenv("QFLOCK_CACHE", "off")
@@ -133,6 +136,78 @@ def test_doctor_says_what_is_wrong(
     lines = capsys.readouterr().out.splitlines()
     assert lines[-2] == "wrong: optax is missing: pip install optax"
     assert lines[-1] == f"wrong: runs cannot be written to {Path().resolve()}: Read-only file system"
+
+
+def older(monkeypatch: pytest.MonkeyPatch, **found: str | None) -> None:
+    real = doctor._version
+    monkeypatch.setattr(doctor, "_version", lambda name: found.get(name.replace("-", "_"), real(name)))
+
+
+def test_doctor_names_what_is_too_old_and_trains_nothing_with_it(
+    healthy: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    older(monkeypatch, jax="0.4.35", numpy="2.0.0rc1")
+    monkeypatch.setattr(doctor, "_trained", lambda problems: pytest.fail("trained"))
+    assert main(["doctor"]) == 2
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        "wrong: jax 0.4.35 is too old, qflock needs >=0.9.0: pip install 'jax>=0.9.0'",
+        "wrong: numpy 2.0.0rc1 is too old, qflock needs >=2.0.0: pip install 'numpy>=2.0.0'",
+    ]
+
+
+def test_doctor_asks_of_an_extra_only_where_it_is_installed(
+    healthy: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    there = dict.fromkeys(["networkx", "dimod", "dwave_samplers"], "99.0")
+    older(monkeypatch, **{**there, "networkx": "2.8"})
+    assert main(["doctor"]) == 2
+    line = "wrong: networkx 2.8 is too old, qflock needs >=3.2: pip install 'networkx>=3.2'"
+    assert capsys.readouterr().out.splitlines()[-1] == line
+    older(monkeypatch, **{**there, "networkx": "2.8", "dimod": None})  # networkx is somebody else's
+    assert main(["doctor"]) == 0
+
+
+def test_doctor_says_why_training_fails(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def train(*arguments: object, **more: object) -> None:
+        raise AttributeError("module 'jax' has no attribute 'jit'")
+
+    monkeypatch.setattr(device, "use", lambda where, warn: None)
+    monkeypatch.setattr("qflock.runs.train.runner.train", train)
+    assert main(["doctor"]) == 2
+    why = "AttributeError: module 'jax' has no attribute 'jit'"
+    assert capsys.readouterr().out.splitlines()[-1] == f"wrong: vdn cannot be trained on two_step: {why}"
+
+
+@pytest.mark.slow
+@pytest.mark.ci_slow
+def test_doctor_trains_for_real_from_sources_that_are_not_installed(tmp_path: Path) -> None:
+    program = (
+        "import importlib.metadata as metadata, sys\n"
+        "real = metadata.distribution\n"
+        "def distribution(name):\n"
+        "    if name == 'qflock': raise metadata.PackageNotFoundError(name)\n"
+        "    return real(name)\n"
+        "metadata.distribution = distribution\n"
+        "from qflock.commands import main\n"
+        "sys.exit(main(['doctor', '--json']))\n"
+    )
+    (tmp_path / "tmp").mkdir()
+    places = {"TMPDIR": str(tmp_path / "tmp"), "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, **places},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads(done.stdout)
+    assert report["trained"]["env_steps"] >= 4_000
+    assert "jax" in report["packages"]
+    assert "graphs" in report["extras"]
+    assert [*(tmp_path / "tmp").iterdir()] == []
 
 
 def test_the_write_test_leaves_nothing_and_notices_a_bad_folder(tmp_path: Path) -> None:

@@ -70,6 +70,7 @@ class Trained:
         self.begun: list[str] = []
         self.resumed: list[str] = []
         self.failing: set[str] = set()
+        self.short_of_memory = 0  # how often it is, from now on
         self.oracle = 4.0
 
     def train(self, settings: Settings, quiet: bool = False, *hooks: Any) -> dict[str, Any]:
@@ -86,7 +87,10 @@ class Trained:
 
     def finish(self, where: folder.RunFolder, settings: Settings) -> dict[str, Any]:
         if where.name in self.failing:
-            raise MemoryError("too much\nof it")
+            raise ArithmeticError("too much\nof it")
+        if self.short_of_memory:
+            self.short_of_memory -= 1
+            raise MemoryError("none\nleft")
         run = settings.run
         seeds = range(run.seed, run.seed + run.seeds)
         score = 3 - abs(math.log10(settings.learner.lr / 1e-3))  # best at 1e-3

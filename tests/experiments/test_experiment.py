@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from qflock.commands import _cells_output, main
 from qflock.commands import experiment as command
-from qflock.commands import main
 from qflock.core.errors import UserError
 from qflock.evidence import records
 from qflock.evidence.comparison.compare import compare
@@ -100,7 +100,7 @@ def test_a_failing_cell_stops_no_other_and_is_said(
     content = json.loads(shown.out)
     assert [cell["state"] for cell in content["cells"]] == ["failed", "done"]
     lines = [line for line in shown.err.splitlines() if line.startswith("qflock: iql-echo failed")]
-    assert lines == ["qflock: iql-echo failed: MemoryError: too much of it"]
+    assert lines == ["qflock: iql-echo failed: ArithmeticError: too much of it"]
     assert "Traceback" in Path("runs/tiny/cells/logs/iql-echo.txt").read_text()
     with pytest.raises(UserError, match="1 of 2 cells that are not done, such as iql-echo"):
         records.find(["runs/tiny"])
@@ -110,6 +110,66 @@ def test_a_failing_cell_stops_no_other_and_is_said(
     assert trained.resumed == ["iql-echo"]
     assert not Path("runs/tiny/cells/logs/iql-echo.txt").exists()
     assert "qflock compare runs/tiny" in capsys.readouterr().out
+
+
+def test_a_cell_that_was_short_of_memory_is_tried_again(
+    write: Write, trained: Trained, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained.short_of_memory = 1
+    file = write()
+    assert command.run([str(file)]) == 0
+    assert (
+        "queued  iql-echo: tried again, for MemoryError: none left (0 of 2 done)" in capsys.readouterr().err
+    )
+    assert trained.resumed == ["iql-echo"]
+    assert not Path("runs/tiny/cells/logs/iql-echo.txt").exists()
+
+
+def test_tries_are_counted(write: Write, trained: Trained, capsys: pytest.CaptureFixture[str]) -> None:
+    trained.short_of_memory = 3
+    file = write()
+    assert command.run([str(file), "--quiet", "--tries", "3"]) == 1
+    assert "qflock: iql-echo failed: MemoryError: none left" in capsys.readouterr().err
+    assert [cell["state"] for cell in results()["cells"]] == ["failed", "done"]
+    assert main(["experiment", str(file), "--tries", "0"]) == 2
+    assert capsys.readouterr().err == "qflock: tries is 0; it must be at least 1\n"
+
+
+def test_what_is_written_of_a_stopped_experiment_says_of_nothing_that_it_runs(
+    write: Write, trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a file says is said for longer than its writer lives."""
+
+    def finish(where: Any, settings: Any) -> dict[str, Any]:
+        assert {cell["state"] for cell in results()["cells"]} <= {"done", "started", "waiting"}
+        if where.name == "vdn-echo":
+            raise KeyboardInterrupt
+        return Trained.finish(trained, where, settings)
+
+    monkeypatch.setattr(trained, "finish", finish)
+    with pytest.raises(KeyboardInterrupt):
+        go(write())
+    assert [cell["state"] for cell in results()["cells"]] == ["done", "started"]
+
+
+def test_output_of_a_failed_try_goes_when_its_cell_is_done(write: Write, trained: Trained) -> None:
+    """Wherever it was tried: a worker's output too."""
+    file = write()
+    stale = Path("runs/tiny/cells/logs/iql-echo.output.txt")
+    stale.parent.mkdir(parents=True)
+    stale.write_text("Killed\n")
+    go(file)
+    assert not stale.exists()
+
+
+def test_only_folders_that_are_there_are_named(
+    write: Write, trained: Trained, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _cells_output.say_failures({"iql-echo": "its job 7 was killed"}, Path("runs/tiny"))
+    assert capsys.readouterr().err == "qflock: iql-echo failed: its job 7 was killed\n"
+    trained.failing = {"iql-echo"}
+    command.run([str(write()), "--quiet"])
+    assert capsys.readouterr().err.splitlines()[-1] == "qflock: what they left is in runs/tiny/cells/logs"
 
 
 def test_a_dry_run_lists_and_writes_nothing(

@@ -138,6 +138,6 @@ def test_only_its_own_file_names_the_python_to_start() -> None:
     }
     assert named == STARTERS | {
         "src/qflock/commands/doctor.py",
-        "src/qflock/experiments/launchers.py",
+        "src/qflock/experiments/clusters.py",
         "benchmarks/peer.py",
     }

@@ -131,6 +131,9 @@ def test_the_wheel_trains_judges_reports_and_exports(home: Path) -> None:
     quick = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1", "QFLOCK_CACHE": str(home / "cache")}
     do = lambda *words: run(program, *words, cwd=home, **quick)
     assert do("--version") == f"qflock {qflock.__version__}\n"
+    report = json.loads(do("doctor", "--json"))
+    assert report["problems"] == []
+    assert report["trained"]["env_steps"] > 0
     for algorithm, environment in RUNS.items():
         folder = f"runs/{algorithm}"
         do("train", algorithm, "--env", environment, "--total_steps", "2000", "--run_dir", folder)

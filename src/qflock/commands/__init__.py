@@ -12,14 +12,14 @@ import os
 import sys
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import ModuleType
 
 from qflock.commands import _shortage, _streams
 from qflock.core import printing
-from qflock.core.errors import UserError, unknown
+from qflock.core.errors import UserError, in_short, unknown
 from qflock.core.version import __version__
-from qflock.machine import interrupts
+from qflock.machine import interrupts, signals, streams
 from qflock.settings import trust
 
 COMMANDS = {
@@ -62,13 +62,15 @@ more
 
 exit codes
   0 fine, 1 a cell of an experiment or a check failed, 2 bad input or a disk
-  that cannot be written, 3 NaN or infinity in training (last good state kept),
-  130 interrupted by Ctrl-C or SIGTERM (state saved), 70 internal error
+  or output that cannot be written, 3 NaN or infinity in training (last good
+  state kept), 130 interrupted by Ctrl-C, SIGTERM or the closing of the
+  terminal (state saved), 75 another process of the run is gone, 70 internal
+  error
 """
 
 FEW_COLLECTIONS = (100_000, 50, 50)
 """Tracing makes millions of objects that stay; looking for garbage among them took a seventh of the start."""
-BAD_INPUT, INTERNAL, INTERRUPTED, BROKEN_PIPE = 2, 70, 130, 141
+BAD_INPUT, INTERNAL, INTERRUPTED, BROKEN_PIPE = 2, 70, signals.EXIT, 141
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -89,39 +91,84 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = [word for word in arguments if word not in ("--debug", "--trust")]
     trust.name(*arguments, *(word.partition("=")[2] for word in arguments))
     warnings.showwarning = printing.show_warning
+
+    def work() -> int:
+        with _streams.kept(arguments, ours=argv is None):
+            return _dispatch(arguments)
+
+    return guarded(work, debug=debug, ours=argv is None)
+
+
+def guarded(
+    work: Callable[[], int], *, program: str = "qflock", debug: bool = False, ours: bool = True
+) -> int:
+    """Do the work of a command line, and say in one line on standard error what comes of its failures.
+
+    Args:
+        work: returns the exit status.
+        program: what the line begins with.
+        debug: show the traceback before it.
+        ours: whether the process ends with the work: its standard streams and signals are then put in order.
+
+    Returns:
+        The exit status, see `HELP`. Where the process ends with the work and was interrupted, it ends here.
+    """
+
+    def owning() -> int:
+        streams.own()
+        with interrupts.kept(ends=True), signals.interrupting():
+            return work()
+
+    status = _outcome(owning if ours else work, program, debug)
+    if ours and status == INTERRUPTED:
+        from qflock.machine import processes
+
+        if not processes.several():  # those take leave of each other
+            signals.leave()
+    return status
+
+
+def _outcome(work: Callable[[], int], program: str, debug: bool) -> int:
+    """The exit status that work ends with, however it ends."""
     try:
-        with interrupts.kept(ends=argv is None), _streams.kept(arguments, ours=argv is None):
-            status = _dispatch(arguments)
-        sys.stdout.flush()
+        status = work()
+        printing.say(end="", stream=sys.stdout)
         return status
     except SystemExit as stopped:
         from qflock.settings import foreign
 
         place = _line_of_the_users(stopped)
-        if place is None and not stopped.code:  # a help text was printed
-            return 0
-        _say(f"{place or 'code that was called ends the program'}: {foreign.words(stopped)}", debug)
+        if isinstance(stopped.__context__, BrokenPipeError):  # as rich ends a program whose reader has gone
+            return BROKEN_PIPE
+        _say(program, f"{place or 'code that was called ends the program'}: {foreign.words(stopped)}", debug)
         return BAD_INPUT
     except BrokenPipeError:
         # The reader (head, less) has gone; keep Python from complaining when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
     except KeyboardInterrupt:
-        _say("interrupted", debug)
+        _say(program, "interrupted", debug)
         return INTERRUPTED
     except UserError as problem:
-        _say(str(problem), debug)
+        _say(program, str(problem), debug)
         return problem.code
     except Exception as problem:
-        what = f"{type(problem).__name__}: {' '.join(str(problem).split())[:300]}"
+        what = f"{type(problem).__name__}: {in_short(str(problem))}"
         place = _line_of_the_users(problem)
+        from qflock.machine import versions
+
+        old = versions.blamed(problem)
         if place is not None:
-            _say(f"{place}: {what}; --debug shows the traceback", debug)
+            more = f"; {old}" if old else ""
+            _say(program, f"{place}: {what}{more}; --debug shows the traceback", debug)
             return BAD_INPUT
         if (short := _shortage.line(problem)) is not None:
-            _say(short, debug)
+            _say(program, short, debug)
             return BAD_INPUT
-        _say(f"internal error: {what}; please report it with what --debug shows", debug)
+        if old is not None:
+            _say(program, f"{old} (then this may work: {what})", debug)
+            return BAD_INPUT
+        _say(program, f"internal error: {what}; please report it with what --debug shows", debug)
         return INTERNAL
 
 
@@ -139,7 +186,12 @@ def _dispatch(arguments: list[str]) -> int:
     name, *rest = arguments
     if name not in COMMANDS:
         raise unknown("command", name, COMMANDS)
-    return module(name).run(rest)
+    try:
+        return module(name).run(rest)
+    except SystemExit as stopped:
+        if stopped.code or _line_of_the_users(stopped):
+            raise
+        return 0  # a help text was printed
 
 
 def module(command: str) -> ModuleType:
@@ -158,8 +210,8 @@ def _line_of_the_users(problem: BaseException) -> str | None:
     return None
 
 
-def _say(message: str, debug: bool) -> None:
+def _say(program: str, message: str, debug: bool) -> None:
     """One line on standard error, after the traceback where it was asked for."""
     if debug:
         printing.say(traceback.format_exc(), end="", stream=sys.stderr)
-    printing.notice(message)
+    printing.say(f"{program}: {printing.one_line(message)}", stream=sys.stderr)

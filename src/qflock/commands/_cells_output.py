@@ -22,8 +22,20 @@ from qflock.experiments import cell as experiment_cell
 from qflock.experiments.cell import Cell, State
 from qflock.runs.train.curve import quantity
 
-STYLES = {"done": "green", "running": "bold", "waiting": "dim", "started": "dim", "failed": "red"}
-ORDER = ("running", "failed", "done", "started", "waiting")  # of what is shown where there is little room
+STYLES = {
+    "done": "green",
+    "running": "bold",
+    "failed": "red",
+    **dict.fromkeys(("queued", "waiting", "started"), "dim"),
+}
+ORDER = (
+    "running",
+    "failed",
+    "done",
+    "queued",
+    "started",
+    "waiting",
+)  # of what is shown where there is little room
 SCORE = metrics.of(metrics.DEFAULT)
 """Of cells, as they go and at the end."""
 NUMBERS = ("seeds", "steps", SCORE.head, "score")
@@ -61,14 +73,18 @@ class Board:
             self._live.start()
 
     def change(self, cell: Cell, state: State, error: str | None = None) -> None:
-        """A cell is running, done or failed.
+        """A cell is queued, running, done or failed.
 
         Args:
             cell: which.
             state: what it is now.
-            error: why it failed, in one line.
+            error: why it failed, or why it is queued again, in one line.
         """
         self._states[cell.name] = state
+        if state == "queued" and error:
+            error = f"tried again, for {error}"
+            if self._console is not None:
+                self._console.print(f"{cell.name}: {error}", markup=False, highlight=False)
         if self._console is None:
             outcome = f": {error}" if error else f": {_score(cell)}" if state == "done" else ""
             self._say(f"{state:8}{cell.name}{outcome} ({self._counts()})")
@@ -177,8 +193,9 @@ def say_failures(failures: Mapping[str, str], folder: Path) -> None:
     """
     for name, error in failures.items():
         notice(f"{name} failed: {error}")
-    if failures:
-        notice(f"their tracebacks are in the folders called logs, under {folder}")
+    logs = sorted({str(log.parent) for log in folder.rglob("logs/*.txt")} if failures else ())
+    if logs:
+        notice(f"what they left is in {', '.join(logs)}")
 
 
 def _say_best(tuned: Mapping[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from qflock.core.printing import say
 from qflock.core.shell import command
 from qflock.evidence.verdict import verdict
 from qflock.machine import processes
+from qflock.machine.streams import NotWritten
 from qflock.settings import registry
 
 COLUMNS = {
@@ -39,15 +41,24 @@ def deliver(
         work: returns the result.
         as_json: print it as one JSON object, where `_streams.kept` keeps all else away.
         show: prints the result for people.
+
+    Raises:
+        NotWritten: standard output cannot be written; where the work left a run, the line says so.
     """
     result = work()
     if not processes.first():  # of the processes of one run, one talks
         return
-    with _streams.given_back():
-        if as_json:
-            say(json.dumps(_jsonable(result), indent=2))
-        else:
-            show(result)
+    try:
+        with _streams.given_back():
+            if as_json:
+                say(json.dumps(_jsonable(result), indent=2))
+            else:
+                show(result)
+            say(end="", stream=sys.stdout)
+    except NotWritten as problem:
+        if "run" not in result:
+            raise
+        raise NotWritten(f"{problem}; the run is whole, in {result['run']}") from problem
 
 
 def show_scores(result: Mapping[str, Any]) -> None:

@@ -12,9 +12,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TextIO
 
+from qflock.machine.streams import ERR, IN, OUT
+
 ALONE = ("--json", "--dry_run")
 """Options after which the result alone stands on standard output."""
-IN, OUT, ERR = 0, 1, 2
 _kept: tuple[int, TextIO] | None = None
 """Standard output while it is kept: a descriptor of it, and Python's object."""
 

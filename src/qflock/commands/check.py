@@ -7,7 +7,7 @@ from typing import Any
 
 from qflock.commands import _arguments, _output
 from qflock.commands._arguments import Group
-from qflock.core.errors import UserError
+from qflock.core.errors import UserError, in_short
 from qflock.core.printing import say
 from qflock.core.shell import command
 from qflock.settings import config, registry
@@ -64,7 +64,7 @@ def _findings(name: str, settings: Any) -> list[str]:
     except UserError:
         raise
     except Exception as problem:
-        words = " ".join(str(problem).split())[:200]
+        words = in_short(str(problem), 200)
         return [f"making it fails with {type(problem).__name__}: {words}"]
     return conformance.findings(env)
 

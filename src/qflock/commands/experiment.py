@@ -15,6 +15,7 @@ COMMAND = "qflock experiment FILE"
 ABOUT = """Train every method on every environment that a YAML file names, each cell in a run folder of its
 own. Start it again after a stop: cells that are done are left alone, others go on. Cells whose settings
 have changed since are refused. The exit status is 1 where a cell failed; the others are run all the same.
+A cell that ends by a signal, for want of memory or with a lost machine is tried again from its saved state.
 
   name: headline                # lands in runs/headline, or in folder: ...
   seeds: 10                     # or a list
@@ -35,6 +36,8 @@ class Options:
 
     launcher: str | None = None
     """local, processes:N, slurm or ray; by default as the file says, else local."""
+    tries: int = 2
+    """How often a cell is tried in all if it ends by a signal, for want of memory or with a lost machine."""
     dry_run: bool = False
     """List the cells and how far they are, and stop."""
     quiet: bool = False
@@ -58,7 +61,7 @@ def run(argv: list[str]) -> int:
 
     content = experiment_file.read(Path(file))
     launcher_name, where = (options.launcher, "--launcher") if options.launcher else (content.launcher, file)
-    launcher = launchers.read(launcher_name, where)
+    launcher = launchers.read(launcher_name, str(where), options.tries)
     failures: dict[str, str] = {}
 
     def work() -> dict[str, Any]:

@@ -43,6 +43,8 @@ class Options:
     """YAML file of settings; those on the command line go before it."""
     launcher: str = "local"
     """Where trials run: local, processes:N, slurm or ray."""
+    tries: int = 2
+    """How often a trial is tried in all if it ends by a signal, for want of memory or with a lost machine."""
     quiet: bool = False
     """No progress, only the result."""
     json: bool = False
@@ -69,7 +71,7 @@ def run(argv: list[str]) -> int:
     from qflock.experiments import run as experiment
     from qflock.settings.registry import short_name
 
-    launcher = launchers.read(options.launcher)
+    launcher = launchers.read(options.launcher, tries=options.tries)
     name = f"{short_name(settings.algorithm)}-{short_name(settings.run.env)}"
     folder = settings.run.run_dir or Path("runs") / f"sweep-{name}"
     search = sweep.plan(

@@ -31,9 +31,10 @@ All settings, with their defaults: qflock train ALGORITHM [--env ENVIRONMENT] --
 
 CODES = """exit codes
   0    trained to the end
-  2    bad input, or a disk that is full or cannot be written; what was saved is whole
+  2    bad input, or a disk or an output that cannot be written; what was saved is whole
   3    NaN or infinity in weights, losses or returns (--on_nan stop); the last good state is kept
-  130  stopped by Ctrl-C or SIGTERM; the state is saved within 10 seconds
+  75   another process of the run is gone (of several); what was saved is whole
+  130  stopped by Ctrl-C, SIGTERM or the closing of the terminal; the state is saved within 10 seconds
 Then `qflock resume RUN` goes on, also after kill -9, with the same bits as if nothing had happened.
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import reprlib
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,8 +17,15 @@ _SHORT.maxlist = _SHORT.maxdict = 12
 _SHORT.maxlevel = 4
 
 
+_SENTENCE = re.compile(r"[.!?](?= )")
+
+
 class Notice(UserWarning):
     """Something that the user should know, in one line; it stops nothing."""
+
+
+class Ended(KeyboardInterrupt):
+    """The process was told to end, by SIGTERM or by the closing of its terminal: Ctrl-C in other words."""
 
 
 class UserError(Exception):
@@ -44,6 +52,20 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
     near = difflib.get_close_matches(str(name)[:LONGEST], known, n=1, cutoff=0.5)
     advice = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
     return UserError(f"unknown {kind} {shown(name)}; {advice}")
+
+
+def in_short(text: str, most: int = 300) -> str:
+    """The beginning of a long text as one line: whole sentences where they fit, else whole words and dots.
+
+    Args:
+        text: of any length, in any number of lines.
+        most: characters of what is kept.
+    """
+    line = " ".join(text.split())
+    if len(line) <= most:
+        return line
+    ends = [end.end() for end in _SENTENCE.finditer(line, 0, most)]
+    return line[: ends[-1]] if ends else f"{line[: most - 3].rpartition(' ')[0] or line[: most - 3]}..."
 
 
 def shown(value: Any) -> str:

@@ -18,12 +18,10 @@ def verdict(scores: Mapping[str, Any], references: Mapping[str, Mapping[str, Any
         scores: of a policy over all its seeds, columns of an evaluation.
         references: scores of the reference policies by their names, likewise.
     """
-    own = scores.get(metrics.DEFAULT)
-    known = {name: row.get(metrics.DEFAULT) for name, row in references.items()}
-    others = {name: float(score) for name, score in known.items() if _is_number(score)}
-    if not _is_number(own) or "random" not in others:
+    own, word = _number(scores), metrics.of(metrics.DEFAULT).word
+    others = {name: score for name, row in references.items() if (score := _number(row)) is not None}
+    if own is None or "random" not in others:
         return ""
-    own, word = float(own), metrics.of(metrics.DEFAULT).word
     sign, random = metrics.sign(metrics.DEFAULT, others), others["random"]
     if sign * (own - random) <= 0:
         return f"not better than random play ({word} {own:.3f}, random {random:.3f}): {ADVICE}"
@@ -48,5 +46,6 @@ def _listed(names: list[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
+def _number(row: Mapping[str, Any]) -> float | None:
+    score = row.get(metrics.DEFAULT)
+    return float(score) if isinstance(score, int | float) and math.isfinite(score) else None

@@ -10,22 +10,37 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from qflock.core import texts
-from qflock.core.errors import UserError
+from qflock.core.errors import UserError, in_short
 from qflock.evidence import records
 from qflock.files.storage import make_folder, remove, write_text
-from qflock.machine import device
+from qflock.machine import device, versions
+from qflock.machine.peers import LOST
 from qflock.runs import summaries
 from qflock.runs.folder import RunFolder, open_run
 from qflock.settings import config
 from qflock.settings.config import Settings
 
-State = Literal["waiting", "started", "running", "done", "failed"]
+State = Literal["waiting", "started", "queued", "running", "done", "failed"]
 NOT_COUNTED = ("device", "devices", "save_interval", "keep_checkpoints", "state_interval")
+NOT_COUNTED += ("heartbeat_timeout_seconds",)
 """Settings that may change between two starts of an experiment, as no score depends on them."""
 TAIL = 4096  # bytes at the end of a log, in which the last row stands
+
+
+class Failure(NamedTuple):
+    """Why a cell is not done.
+
+    Attributes:
+        line: the reason.
+        passing: whether it may be another time: memory, a signal, a machine that went away. What a cell does
+            wrong by itself it would do again.
+    """
+
+    line: str
+    passing: bool = False
 
 
 @dataclass(frozen=True)
@@ -168,8 +183,8 @@ def work(cell: Cell) -> None:
     _seal(cell)
 
 
-def attempt(cell: Cell) -> str | None:
-    """`work`, with a failure as one line; its traceback goes to the cell's log.
+def attempt(cell: Cell) -> Failure | None:
+    """`work`, with a failure as one line; its traceback goes to the cell's log, which goes once it is done.
 
     Raises:
         Interrupted: asked to stop; the state is saved.
@@ -182,17 +197,34 @@ def attempt(cell: Cell) -> str | None:
         raise
     except (Exception, SystemExit) as problem:  # code of others may call sys.exit()
         message = " ".join(str(problem).split()) or "no message"
-        line = message if isinstance(problem, UserError) else f"{type(problem).__name__}: {message[:300]}"
+        line = message
+        if not isinstance(problem, UserError):
+            old = versions.blamed(problem)
+            line = f"{type(problem).__name__}: {in_short(message)}" + (f"; {old}" if old else "")
         make_folder(cell.log.parent)
         write_text(cell.log, f"{traceback.format_exc()}\n{line}\n")
-        return line
-    remove(cell.log)
+        return Failure(line, _is_passing(problem))
+    for path in (cell.log, cell.output):
+        remove(path)
     return None
 
 
-def attempt_mapping(mapping: Mapping[str, Any]) -> str | None:
-    """`attempt` for a cell as `Cell.to_mapping` gives it: what other processes and machines call."""
-    return attempt(Cell.from_mapping(mapping))
+def attempt_mapping(mapping: Mapping[str, Any]) -> Failure | None:
+    """`attempt` for a cell as `Cell.to_mapping` gives it, on a machine of a cluster, which may stop it."""
+    from qflock.runs.train.work import Interrupted
+
+    try:
+        return attempt(Cell.from_mapping(mapping))
+    except (Interrupted, KeyboardInterrupt):
+        return Failure("it was told to stop by its machine; its state is saved", passing=True)
+
+
+def _is_passing(problem: BaseException) -> bool:
+    """Whether it may go well another time: there was no memory, or another process of the run went away."""
+    if isinstance(problem, UserError):
+        return problem.code == LOST
+    timed_out = type(problem).__name__ == "UncompletedJobError"  # submitit's, at a job's limit of time
+    return isinstance(problem, MemoryError) or timed_out or "RESOURCE_EXHAUSTED" in str(problem)
 
 
 def _seal(cell: Cell) -> None:

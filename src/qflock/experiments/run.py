@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from qflock.core.errors import UserError
 from qflock.core.shell import command
@@ -24,38 +24,16 @@ from qflock.experiments.cell import Cell, State
 from qflock.experiments.file import Experiment
 from qflock.experiments.launchers import Launcher, launch
 from qflock.experiments.sweep import Sweep
+from qflock.experiments.watch import Watch
 from qflock.files import lock
 from qflock.files.storage import make_folder, write_text
 from qflock.machine import provenance
 from qflock.settings import config
 
 SCHEMA = 1
+LASTING = {"queued": "waiting", "running": "started"}
+"""What a file says that outlives the process which wrote it: of a cell that runs, that it was begun."""
 KEPT = ("env_steps", "seconds", "seconds_per_seed", "parameters", "tuning_budget", "over_seeds", "per_seed")
-
-
-class Watch(Protocol):
-    """Who is told how an experiment goes."""
-
-    def begin(self, title: str, cells: Sequence[Cell], states: dict[str, State]) -> None:
-        """These cells come next.
-
-        Args:
-            title: what they are for.
-            cells: all of them, those that are done included.
-            states: how far each is, by name.
-        """
-
-    def change(self, cell: Cell, state: State, error: str | None = None) -> None:
-        """A cell is running, done or failed.
-
-        Args:
-            cell: which.
-            state: what it is now.
-            error: why it failed, in one line.
-        """
-
-    def close(self) -> None:
-        """Nothing more comes."""
 
 
 def run(experiment: Experiment, launcher: Launcher, watch: Watch | None = None) -> dict[str, Any]:
@@ -153,7 +131,21 @@ class _Cells:
         self.look_at(cells)
         if self.watch:
             self.watch.begin(title, cells, {cell.name: self.states[cell.name] for cell in cells})
-        launch(self.launcher, [cell for cell in cells if self.states[cell.name] != "done"], self, folder)
+        try:
+            launch(self.launcher, [cell for cell in cells if self.states[cell.name] != "done"], self, folder)
+        finally:  # of a launch that was stopped
+            for cell in cells:
+                if self.states[cell.name] in ("queued", "running"):
+                    self.states[cell.name] = experiment_cell.state(cell)
+
+    def queued(self, cell: Cell, why: str | None = None) -> None:
+        """A cell waits for its turn or its machine.
+
+        Args:
+            cell: which.
+            why: it was tried before, and what happened; None where it was not.
+        """
+        self._note(cell, "queued", why)
 
     def started(self, cell: Cell) -> None:
         """A cell runs now."""
@@ -170,7 +162,7 @@ class _Cells:
 
     def _note(self, cell: Cell, state: State, error: str | None) -> None:
         self.states[cell.name] = state
-        if error is not None:
+        if error is not None and state == "failed":
             self.failures[cell.name] = error
         if self.watch:
             self.watch.change(cell, state, error)
@@ -231,14 +223,23 @@ class _Experiment(_Cells):
     def _is_tuned(self, cell: Cell) -> bool:
         return bool(cell.tuning) or not self.sweeps
 
+    def perform(self, title: str, cells: Sequence[Cell], folder: Path) -> None:
+        """As `_Cells.perform`; also what was stopped is written down."""
+        try:
+            super().perform(title, cells, folder)
+        finally:
+            self.write()
+
     def _note(self, cell: Cell, state: State, error: str | None) -> None:
         super()._note(cell, state, error)
-        if state != "running":
+        if state in ("done", "failed"):
             self.write()
 
     def write(self) -> dict[str, Any]:
         """Write ``results.json`` as things are now."""
         content = self.content()
+        for part in [*content["trials"], *content["cells"]]:
+            part["state"] = LASTING.get(part["state"], part["state"])
         write_text(self.experiment.folder / EXPERIMENT, json.dumps(content, indent=2) + "\n")
         return content
 

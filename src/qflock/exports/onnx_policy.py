@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from qflock.core import texts
-from qflock.core.errors import UserError
+from qflock.core.errors import UserError, in_short
 from qflock.exports import description
 from qflock.exports.description import Description
 from qflock.exports.numpy_policy import ExportedPolicy, Memory
@@ -108,6 +108,6 @@ def write(path: Path, record: Description, policies: LoadedPolicies) -> float:
             graph = OnnxPolicy(temporary.read_bytes())
         except Exception as problem:
             name = about["network"].get("name", about["network"]["kind"])
-            reason = " ".join(str(problem).split())[:200]
+            reason = in_short(str(problem), 200)
             raise UserError(f"the network {name} cannot become ONNX: {reason}") from problem
         return description.check(record, policies, graph)

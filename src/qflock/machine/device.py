@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 from typing import Literal
 
-from qflock.core.errors import UserError
+from qflock.core.errors import UserError, in_short
 from qflock.core.printing import notice
 
 ADVICE = 'pip install "qflock[cuda]"'
@@ -113,4 +113,4 @@ def _why_no_gpu(problem: str) -> str:
         return "this machine shows none; leave --device out, or use --device cpu"
     if not _jax_plugins():
         return f"{gpus[0]} is there, but JAX came without CUDA: {ADVICE}"
-    return f"{gpus[0]} is there, but JAX cannot use it: {' '.join(problem.split())[:200]}"
+    return f"{gpus[0]} is there, but JAX cannot use it: {in_short(problem, 200)}"

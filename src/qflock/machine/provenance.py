@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import platform
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,27 @@ def machine() -> dict[str, Any]:
     return {
         "versions": {"python": platform.python_version(), "qflock": __version__, **versions},
         "platform": platform.platform(),
-        "cpu_cores": os.cpu_count(),
+        "cpu_cores": cores(),
         "device": {"platform": devices[0].platform, "kind": devices[0].device_kind, "count": len(devices)},
     }
+
+
+def changes(facts: Mapping[str, Any]) -> list[str]:
+    """What differs from the machine that a run began on and may give other bits: ``jax 0.7, now 0.8``.
+
+    Args:
+        facts: what `machine` said then, perhaps in an earlier version.
+    """
+    here = machine()
+    then, now = facts.get("versions", {}), here["versions"]
+    found = [f"{name} {then.get(name)}, now {now[name]}" for name in now if then.get(name) != now[name]]
+    if here["device"]["platform"] == "cpu" and facts.get("cpu_cores") not in (None, here["cpu_cores"]):
+        found.append(f"{facts['cpu_cores']} CPU cores, now {here['cpu_cores']}")
+    return found
+
+
+def cores() -> int:
+    """How many cores this process may use: fewer than the machine has under ``taskset`` or in a container."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from qflock.core.errors import UserError
+from qflock.core.errors import UserError, in_short
 from qflock.quantum.circuit import Circuit
 from qflock.quantum.noise import NONE, Noise
 from qflock.quantum.simulate import Parameters
@@ -195,7 +195,7 @@ def _try(circuit: Circuit, device: str, shots: int | None, noise: Noise) -> None
     except UserError:
         raise
     except Exception as problem:  # each device has errors of its own
-        words = " ".join(str(problem).split())[:200] or "it does not say why"
+        words = in_short(str(problem), 200) or "it does not say why"
         what = f"this circuit with {noise.kind} noise" if noise.probability else "this circuit"
         raise UserError(
             f"PennyLane's {device} cannot measure {what}: {type(problem).__name__}: {words}"

@@ -37,8 +37,13 @@ class RunFolder:
     path: Path
 
     @property
+    def known_as(self) -> Path:
+        """The folder that messages name."""
+        return self.path
+
+    @property
     def name(self) -> str:
-        return self.path.resolve().name
+        return self.known_as.resolve().name
 
     @property
     def hparams(self) -> Path:
@@ -107,7 +112,7 @@ class RunFolder:
         return config.from_mapping(code.replaced(facts["settings"], self._moved(facts)), str(self.hparams))
 
     def _moved(self, facts: dict[str, Any]) -> dict[str, str]:
-        return code.places(facts["settings"], facts.get("code", []), self.path)
+        return code.places(facts["settings"], facts.get("code", []), self.known_as)
 
     def record_settings(self, settings: Settings, *, now: datetime) -> None:
         """Write changed settings (a resumed run that goes on for longer); keeps what was recorded before.

@@ -10,7 +10,7 @@ from bdb import BdbQuit
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
-from qflock.core.errors import Notice, UserError
+from qflock.core.errors import Ended, Notice, UserError, in_short
 
 SERIAL = "where workers are processes nobody can type: take it out, or play with --env.workers serial"
 
@@ -46,7 +46,7 @@ def attempt(work: Callable[[], Any]) -> Any:
         work: calls the code.
 
     Raises:
-        KeyboardInterrupt: the user pressed Ctrl-C while it worked.
+        KeyboardInterrupt: the user pressed Ctrl-C while it worked, or the process was told to end.
     """
     with _Listening() as listening:
         try:
@@ -54,7 +54,7 @@ def attempt(work: Callable[[], Any]) -> Any:
         except UserError as problem:
             return problem
         except KeyboardInterrupt as problem:
-            if listening.heard:
+            if listening.heard or isinstance(problem, Ended):
                 raise
             return _failure(problem)
         except BaseException as problem:
@@ -99,7 +99,7 @@ def words(problem: BaseException) -> str:
     if isinstance(problem, BdbQuit):
         return f"EOFError: a debugger (breakpoint, pdb) found no terminal; {SERIAL}"
     try:
-        text = " ".join(str(problem).split())[:300]
+        text = in_short(str(problem))
     except Exception:  # an error that cannot be shown
         text = ""
     if isinstance(problem, EOFError) and text == INPUTS_OWN:

@@ -76,10 +76,10 @@ def train(folder, seeds, devices, total_steps):
 
 
 if __name__ == "__main__":
-    processes.join()
-    device.use("cpu")
     todo = {"compare": compare, "exchanges": exchanges, "train": train, "resume": runner.resume}
     for name, *arguments in json.loads(sys.argv[1]):
-        more = arguments.pop() if isinstance(arguments[-1], dict) else {}
-        result = todo[name](*arguments, **more)
-        print(json.dumps(result.get("over_seeds", result)), flush=True)
+        with processes.joined(30):
+            device.use("cpu")
+            more = arguments.pop() if isinstance(arguments[-1], dict) else {}
+            result = todo[name](*arguments, **more)
+            print(json.dumps(result.get("over_seeds", result)), flush=True)

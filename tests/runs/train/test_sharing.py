@@ -157,6 +157,9 @@ def test_devices_that_cannot_be_are_refused(changes, message):
     [
         ({processes.COUNT: "2"}, "QFLOCK_PROCESS must be a whole number; it is ''"),
         ({processes.COUNT: "2", processes.INDEX: "2"}, r"QFLOCK_PROCESS is 2; .* must lie in \[0, 1\]"),
+        ({processes.COORDINATOR: "first.machine"}, "'first.machine'; it must be host:port of the first"),
+        ({processes.COORDINATOR: "127.0.0.1:99999"}, "'127.0.0.1:99999'; it must be host:port"),
+        ({processes.COORDINATOR: "auto"}, "is auto, but JAX knows no cluster here; name host:port"),
     ],
 )
 def test_a_place_among_processes_that_cannot_be_is_refused(monkeypatch, given, message):
@@ -164,5 +167,5 @@ def test_a_place_among_processes_that_cannot_be_is_refused(monkeypatch, given, m
         monkeypatch.delenv(name, raising=False)
     for name, text in {processes.COORDINATOR: "127.0.0.1:1", **given}.items():
         monkeypatch.setenv(name, text)
-    with pytest.raises(UserError, match=message):
-        processes.join()
+    with pytest.raises(UserError, match=message), processes.joined(30):
+        pass

@@ -139,14 +139,13 @@ def test_work_that_takes_long_is_saved_each_time(monkeypatch: pytest.MonkeyPatch
     assert clock.due()
 
 
-def test_a_run_of_other_versions_is_told(
+def test_a_run_of_other_versions_and_cores_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     runner.train(settings("ippo", tmp_path / "run"), quiet=True)
     machine = work.provenance.machine()
-    newer = {**machine, "versions": {**machine["versions"], "jax": "99.0"}}
+    newer = {**machine, "versions": {**machine["versions"], "jax": "99.0"}, "cpu_cores": 99}
     monkeypatch.setattr(work.provenance, "machine", lambda: newer)
     runner.resume(tmp_path / "run", total_steps=400)
-    assert (
-        f"begun with jax {machine['versions']['jax']}, now 99.0: bits may differ" in capsys.readouterr().err
-    )
+    told = f"begun with jax {machine['versions']['jax']}, now 99.0, {machine['cpu_cores']} CPU cores, now 99"
+    assert f"{told}: bits may differ" in " ".join(capsys.readouterr().err.split())

@@ -37,6 +37,12 @@ WORKERS = {
     "evaluation_copies": Option(
         int, 0, "Copies that evaluations play in; 0 for half of training's beside them, and all after them."
     ),
+    "patience": Option(
+        float, 300.0, "Seconds that a constructor, reset or step may take before the worker is ended; 0: any."
+    ),
+    "memory_limit": Option(
+        float, 0.0, "GiB that a worker process may hold, with what it starts, before it is ended; 0: any."
+    ),
 }
 ARGUMENTS = Option(
     dict | None,

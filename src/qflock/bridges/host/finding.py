@@ -21,7 +21,7 @@ from typing import Any
 
 from qflock.bridges.host.found import Found, Library, library_of
 from qflock.bridges.host.places import InModule, Registered
-from qflock.core.errors import UserError, unknown
+from qflock.core.errors import UserError, in_short, unknown
 from qflock.settings import foreign, trust
 
 ENTRIES = ("parallel_env", "env", "raw_env")
@@ -135,7 +135,7 @@ def _module(name: str, dotted: str, candidates: tuple[str, ...]) -> ModuleType:
 def _fails(name: str, module: str, problem: Exception) -> UserError:
     """The error for a module that is there, and cannot be imported."""
     if isinstance(problem, ImportError):
-        why = " ".join(str(problem).split())[:300]
+        why = in_short(str(problem))
         return UserError(f"{name}: {module} cannot be imported: {why}; is what it needs installed?")
     return UserError(f"{name}: {module} fails when imported: {foreign.words(problem)}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import pickle
 from typing import Any, ClassVar, Protocol
 
@@ -11,10 +12,11 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from qflock.bridges import _options
-from qflock.bridges.host import constructors, gymnasium_copy, pettingzoo_copy, places, worker
+from qflock.bridges.host import constructors, gymnasium_copy, pettingzoo_copy, places, watch, worker
 from qflock.bridges.host.found import Found
+from qflock.bridges.host.watch import Limits
 from qflock.bridges.host.worker import HostCopy
-from qflock.core.errors import UserError
+from qflock.core.errors import UserError, in_short
 from qflock.core.spec import Choices, Spec
 from qflock.core.steps import TimeStep
 from qflock.settings import foreign
@@ -63,9 +65,13 @@ class Hosted:
         self.workers = settings[ours["workers"]]
         self.worker_count = self._count(settings, ours["worker_count"])
         self.evaluation_copies = self._count(settings, ours["evaluation_copies"])
+        self.limits = self._limits(settings, ours)
         self.copy = functools.partial(type(self).maker, found, settings)
-        one = foreign.need(lambda: worker.made(self.copy, 0), f"{self.name} cannot be made")
-        foreign.close(one, self.name)
+        with watch.watched(self.name, self.limits) as note:
+            note.call(0, watch.MAKING)
+            one = foreign.need(lambda: worker.made(self.copy, 0), f"{self.name} cannot be made")
+            note.call(0, watch.CLOSE)
+            foreign.close(one, self.name)
         if self.workers == "processes":
             self._see_that_it_travels()
         self.spec = Spec(
@@ -87,12 +93,22 @@ class Hosted:
             raise UserError(f"{self.name}: {name} is {settings[name]}; it must not be negative")
         return settings[name]
 
+    def _limits(self, settings: dict[str, Any], ours: dict[str, str]) -> Limits:
+        """What workers may take."""
+        patience, memory_limit = (float(settings[ours[name]]) for name in ("patience", "memory_limit"))
+        for name, value in (("patience", patience), ("memory_limit", memory_limit)):
+            if value < 0:
+                raise UserError(f"{self.name}: {ours[name]} is {value}; it must not be negative")
+        if memory_limit and (self.workers != "processes" or not os.path.isdir("/proc/self")):
+            raise UserError(f"{self.name}: {ours['memory_limit']} is for worker processes, on Linux")
+        return Limits(patience, memory_limit, ours["patience"].removesuffix("patience"))
+
     def _see_that_it_travels(self) -> None:
         """Refuse, before there is a run, what cannot be sent to a worker process."""
         try:
             pickle.dumps(self.copy)
         except Exception as problem:
-            why = " ".join(str(problem).split())[:200]
+            why = in_short(str(problem), 200)
             raise UserError(
                 f"{self.name} cannot be sent to worker processes ({why}); {places.ELSEWHERE}"
             ) from problem

@@ -1,17 +1,22 @@
 """One worker of a host environment: some copies, stepped one after the other. Imports no JAX.
 
-Run as a program (``python -m qflock.bridges.host.worker REQUESTS ANSWERS``, two descriptors) it serves the
-process that started it: pickled requests, pickled answers. It ends when its requests do, so that it never
-outlives the process that it works for. Its standard input is empty and its standard output is standard error:
-an environment may print what it likes, and cannot wait for somebody to type.
+Run as a program (``python -m qflock.bridges.host.worker REQUESTS ANSWERS NOTE``, descriptors) it serves the
+process that started it: pickled requests, pickled answers, and a note of the call that it is in. It ends when
+its requests do, so that it never outlives the process that it works for. Its standard input is empty and its
+standard output is standard error: an environment may print what it likes, and cannot wait for somebody to
+type.
 """
 
 from __future__ import annotations
 
+import mmap
 import os
 import pickle
+import select
+import signal
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Callable, Sequence
 from io import BufferedReader, BufferedWriter
@@ -19,8 +24,10 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from qflock.bridges.host.watch import CLOSE, CLOSING, MAKING, NOTE_BYTES, RESET, STEP, Note
 from qflock.core.errors import Notice
 from qflock.core.printing import show_warning
+from qflock.machine import streams
 from qflock.settings import foreign
 
 Seen = tuple[np.ndarray, ...]
@@ -74,11 +81,19 @@ class Orders(NamedTuple):
 class Group:
     """The copies of one worker."""
 
-    def __init__(self, orders: Orders) -> None:
-        self._owner = orders.owner
+    def __init__(self, orders: Orders, note: Note | None = None) -> None:
+        """Make the copies.
+
+        Args:
+            orders: what to make.
+            note: is told of every call.
+        """
+        note = Note(bytearray(NOTE_BYTES)) if note is None else note
+        self._owner, self._numbers, self._note = orders.owner, orders.numbers, note
         self._copies: list[HostCopy] = []
         try:
             for number in orders.numbers:
+                note.call(number, MAKING)
                 self._copies.append(made(orders.make, number))
         except BaseException:
             self.close()
@@ -104,14 +119,19 @@ class Group:
             return self._last[at]
         if then != GO_ON:
             self._draws[at] = np.random.default_rng(then)
-        return self._fresh(at) if then != GO_ON or self._over[at] else self._copies[at].step(actions)
+        if then != GO_ON or self._over[at]:
+            return self._fresh(at)
+        self._note.call(self._numbers[at], STEP)
+        return self._copies[at].step(actions)
 
     def close(self) -> None:
         """Close every copy, those after one that cannot be closed too."""
-        for copy in self._copies:
+        for number, copy in zip(self._numbers, self._copies, strict=False):  # fewer, where one was not made
+            self._note.call(number, CLOSE)
             foreign.close(copy, self._owner)
 
     def _fresh(self, at: int) -> Seen:
+        self._note.call(self._numbers[at], RESET)
         return self._copies[at].reset(int(self._draws[at].integers(2**31)))
 
     def _keep(self, each: list[Seen]) -> Seen:
@@ -151,12 +171,13 @@ def made(make: Callable[[], HostCopy], number: int) -> HostCopy:
                 os.environ[COPY] = before
 
 
-def serve(requests: BufferedReader, answers: BufferedWriter) -> None:
+def serve(requests: BufferedReader, answers: BufferedWriter, note: Note) -> None:
     """Answer requests until there are no more: first ``(Orders, None)``, then ``(method, argument)``.
 
     Args:
         requests: a stream of pickles.
         answers: a stream to write pickles to.
+        note: is told of every call.
     """
     group: Group | None = None
 
@@ -165,29 +186,51 @@ def serve(requests: BufferedReader, answers: BufferedWriter) -> None:
         what, argument = pickle.load(requests)
         if group is not None:
             return getattr(group, what)(argument)
-        group = Group(what)
+        group = Group(what, note)
         return None
 
     while requests.peek(1):
-        pickle.dump(foreign.attempt(answered), answers, pickle.HIGHEST_PROTOCOL)
+        answer = foreign.attempt(answered)
+        note.rest()
+        pickle.dump(answer, answers, pickle.HIGHEST_PROTOCOL)
         answers.flush()
     if group is not None:
         group.close()
 
 
-def main() -> None:
-    """Serve on the two descriptors that the command line names; they stay in this process.
+def _end_with(requests: int) -> None:
+    """In a thread: when nobody asks any more, and this process has not ended soon after, end it.
 
-    A third word: what closing says is said by another worker already.
+    The main thread may be in a call that never returns. What the environment started goes too.
+
+    Args:
+        requests: a descriptor of theirs.
     """
-    requests, answers, *silent = sys.argv[1:]
-    for pipe in (int(requests), int(answers)):
-        os.set_inheritable(pipe, False)
+    hung_up = select.poll()
+    hung_up.register(requests, 0)  # an error or the end alone, not what can be read
+    hung_up.poll()
+    time.sleep(CLOSING + 1.0)
+    os.killpg(os.getpgrp(), signal.SIGKILL) if os.getpgrp() == os.getpid() else os._exit(1)
+
+
+def main() -> None:
+    """Serve on the three descriptors that the command line names; they stay in this process.
+
+    Requests, answers, and memory for the note. A fourth word: another worker says what closing says.
+    """
+    *words, memory = sys.argv[1:4]
+    requests, answers = map(int, words)
+    for descriptor in (requests, answers):
+        os.set_inheritable(descriptor, False)
+    note = Note(mmap.mmap(int(memory), NOTE_BYTES))
+    os.close(int(memory))
+    threading.Thread(target=_end_with, args=(requests,), daemon=True).start()
+    streams.own()
     sys.stdout = sys.stderr  # one buffer, so that lines come in order
     warnings.showwarning = show_warning
-    if silent:
+    if sys.argv[4:]:
         warnings.simplefilter("ignore", Notice)
-    serve(open(int(requests), "rb"), open(int(answers), "wb"))  # noqa: SIM115 (open until the end)
+    serve(open(requests, "rb"), open(answers, "wb"), note)  # noqa: SIM115 (open until the end)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import numpy as np
 from PIL import Image
 
-from qflock.core.errors import UserError
+from qflock.core.errors import Ended, UserError
 from qflock.core.printing import say
 from qflock.files.storage import replacing
 
@@ -169,7 +169,9 @@ def play(
             height, due = len(lines), due + 1 / fps
             time.sleep(max(0.0, due - time.monotonic()))
         return True
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stopped:
+        if isinstance(stopped, Ended):
+            raise
         return False
     except BrokenPipeError:  # whoever was reading went away
         return False

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from qflock.core.environment import Drawable, Environment, Referenced
+from qflock.core.errors import in_short
 from qflock.core.spec import Box, Choices, Spec
 from qflock.core.steps import Actions
 from qflock.learning.actions import of
@@ -112,7 +113,7 @@ def _described(problem: Exception) -> str:
         return (
             f"cannot be compiled: a size or index hangs on a value that JAX knows only later ({words[:120]})"
         )
-    return f"fails with {type(problem).__name__}: {words[:200]}"
+    return f"fails with {type(problem).__name__}: {in_short(words, 200)}"
 
 
 def _unlike(name: str, first: Any, later: Any) -> list[str]:

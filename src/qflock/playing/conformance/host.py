@@ -7,9 +7,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from qflock.bridges.host import worker
+from qflock.bridges.host import watch, worker
 from qflock.bridges.host.worker import HostCopy
-from qflock.bridges.host.workers import HostEnvironment, timestep
+from qflock.bridges.host.workers import HostEnvironment, limits_of, timestep
 from qflock.core.errors import UserError
 from qflock.core.spec import Spec
 from qflock.core.steps import TimeStep
@@ -28,11 +28,15 @@ def findings(env: HostEnvironment) -> list[str]:
         return problems
     example = env.reset(jax.random.key(0))[1]
     name = env.spec.name
-    copy = foreign.need(lambda: worker.made(env.copy, 0), f"{name} cannot be made")
-    try:
-        found = foreign.attempt(lambda: _of_copy(env.spec, copy, example))
-    finally:
-        foreign.close(copy, name)
+    with watch.watched(name, limits_of(env)) as note:
+        note.call(0, watch.MAKING)
+        copy: Any = watch.Noted(
+            foreign.need(lambda: worker.made(env.copy, 0), f"{name} cannot be made"), note
+        )
+        try:
+            found = foreign.attempt(lambda: _of_copy(env.spec, copy, example))
+        finally:
+            foreign.close(copy, name)
     if isinstance(found, UserError):
         raise found
     return [f"it fails with {found.what}"] if isinstance(found, Failure) else found

@@ -44,7 +44,7 @@ def summary(
         program, shapes, weights["training"], position.update, where.training_log
     )
     return {
-        "run": str(where.path),
+        "run": str(where.known_as),
         "algorithm": settings.algorithm,
         "environment": run.env,
         "execution": execution.kind(policy),

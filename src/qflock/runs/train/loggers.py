@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from qflock.core.errors import UserError, unknown
+from qflock.core.errors import UserError, in_short, unknown
 from qflock.core.printing import notice
 from qflock.runs.folder import RunFolder
 from qflock.settings import config
@@ -154,7 +154,7 @@ class Loggers:
                 work(logger)
             except Exception as problem:
                 del self._loggers[name]
-                reason = " ".join(str(problem).split())[:200] or type(problem).__name__
+                reason = in_short(str(problem), 200) or type(problem).__name__
                 notice(f"warning: {name} is no longer fed: {reason}")
 
 
@@ -191,6 +191,6 @@ def opened(where: RunFolder, names: Sequence[str], env_steps: Mapping[int, int])
             for logger in by_name.values():
                 with contextlib.suppress(Exception):
                     logger.close()
-            reason = " ".join(str(problem).split())[:200]
+            reason = in_short(str(problem), 200)
             raise UserError(f"logger {name} cannot begin in {Path(where.path)}: {reason}") from problem
     return Loggers(by_name)

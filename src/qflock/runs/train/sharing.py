@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 
 import jax
 import numpy as np
+from jax.core import Tracer
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from qflock.core.errors import UserError
@@ -60,7 +61,8 @@ class Sharing(NamedTuple):
             function, mesh=self.mesh, in_specs=specs, out_specs=SEEDS, axis_names={SEED}, check_vma=False
         )
         layouts = {"in_shardings": self._layout(arrives), "out_shardings": self._layout(leaves)}
-        return jax.jit(grouped, **layouts, donate_argnums=donate)
+        compiled = jax.jit(grouped, **layouts, donate_argnums=donate)
+        return _Meeting(compiled) if processes.several() else compiled
 
     def place(self, tree: Any, layout: Any) -> Any:
         """Put arrays on their devices; all processes have the same arrays.
@@ -78,6 +80,22 @@ class Sharing(NamedTuple):
         assert self.mesh is not None
         named = partial(NamedSharding, self.mesh)
         return jax.tree.map(named, layout, is_leaf=lambda x: isinstance(x, PartitionSpec))
+
+
+class _Meeting:
+    """A jitted function of several processes: each compiles it, then all meet, then it runs."""
+
+    def __init__(self, function: Any) -> None:
+        self._function, self._met = function, False
+        self.lower = function.lower
+
+    def __call__(self, *arguments: Any) -> Any:
+        traced = any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(arguments))
+        if not self._met and not traced:
+            self._function.lower(*arguments).compile()
+            processes.meet()
+            self._met = True
+        return self._function(*arguments)
 
 
 def plan(devices: int | Literal["all"], seeds: int, source: Source) -> Sharing:

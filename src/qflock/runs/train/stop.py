@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
-import socket
 import threading
 import time
+from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any
 
+from qflock.core.errors import UserError
 from qflock.core.printing import printable
+from qflock.core.shell import command
+from qflock.machine import processes, signals
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
-GRACE = 8.0
+SIGNALS = (signal.SIGINT, *signals.ENDING)
+GRACE = signals.GRACE
 """Seconds that work in hand may take to end after a signal."""
-EXIT = 130
-"""Exit status of a run that was asked to stop."""
+
+
+class Interrupted(UserError):
+    """The run was asked to stop. Exit status 130."""
+
+    def __init__(self, path: Path, what: str = "the state is saved") -> None:
+        super().__init__(f"stopped; {what}. Go on with: {command('resume', path)}", code=signals.EXIT)
 
 
 class Stopper:
-    """While it is entered, the first SIGINT or SIGTERM sets ``asked``; a second SIGINT interrupts at once.
+    """While it is entered, the first signal of `SIGNALS` sets ``asked``; a second SIGINT interrupts at once.
 
     Python sees a signal only when compiled work in hand ends. Where that takes longer than `GRACE`, a thread
-    says so after a SIGINT; after a SIGTERM, which a SIGKILL often follows, it ends the process (status 130):
-    what is on the disk is whole, and the work in hand is done again by a resume.
+    says so after a SIGINT; after a SIGTERM, which a SIGKILL often follows, and after a SIGHUP, by which the
+    terminal is gone, it ends the process (status 130): what is on the disk is whole, and the work in hand is
+    done again by a resume. A SIGHUP that was ignored before (``nohup``) still is.
     Outside the main thread, where Python delivers no signals, it does nothing.
 
     Attributes:
@@ -37,16 +46,12 @@ class Stopper:
         self.asked = False
         self.saving = threading.Lock()
         self._resume = resume
-        self._before: dict[int, Any] = {}
         self._over = threading.Event()
+        self._listener = signals.Listener(SIGNALS, self._notice, self._late, self._over, GRACE)
 
     def __enter__(self) -> Stopper:
-        if threading.current_thread() is threading.main_thread():
-            self._before = {s: signal.signal(s, self._notice) for s in SIGNALS}
-            self._heard, self._told = socket.socketpair()
-            self._told.setblocking(False)
-            self._wakeup = signal.set_wakeup_fd(self._told.fileno(), warn_on_full_buffer=False)
-            threading.Thread(target=self._listen, name="qflock-stop", daemon=True).start()
+        processes.leave_by(self._resume, self.saving)
+        self._listener.__enter__()
         return self
 
     def _notice(self, number: int, frame: FrameType | None) -> None:
@@ -54,31 +59,19 @@ class Stopper:
             raise KeyboardInterrupt
         self.asked = True
 
-    def _listen(self) -> None:
-        """In a thread: the bytes that C writes when a signal comes, whatever Python is waiting for."""
-        while number := self._heard.recv(1):
-            if number[0] in SIGNALS and not self._over.wait(GRACE):
-                self._late(number[0])
-        self._heard.close()
-
     def _late(self, number: int) -> None:
         with self.saving:
             if self._over.is_set():
                 return
-            if number == signal.SIGTERM:
+            if number != signal.SIGINT:
                 _say(f"stopped; the updates in hand will be done again. Go on with: {self._resume}")
-                os._exit(EXIT)
+                os._exit(signals.EXIT)
             _say("stopping when the updates in hand are done; what is saved is whole if you do not wait")
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._over.set()
-        if self._before:
-            signal.set_wakeup_fd(self._wakeup)
-            self._told.close()  # ends the thread
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+        self._listener.__exit__()
 
 
 class Clock:
@@ -119,5 +112,6 @@ class Clock:
 
 
 def _say(line: str) -> None:
-    """To standard error, past whatever Python holds of it."""
-    os.write(2, f"\nqflock: {printable(line)}\n".encode())
+    """To standard error, past whatever Python holds of it; nowhere, where the terminal is gone."""
+    with contextlib.suppress(OSError):
+        os.write(2, f"\nqflock: {printable(line)}\n".encode())

@@ -11,12 +11,12 @@ import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from qflock.bridges.host.watch import WorkerLost
 from qflock.core.errors import UserError, unknown
 from qflock.core.hooks import EndedRun, Hooks, RunFacts
 from qflock.core.learner import Dataset
@@ -25,11 +25,11 @@ from qflock.machine import processes, provenance
 from qflock.playing import execution
 from qflock.runs import checkpoint, evaluation, summaries
 from qflock.runs.folder import RunFolder
-from qflock.runs.train import ending, footprint, health, ledger, loggers, program, programs, sharing, stop
+from qflock.runs.train import ending, footprint, health, ledger, loggers, program, programs, sharing
 from qflock.runs.train.health import Diverged, Trouble
 from qflock.runs.train.ledger import Ledger, Position
 from qflock.runs.train.progress import Progress
-from qflock.runs.train.stop import Clock, Stopper
+from qflock.runs.train.stop import Clock, Interrupted, Stopper
 from qflock.runs.weights import WeightsFiles, weights_of
 from qflock.settings import config
 from qflock.settings.config import Settings
@@ -39,13 +39,6 @@ ANCHOR = 10
 a run that was killed goes back to the same ones."""
 TRIES = 5
 """Rollbacks to one state before the run gives up."""
-
-
-class Interrupted(UserError):
-    """The run was asked to stop. Exit status 130."""
-
-    def __init__(self, path: Path, what: str = "the state is saved") -> None:
-        super().__init__(f"stopped; {what}. Go on with: {command('resume', path)}", code=stop.EXIT)
 
 
 class Work:
@@ -112,16 +105,19 @@ class Work:
         Raises:
             Interrupted: the run was asked to stop; its state is saved.
             Diverged: NaN or infinity, where the settings say to stop or going back does not help.
+            UserError: a worker of a host environment is gone; what was saved before is whole.
         """
         self.where, self.clock = where, Clock(self.settings.run.state_interval)
         program = self.program
         self.files = WeightsFiles(where, self.settings, program.env, program.learner, self.seeds)
-        self.stopper = Stopper(command("resume", where.path))
+        self.stopper = Stopper(command("resume", where.known_as))
         try:
             with self.stopper, self.progress, contextlib.closing(program):
                 return self._train(saved)
         except KeyboardInterrupt as again:
-            raise Interrupted(where.path, "what was saved before is whole") from again
+            raise Interrupted(where.known_as, "what was saved before is whole") from again
+        except WorkerLost as lost:
+            raise UserError(f"{lost}. Go on with: {command('resume', where.known_as)}") from lost
 
     def _train(self, saved: checkpoint.Saved | None) -> dict[str, Any]:
         if saved:
@@ -143,7 +139,7 @@ class Work:
                 if asked or late:
                     self._save(state)
                 if asked:
-                    raise Interrupted(self.where.path)
+                    raise Interrupted(self.where.known_as)
             self._save(state)
             return self._finish(state)
         finally:
@@ -161,9 +157,7 @@ class Work:
 
     def _warnings(self) -> list[str]:
         """What a resumed run must be told."""
-        then = self.where.read_hparams().get("versions", {})
-        now = provenance.machine()["versions"]
-        other = [f"{name} {then.get(name)}, now {now[name]}" for name in now if then.get(name) != now[name]]
+        other = provenance.changes(self.where.read_hparams())
         changed = [f"begun with {', '.join(other)}: bits may differ"] if other else []
         return [*changed, *self.program.warnings()]
 
@@ -219,7 +213,7 @@ class Work:
         if self.settings.run.on_nan == "stop" or p.tries >= TRIES:
             saved = checkpoint.newest_state(self.where, self.shapes)
             saved_step = min(saved.position["env_steps"]) if saved else None
-            raise Diverged(self.where.path, trouble, self.ledger.done, saved_step, p.tries)
+            raise Diverged(self.where.known_as, trouble, self.ledger.done, saved_step, p.tries)
         anchor = checkpoint.state_of(self.where, self.shapes, p.anchors[-1])
         checkpoint.forget_after(self.where, p.anchors[-1])
         self.ledger.close()
@@ -266,12 +260,12 @@ class Work:
         self.files.keep_best(state.learner, [row[self.merit] for row in each], self.ledger.position)
 
     def _save(self, state: program.RunState) -> None:
+        began, p = time.monotonic(), self.ledger.position
+        state = sharing.gathered(state)  # from the others, for whom nobody who leaves may have to wait
         with self.stopper.saving:
-            began, p = time.monotonic(), self.ledger.position
             p.seconds += self.clock.spent()
             p.more = self.hooks.keep()
             self.ledger.offsets()
-            state = sharing.gathered(state)
             if processes.first():
                 checkpoint.save_state(self.where, state, dataclasses.asdict(p), p.anchors)
             self.clock.saved(began)
@@ -284,7 +278,7 @@ class Work:
         kind = execution.kind(self.program.learner.policy)
         self.progress.message(f"final evaluation: {episodes}, execution {kind}")
         facts = self.where.read_hparams()
-        ended = EndedRun(self.where.name, self.where.path, facts["id"], facts["created"])
+        ended = EndedRun(self.where.name, self.where.known_as, facts["id"], facts["created"])
         summary = {
             **ending.summary(self.where, self.settings, self.program, self.shapes, weights, p),
             **self.hooks.end(ended, state.learner),
