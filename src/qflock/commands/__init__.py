@@ -64,8 +64,8 @@ exit codes
   0 fine, 1 a cell of an experiment or a check failed, 2 bad input or a disk
   or output that cannot be written, 3 NaN or infinity in training (last good
   state kept), 130 interrupted by Ctrl-C, SIGTERM or the closing of the
-  terminal (state saved), 75 another process of the run is gone, 70 internal
-  error
+  terminal (state saved), 75 another process of the run is gone,
+  70 internal error
 """
 
 FEW_COLLECTIONS = (100_000, 50, 50)
