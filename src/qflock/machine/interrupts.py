@@ -3,6 +3,7 @@ again: else Ctrl-C at that moment would print a traceback and do nothing."""
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
@@ -25,6 +26,8 @@ def kept(ends: bool = False) -> Iterator[None]:
         ends: the process ends with it: a signal that comes later, while Python and libraries tidy up, ends it
             at once, status 130.
     """
+    if ends:
+        atexit.register(_set, signal.SIG_IGN)  # the first that is registered is the last that is called
     before, over = sys.unraisablehook, threading.Event()
     thread = threading.get_ident()
 
@@ -46,6 +49,11 @@ def kept(ends: bool = False) -> Iterator[None]:
     finally:
         over.set()
         sys.unraisablehook = before
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if ends else ():
-            if signal.getsignal(number) != signal.SIG_IGN:  # as nohup has it
-                signal.signal(number, lambda *_: os._exit(EXIT))
+        if ends:
+            _set(lambda *_: os._exit(EXIT))
+
+
+def _set(handler: Any) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, handler)
