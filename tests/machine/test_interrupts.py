@@ -65,8 +65,8 @@ def test_none_comes_once_it_is_over() -> None:
 def test_a_signal_while_the_process_tidies_up_ends_it_without_a_word(number: int) -> None:
     program = (
         "import atexit, os, time; from qflock.machine import interrupts\n"
-        f"atexit.register(lambda: (os.kill(os.getpid(), {int(number)}), time.sleep(60)))\n"
-        "with interrupts.kept(ends=True): pass"
+        f"late = lambda: (os.kill(os.getpid(), {int(number)}), time.sleep(60))\n"
+        "with interrupts.kept(ends=True): atexit.register(late)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (interrupts.EXIT, "")
