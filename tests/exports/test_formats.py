@@ -1,6 +1,7 @@
 """Exported policies compute what the run's own policy computes, in every format, for every algorithm."""
 
 import json
+import os
 import subprocess
 import sys
 import zipfile
@@ -236,6 +237,14 @@ def test_every_algorithm_goes_home_or_says_why_not(algorithm, run_of, tmp_path):
         return
     assert writing.export(path, "numpy", tmp_path / "policy.npz")["difference"] < 1e-5
     assert_same(load_exported(tmp_path / "policy.npz"), loaded, place=0)
+
+
+def test_onnxruntime_tells_nobody_and_leaves_nothing_behind(tmp_path):
+    """It would send what it is used for, and keep a file in the temporary folder."""
+    pytest.importorskip("onnxruntime")
+    program = "import qflock.exports.onnx_policy, onnxruntime"
+    subprocess.run([sys.executable, "-c", program], check=True, env={**os.environ, "TMPDIR": str(tmp_path)})
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_safetensors_hold_names_and_description(run_of, tmp_path):

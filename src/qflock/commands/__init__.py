@@ -15,11 +15,11 @@ import warnings
 from collections.abc import Callable, Sequence
 from types import ModuleType
 
-from qflock.commands import _streams
+from qflock.commands import _shortage, _streams
 from qflock.core import printing
 from qflock.core.errors import UserError, in_short, unknown
 from qflock.core.version import __version__
-from qflock.machine import signals, streams
+from qflock.machine import interrupts, signals, streams
 from qflock.settings import trust
 
 COMMANDS = {
@@ -64,8 +64,8 @@ exit codes
   0 fine, 1 a cell of an experiment or a check failed, 2 bad input or a disk
   or output that cannot be written, 3 NaN or infinity in training (last good
   state kept), 130 interrupted by Ctrl-C, SIGTERM or the closing of the
-  terminal (state saved), 75 another process of the run is gone, 70 internal
-  error
+  terminal (state saved), 75 another process of the run is gone,
+  70 internal error
 """
 
 FEW_COLLECTIONS = (100_000, 50, 50)
@@ -116,7 +116,7 @@ def guarded(
 
     def owning() -> int:
         streams.own()
-        with signals.interrupting():
+        with interrupts.kept(ends=True), signals.interrupting():
             return work()
 
     status = _outcome(owning if ours else work, program, debug)
@@ -161,6 +161,9 @@ def _outcome(work: Callable[[], int], program: str, debug: bool) -> int:
         if place is not None:
             more = f"; {old}" if old else ""
             _say(program, f"{place}: {what}{more}; --debug shows the traceback", debug)
+            return BAD_INPUT
+        if (short := _shortage.line(problem)) is not None:
+            _say(program, short, debug)
             return BAD_INPUT
         if old is not None:
             _say(program, f"{old} (then this may work: {what})", debug)

@@ -75,14 +75,14 @@ def _refuse_unwritable(options: Options) -> None:
 
 def _write(comparison: Comparison, options: Options) -> list[Path]:
     from qflock.evidence.comparison import figures
-    from qflock.files.storage import CannotWrite, write_text
+    from qflock.files.storage import CannotWrite, make_folder, write_text
 
     tables = [(options.out / "compare.csv", comparison.as_csv())]
     tables += [(options.out / "compare.json", json.dumps(comparison.as_json(), indent=1) + "\n")]
     tables += [(options.csv, comparison.as_csv())] if options.csv else []
     try:
         for path, text in tables:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
             write_text(path, text)
         return [path for path, _ in tables] + figures.draw(comparison, options.out)
     except (OSError, CannotWrite) as problem:

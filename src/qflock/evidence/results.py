@@ -22,7 +22,7 @@ from qflock.core.printing import one_line, printable
 from qflock.evidence import metrics, records
 from qflock.evidence.comparison import fairness, statistics
 from qflock.evidence.comparison.finding import refuse
-from qflock.files.storage import DamagedFile, write_text
+from qflock.files.storage import DamagedFile, make_folder, write_text
 from qflock.runs import folder
 from qflock.runs.train.curve import quantity
 
@@ -112,7 +112,7 @@ def write(results: Sequence[Mapping[str, Any]], into: Path) -> list[Path]:
     Returns:
         The files written, the page last.
     """
-    into.mkdir(parents=True, exist_ok=True)
+    make_folder(into)
     paths = [into / f"{result['name']}.json" for result in results]
     for path, result in zip(paths, results, strict=True):
         write_text(path, json.dumps(result, indent=2) + "\n")

@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 from qflock.core import texts
 from qflock.core.errors import UserError, in_short
 from qflock.evidence import records
-from qflock.files.storage import write_text
+from qflock.files.storage import make_folder, remove, write_text
 from qflock.machine import device, versions
 from qflock.machine.peers import LOST
 from qflock.runs import summaries
@@ -174,7 +174,7 @@ def work(cell: Cell) -> None:
     run = RunFolder(cell.folder)
     device.use(cell.settings.run.device, devices=cell.settings.run.devices)
     if not run.hparams.is_file():
-        cell.folder.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(cell.folder.parent)
         runner.train(cell.settings, quiet=True)
     elif not (cell.folder / "summary.json").is_file():
         runner.resume(cell.folder, quiet=True)
@@ -201,11 +201,11 @@ def attempt(cell: Cell) -> Failure | None:
         if not isinstance(problem, UserError):
             old = versions.blamed(problem)
             line = f"{type(problem).__name__}: {in_short(message)}" + (f"; {old}" if old else "")
-        cell.log.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(cell.log.parent)
         write_text(cell.log, f"{traceback.format_exc()}\n{line}\n")
         return Failure(line, _is_passing(problem))
     for path in (cell.log, cell.output):
-        path.unlink(missing_ok=True)
+        remove(path)
     return None
 
 

@@ -26,7 +26,7 @@ from qflock.experiments.launchers import Launcher, launch
 from qflock.experiments.sweep import Sweep
 from qflock.experiments.watch import Watch
 from qflock.files import lock
-from qflock.files.storage import cannot_write, write_text
+from qflock.files.storage import make_folder, write_text
 from qflock.machine import provenance
 from qflock.settings import config
 
@@ -52,10 +52,7 @@ def run(experiment: Experiment, launcher: Launcher, watch: Watch | None = None) 
             With code 130: asked to stop; states are saved.
     """
     work = _Experiment(experiment, launcher, watch)
-    try:
-        experiment.folder.mkdir(parents=True, exist_ok=True)
-    except OSError as problem:
-        raise cannot_write(experiment.folder, problem) from problem
+    make_folder(experiment.folder)
     with lock.held(experiment.folder):
         try:
             work.tune()
@@ -84,7 +81,7 @@ def run_sweep(
         UserError: as `run`.
     """
     work = _Cells(launcher, watch)
-    search.folder.mkdir(parents=True, exist_ok=True)
+    make_folder(search.folder)
     with lock.held(search.folder):
         try:
             work.perform(f"sweep of {search.name}", search.trials, search.folder)

@@ -15,7 +15,7 @@ from typing import Any
 from qflock.core import texts
 from qflock.core.errors import UserError
 from qflock.core.printing import say
-from qflock.machine import signals, streams
+from qflock.machine import interrupts, signals, streams
 from qflock.machine.peers import LOST
 
 
@@ -23,7 +23,8 @@ def main() -> int:
     """Run the cell; returns 0, 75 where it may go well another time, else 1; 130 where it was stopped."""
     streams.own()
     try:
-        with signals.interrupting():  # also before and after training, which hears signals in its own way
+        # also before and after training, which hears signals in its own way
+        with interrupts.kept(ends=True), signals.interrupting():
             return _attempt(texts.from_json(sys.stdin.readline()))
     except UserError as stopped:
         status = stopped.code

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from qflock.experiments.cell import Cell, Failure
 from qflock.experiments.tries import Tries
+from qflock.files.storage import cannot_write, make_folder, remove
 from qflock.machine import children
 from qflock.machine.peers import LOST
 
@@ -53,8 +54,12 @@ class WorkerProcesses:
             self._stop()
 
     def _start(self, cell: Cell) -> None:
-        cell.output.parent.mkdir(parents=True, exist_ok=True)
-        with cell.output.open("wb") as output:
+        make_folder(cell.output.parent)
+        try:
+            output = cell.output.open("wb")
+        except OSError as problem:
+            raise cannot_write(cell.output, problem) from problem
+        with output:
             process = children.start(
                 "qflock.experiments.worker",
                 variables=limited(self.threads),
@@ -84,7 +89,7 @@ def _outcome(process: subprocess.Popen[bytes], cell: Cell) -> Failure | None:
         process.communicate()
     code = process.returncode
     if code == 0:
-        cell.output.unlink(missing_ok=True)
+        remove(cell.output)
         return None
     if code == INTERRUPTED:
         return Failure("its process was told to stop; its state is saved", passing=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import subprocess
 from pathlib import Path
 
@@ -19,6 +20,9 @@ from qflock.runs import code
 from qflock.runs.policy import LoadedPolicies
 
 PACKAGES = ("jax2onnx", "onnxruntime")
+# Else onnxruntime, imported here or in the child, tells Microsoft of it and leaves a file in /tmp.
+# Who wants that sets it to 0.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
 class OnnxPolicy(ExportedPolicy):

@@ -14,7 +14,7 @@ from qflock.exports import description, numpy_policy, onnx_policy
 from qflock.exports.description import Description
 from qflock.exports.numpy_policy import NumpyPolicy
 from qflock.files import tensors
-from qflock.files.storage import cannot_write, replacing, write_text
+from qflock.files.storage import make_folder, replacing, write_text
 from qflock.runs import policy
 
 Format = Literal["numpy", "torch", "onnx", "safetensors"]
@@ -70,10 +70,7 @@ def export(
             "circuit; take it home with --to onnx, or its weights by name with --to safetensors"
         )
     players = [_player(output, name) for name in PLAYERS.get(to, ())]
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as problem:
-        raise cannot_write(output.parent, problem) from problem
+    make_folder(output.parent)
     if to == "onnx":
         difference = onnx_policy.write(output, record, policies)
     else:

@@ -70,6 +70,21 @@ def replacing(path: Path) -> Iterator[Path]:
             shutil.rmtree(partial, ignore_errors=True)
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder, and those that it lies in; one that is there is no error.
+
+    Args:
+        path: the folder.
+
+    Raises:
+        CannotWrite: the disk is full or cannot be written, or a file is in the way.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise cannot_write(path, problem) from problem
+
+
 def write_text(path: Path, text: str) -> None:
     """Replace a text file (UTF-8) whole.
 

@@ -21,7 +21,7 @@ from qflock.core import texts
 from qflock.core.errors import UserError
 from qflock.core.shell import command
 from qflock.files import lock
-from qflock.files.storage import DamagedFile, cannot_write, discard_partials, write_text
+from qflock.files.storage import DamagedFile, cannot_write, discard_partials, make_folder, write_text
 from qflock.runs import code
 from qflock.settings import config, file, registry
 from qflock.settings.config import Settings
@@ -144,10 +144,7 @@ class RunFolder:
         with lock.held(self.path):
             discard_partials(self.path)
             for folder in (self.path / "configs", self.models, self.state):
-                try:
-                    folder.mkdir(exist_ok=True)  # a run killed while it was made has none
-                except OSError as problem:
-                    raise cannot_write(folder, problem) from problem
+                make_folder(folder)  # a run killed while it was made has none
                 discard_partials(folder)
             yield
 
