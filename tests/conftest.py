@@ -11,7 +11,7 @@ import pytest
 
 from tests.marks import IN_CI
 
-hypothesis.settings.register_profile("qflock")  # a busy machine is no fault of an example
+hypothesis.settings.register_profile("qflock", deadline=None)  # a busy machine is no fault of an example
 hypothesis.settings.load_profile("qflock")
 
 QUICK_COMPILES = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"

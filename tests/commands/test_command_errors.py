@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -110,11 +111,15 @@ def test_bad_input_is_one_line(typed: str, capsys: pytest.CaptureFixture[str]) -
 def test_a_file_that_may_not_be_read(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: object, **__: object) -> str:
-        raise PermissionError(13, "Permission denied")
+    opened = Path.open
+
+    def refuse(self: Path, *how: Any, **more: Any) -> Any:
+        if self.name == "mine.yaml":
+            raise PermissionError(13, "Permission denied")
+        return opened(self, *how, **more)
 
     Path("mine.yaml").write_text("lr: 1\n")
-    monkeypatch.setattr(Path, "read_text", refuse)
+    monkeypatch.setattr(Path, "open", refuse)
     assert main(["train", "tiny", "--config", "mine.yaml"]) == 2
     assert capsys.readouterr().err == "qflock: cannot read mine.yaml: Permission denied\n"
 

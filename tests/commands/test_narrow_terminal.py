@@ -80,6 +80,7 @@ def test_doctor(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPa
         **dict.fromkeys(("qflock", "python", "platform", "cores", "memory_gib", "cache_mib"), "1.2.3"),
         "packages": {"jax": "0.8"},
         "extras": {},
+        "trained": {"env_steps": 4096, "seconds": 1.0},
         "devices": [],
         "nvidia_gpus": [],
         "cache": "/var/a/long/one",

@@ -10,7 +10,7 @@ import pytest
 from qflock.core.errors import UserError
 from qflock.machine import processes
 from qflock.machine.peers import LOST
-from tests.machine.test_peers import Store
+from tests.machine.test_watching_peers import Store
 
 
 class Alone(Store):

@@ -34,7 +34,7 @@ CODES = """exit codes
   2    bad input, or a disk or an output that cannot be written; what was saved is whole
   3    NaN or infinity in weights, losses or returns (--on_nan stop); the last good state is kept
   75   another process of the run is gone (of several); what was saved is whole
-  130  stopped by Ctrl-C, SIGTERM or the closing of the terminal; the state is saved within 10 seconds
+  130  stopped by Ctrl-C, SIGTERM or a closed terminal; the state is saved within 10 seconds
 Then `qflock resume RUN` goes on, also after kill -9, with the same bits as if nothing had happened.
 """
 

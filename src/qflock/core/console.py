@@ -44,7 +44,9 @@ class Console(RichConsole):
             table: its cells are texts. A line of a cell stands under the line of the column's head.
         """
         _, right, _, left = table.padding
-        if sum(self._least(column) + left + right for column in table.columns) <= self.width:
+        between = max(left, right) if table.collapse_padding else left + right
+        edges = left + right if table.pad_edge else 0
+        if sum(map(self._least, table.columns)) + between * (len(table.columns) - 1) + edges <= self.width:
             return table
         title = [Text(self._plain(table.title), "bold", overflow="fold")] if table.title else []
         rows = zip(*(list(column.cells) for column in table.columns), strict=True)
