@@ -40,6 +40,8 @@ class _Descriptor(io.FileIO):
             BrokenPipeError: the reader of standard output has gone.
             NotWritten: standard output cannot be written; the first time.
         """
+        if not memoryview(data).nbytes:  # that a full device refuses nothing is no failure
+            return 0
         try:
             while (count := super().write(data)) is None:  # full, and another program made it non-blocking
                 import select  # rarely, and help need not wait for it

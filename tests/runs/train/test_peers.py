@@ -161,6 +161,7 @@ def test_a_killed_process_ends_the_others_within_the_heartbeats_time(group: Grou
 
 @pytest.mark.slow
 @pytest.mark.ci_slow
+@pytest.mark.left_out
 def test_processes_wait_for_one_that_starts_late_and_compiles_slowly(group: Group) -> None:
     """Longer than Gloo waits for a connection, which is 30 s; then both train to the end."""
     group.start(0, *group.words(total_steps=64))
