@@ -21,16 +21,23 @@ UNSEEMLY = re.compile(
 )
 NOTICE = re.compile(r"(qflock: )?warning: |qflock: stopping |.*(set aside|goes? on|begins|is now )")
 """What may be said beside the one line that says why a command ended."""
+LOADER = 127
+"""Exit status of the system's loader, where there is too little memory for a library's own."""
 HALF = re.compile(r"\.partial$|^\.new-|\.tmp$")
+
+
+def died(outcome: Outcome, fault: Fault) -> bool:
+    """Whether libraries ended the process, or it stands: XLA waits for threads that never began."""
+    return fault.silent_death and (outcome.code is None or outcome.code < 0 or outcome.code == LOADER)
 
 
 def exit_code(outcome: Outcome, fault: Fault) -> list[str]:
     """One of those that the table names; none of them where the fault should do no harm."""
+    if died(outcome, fault):
+        return []
     if outcome.code is None:
         return ["it hangs"]
     if outcome.code == FINE or outcome.code in fault.codes:
-        return []
-    if fault.silent_death and outcome.code < 0:
         return []
     last = (outcome.error.strip().splitlines() or [""])[-1]
     return [f"exit code {outcome.code}, promised are {[FINE, *fault.codes]}; it says: {last[:200]}"]
@@ -42,8 +49,7 @@ def one_line(outcome: Outcome, fault: Fault, usual: str) -> list[str]:
     Args:
         usual: what the command says on standard error undisturbed.
     """
-    died = fault.silent_death and outcome.code not in (FINE, *fault.codes)
-    if died or outcome.code is None or (fault.silent_death and outcome.code < 0):
+    if died(outcome, fault) or outcome.code is None:
         return []
     if found := UNSEEMLY.search(outcome.error):
         return [f"it says {found[0]!r}: ...{outcome.error[found.start() : found.start() + 600]}"]
@@ -66,7 +72,7 @@ def one_line(outcome: Outcome, fault: Fault, usual: str) -> list[str]:
 def nothing_stays(stage: Stage, outcome: Outcome, fault: Fault) -> list[str]:
     """No process; and where it could tidy up no temporary file, folder or socket, nothing half written."""
     problems = [f"a process stays: {line[:200]}" for line in outcome.left]
-    if fault.tidy and outcome.code is not None and not (fault.silent_death and outcome.code < 0):
+    if fault.tidy and outcome.code is not None and not died(outcome, fault):
         problems += [f"in the temporary folder stays {path.name}" for path in stage.temporary.iterdir()]
         problems += half_written(stage)
     return problems
