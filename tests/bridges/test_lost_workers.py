@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import os
 import re
@@ -29,21 +28,11 @@ from qflock.playing import conformance
 from qflock.runs.train.work import Work
 from tests.bridges.test_unruly_hosts import NAME, played, unruly
 from tests.marks import IN_CI
+from tests.sessions import in_session
 
 LINUX = pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="the system does not show processes")
 ONE = "worker process of copies 0 to 1"
 STEP = "copy 0 was in step()"
-
-
-def in_session(leader: int) -> list[int]:
-    """Processes of a session that are alive (Linux)."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            fields = stat.read_text().rpartition(")")[2].split()
-            if int(fields[3]) == leader and fields[0] != "Z":
-                found.append(int(stat.parent.name))
-    return found
 
 
 def nothing_left(leader: int) -> bool:

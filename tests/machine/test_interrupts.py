@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from qflock.machine import interrupts
+from qflock.machine import interrupts, signals
 
 
 class Ours(KeyboardInterrupt):
@@ -69,4 +69,4 @@ def test_a_signal_while_the_process_tidies_up_ends_it_without_a_word(number: int
         "with interrupts.kept(ends=True): atexit.register(late)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (interrupts.EXIT, "")
+    assert (done.returncode, done.stderr) == (signals.EXIT, "")

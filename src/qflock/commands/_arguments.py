@@ -10,11 +10,14 @@ import json
 import os
 import re
 from collections.abc import Sequence
-from typing import Annotated, Any, NamedTuple, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, get_type_hints
 
 from qflock.core.errors import UserError
 from qflock.core.printing import say
-from qflock.settings import renamed
+from qflock.settings import renamed, shares
+
+if TYPE_CHECKING:
+    from qflock.settings.config import Settings
 
 OF_RUN = ("env", "total_steps")
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -134,6 +137,20 @@ def of_run(argv: Sequence[str]) -> dict[str, str]:
     """
     found = {name: peek(argv, f"--{name}") or peek(argv, f"--{name.replace('_', '-')}") for name in OF_RUN}
     return {name: value for name, value in found.items() if value is not None}
+
+
+def counted(argv: Sequence[str], defaults: Settings) -> list[str]:
+    """Arguments with steps in the place of shares of the run.
+
+    Args:
+        argv: arguments as typed.
+        defaults: settings that already have the length of the run, see `of_run`.
+
+    Raises:
+        UserError: more than the whole run.
+    """
+    lengths = shares.shareable(type(defaults.run), type(defaults.learner))
+    return shares.counted(argv, lengths, defaults.run.total_steps)
 
 
 def wants_help(argv: Sequence[str]) -> bool:

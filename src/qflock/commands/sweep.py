@@ -11,7 +11,7 @@ from qflock.commands._arguments import Group
 from qflock.commands.experiment import stop_well
 from qflock.core.errors import UserError
 from qflock.evidence import metrics
-from qflock.settings import config, shares
+from qflock.settings import config
 from qflock.settings import file as settings_file
 from qflock.settings.config import Settings
 
@@ -104,8 +104,7 @@ def _settings(algorithm: str, argv: list[str]) -> tuple[Options, Settings]:
         Group(defaults.learner, "learner", pairs=True),
         Group(defaults.environment, "env", "env", pairs=True),
     ]
-    lengths = shares.shareable(type(defaults.run), type(defaults.learner))
-    argv = shares.counted(argv, lengths, defaults.run.total_steps)
+    argv = _arguments.counted(argv, defaults)
     options, run_settings, learner, environment = _arguments.parse(groups, argv, command=COMMAND, about=ABOUT)
     run_settings = replace(run_settings, env=defaults.run.env)  # as resolved: canonical, with its full path
     return options, Settings(defaults.algorithm, run_settings, learner, environment)

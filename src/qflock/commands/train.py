@@ -12,7 +12,7 @@ from qflock.commands._arguments import Group
 from qflock.core.errors import UserError
 from qflock.core.printing import say
 from qflock.core.shell import command
-from qflock.settings import config, registry, shares
+from qflock.settings import config, registry
 from qflock.settings.config import Settings
 
 USAGE = """usage: qflock train ALGORITHM [--env ENVIRONMENT] [--SETTING VALUE ...]
@@ -91,10 +91,9 @@ def _parse(defaults: Settings, argv: list[str], typed: str) -> tuple[Options, Se
     ]
     if defaults.environment is not None:
         groups.insert(2, Group(defaults.environment, "env", "env", pairs=True))
-    lengths = shares.shareable(type(defaults.run), type(defaults.learner))
     run, learner, *environment, options = _arguments.parse(
         groups,
-        shares.counted(argv, lengths, defaults.run.total_steps),
+        _arguments.counted(argv, defaults),
         command=command("train", typed),
         about=f"Train {typed} on {defaults.run.env}.",
         after=CODES,

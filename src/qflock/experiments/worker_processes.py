@@ -13,11 +13,10 @@ from collections.abc import Sequence
 from qflock.experiments.cell import Cell, Failure
 from qflock.experiments.tries import Tries
 from qflock.files.storage import cannot_write, make_folder, remove
-from qflock.machine import children
+from qflock.machine import children, signals
 from qflock.machine.peers import LOST
 
 POLL = 0.1  # seconds between looks at processes
-INTERRUPTED = 130
 
 
 class WorkerProcesses:
@@ -91,7 +90,7 @@ def _outcome(process: subprocess.Popen[bytes], cell: Cell) -> Failure | None:
     if code == 0:
         remove(cell.output)
         return None
-    if code == INTERRUPTED:
+    if code == signals.EXIT:
         return Failure("its process was told to stop; its state is saved", passing=True)
     if code < 0:
         return Failure(f"its process was ended by signal {-code}", passing=True)

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-EXIT = 130
-"""Exit status of a process that was interrupted."""
+from qflock.machine import signals
+
 SOON = 0.05
 """Seconds after which it comes again, out of the callback."""
 
@@ -50,10 +50,10 @@ def kept(ends: bool = False) -> Iterator[None]:
         over.set()
         sys.unraisablehook = before
         if ends:
-            _set(lambda *_: os._exit(EXIT))
+            _set(lambda *_: os._exit(signals.EXIT))
 
 
 def _set(handler: Any) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in signals.STOPPING:
         if signal.getsignal(number) != signal.SIG_IGN:  # as nohup has it
             signal.signal(number, handler)

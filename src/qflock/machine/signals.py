@@ -19,6 +19,7 @@ from qflock.core.errors import Ended
 EXIT = 130
 """Exit status of a process that was asked to end."""
 ENDING = (signal.SIGTERM, signal.SIGHUP)
+STOPPING = (signal.SIGINT, *ENDING)
 GRACE = 8.0
 """Seconds that work in hand may take to end after a signal."""
 

@@ -19,6 +19,7 @@ from qflock.core.errors import Ended
 from qflock.machine import signals
 from qflock.settings import foreign
 from tests.marks import IN_CI
+from tests.sessions import in_session
 
 SMALL = "--num_envs 8 --hidden 16 --train_frequency 64"
 ENDLESS = f"--env two_step --total_steps 1000000000 --state_interval 1000 {SMALL}"
@@ -80,17 +81,6 @@ def terminal(words: Sequence[str], cwd: Path, ignores: bool = False) -> Iterator
         with contextlib.suppress(ProcessLookupError):
             os.killpg(one.process.pid, signal.SIGKILL)
         one.process.wait()
-
-
-def in_session(leader: int) -> list[int]:
-    """Processes of a session that are alive (Linux)."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            fields = stat.read_text().rpartition(")")[2].split()
-            if int(fields[3]) == leader and fields[0] != "Z":
-                found.append(int(stat.parent.name))
-    return found
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from qflock.machine import signals
 from qflock.runs.folder import RunFolder
 from qflock.runs.train import runner, stop, work
 from qflock.runs.train.ledger import Ledger
@@ -64,17 +65,17 @@ def test_an_interrupt_is_told_that_it_was_heard() -> None:
 
 
 def test_handlers_are_put_back() -> None:
-    before = [signal.getsignal(number) for number in stop.SIGNALS]
+    before = [signal.getsignal(number) for number in signals.STOPPING]
     with Stopper():
         assert signal.getsignal(signal.SIGTERM) != before[1]
-    assert [signal.getsignal(number) for number in stop.SIGNALS] == before
+    assert [signal.getsignal(number) for number in signals.STOPPING] == before
     assert signal.set_wakeup_fd(-1) == -1
 
 
 DEAR = {signal.SIGINT: [pytest.mark.slow, pytest.mark.ci_slow]}
 
 
-@pytest.mark.parametrize("number", [pytest.param(s, marks=DEAR.get(s, [])) for s in stop.SIGNALS])
+@pytest.mark.parametrize("number", [pytest.param(s, marks=DEAR.get(s, [])) for s in signals.STOPPING])
 def test_a_signal_between_updates_saves_the_state(
     number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

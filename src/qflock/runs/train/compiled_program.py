@@ -99,15 +99,15 @@ class CompiledProgram:
 
     def chunk(self, run: RunState, part: Part | None = None) -> tuple[RunState, Chunk]:
         """See `program.Program`."""
-        updates, going = part or self._all
+        updates, going = part or self._whole
         apart = all(going) or one_after_another(self.sharing.seeds_here)
         before = None if apart else jax.tree.map(jnp.copy, run)
         after, told = self._chunk(run, self._data, np.int32(updates), self.sharing.place(going, SEEDS))
         return after if before is None else by_seed(going, after, before), told
 
     @property
-    def _all(self) -> Part:
-        return Part(np.int32(self.updates), np.ones(self.sharing.seeds, bool))
+    def _whole(self) -> Part:
+        return Part.whole(self.updates, self.sharing.seeds)
 
     @cached_property
     def _data(self) -> Any:
@@ -120,7 +120,7 @@ class CompiledProgram:
 
     def ahead(self, shapes: RunState) -> Sequence[Ahead]:
         """See `program.Program`."""
-        return [Ahead(self._chunk, (shapes, self._feed.data, *self._all))]
+        return [Ahead(self._chunk, (shapes, self._feed.data, *self._whole))]
 
     def warnings(self) -> Sequence[str]:
         """See `program.Program`: a resumed run goes on exactly."""

@@ -119,7 +119,7 @@ class HostProgram:
 
     def chunk(self, run: RunState, part: Part | None = None) -> tuple[RunState, Chunk]:
         """See `program.Program`; the learner's state that is given is donated."""
-        updates, going = part or (self.updates, np.ones(self._run.seeds, bool))
+        updates, going = part or Part.whole(self.updates, self._run.seeds)
         before = None if all(going) else jax.tree.map(jnp.copy, run)
         after, told = self._some(run, int(updates))
         return after if before is None else by_seed(going, after, before), told

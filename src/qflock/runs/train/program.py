@@ -59,6 +59,16 @@ class Part(NamedTuple):
     updates: Any
     going: Any
 
+    @classmethod
+    def whole(cls, updates: int, seeds: int) -> Part:
+        """A chunk that does not end early.
+
+        Args:
+            updates: the program's.
+            seeds: how many there are.
+        """
+        return cls(np.int32(updates), np.ones(seeds, bool))
+
 
 class Ahead(NamedTuple):
     """A function that can be compiled before it is called, and the shapes that it is called with."""

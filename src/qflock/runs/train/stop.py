@@ -15,7 +15,6 @@ from qflock.core.printing import printable
 from qflock.core.shell import command
 from qflock.machine import processes, signals
 
-SIGNALS = (signal.SIGINT, *signals.ENDING)
 GRACE = signals.GRACE
 """Seconds that work in hand may take to end after a signal."""
 
@@ -28,7 +27,7 @@ class Interrupted(UserError):
 
 
 class Stopper:
-    """While it is entered, the first signal of `SIGNALS` sets ``asked``; a second SIGINT interrupts at once.
+    """While it is entered, one of `signals.STOPPING` sets ``asked``; a second SIGINT interrupts at once.
 
     Python sees a signal only when compiled work in hand ends. Where that takes longer than `GRACE`, a thread
     says so after a SIGINT; after a SIGTERM, which a SIGKILL often follows, and after a SIGHUP, by which the
@@ -47,7 +46,7 @@ class Stopper:
         self.saving = threading.Lock()
         self._resume = resume
         self._over = threading.Event()
-        self._listener = signals.Listener(SIGNALS, self._notice, self._late, self._over, GRACE)
+        self._listener = signals.Listener(signals.STOPPING, self._notice, self._late, self._over, GRACE)
 
     def __enter__(self) -> Stopper:
         processes.leave_by(self._resume, self.saving)
