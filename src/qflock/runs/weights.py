@@ -17,7 +17,7 @@ from qflock.core.spec import Box
 from qflock.files import tensors
 from qflock.runs import checkpoint, folder
 from qflock.runs.folder import RunFolder
-from qflock.runs.train import sharing
+from qflock.runs.train import longer, sharing
 from qflock.runs.train.ledger import Position
 from qflock.runs.train.program import by_seed
 from qflock.settings import config
@@ -83,6 +83,7 @@ class WeightsFiles:
         better = np.array([b is None or new > b for new, b in zip(scores, old, strict=True)])
         if not better.any():
             return
+        longer.spare(self._where, position)
         weights = self.of(state)
         if not better.all():
             weights = by_seed(better, weights, tensors.load(self._where.best_model, weights)[0])

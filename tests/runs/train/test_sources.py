@@ -180,14 +180,15 @@ def test_a_box_of_actions(tmp_path: Path) -> None:
 def test_environments_in_workers(source: str, tmp_path: Path) -> None:
     pytest.importorskip("gymnasium")
     run, each = tmp_path / "run", source == "rollout"
-    walk = {"env": "gymnasium:CartPole-v1", "env.workers": "serial", "total_steps": 64, "log_interval": 32}
+    walk = {"env": "gymnasium:CartPole-v1", "env.workers": "serial", "total_steps": 256, "log_interval": 32}
     made = settings(run, source=source, log_episodes=each, eval_interval=32, **walk)
     summary = runner.train(made, quiet=True)
     assert set(summary["references"]) == {"random"}
     assert len(summary["per_seed"]) == 2
-    assert rows(run)["env_step"].max() >= 64
+    assert summary["env_steps"] >= 256
+    assert set(rows(run)["seed"]) == {3, 4}
     assert len(rows(run, "evaluation")["return_mean"]) >= 2
-    assert runner.resume(run, total_steps=96, quiet=True)["env_steps"] >= 96
+    assert runner.resume(run, total_steps=320, quiet=True)["env_steps"] >= 320
 
 
 def test_what_a_host_environment_cannot(tmp_path: Path) -> None:

@@ -40,6 +40,8 @@ class Position:
         discarded: of each seed, chunks of updates that were taken back for NaN or infinity.
         anchors: updates of the last two states to roll back to, where the run does that.
         rollbacks, tries: how often it did, in all and to the last anchor.
+        budget: whose last parts have begun, in environment steps; 0 before.
+        before_last: updates before these parts.
         more: what the run's hooks keep.
     """
 
@@ -55,6 +57,8 @@ class Position:
     anchors: list[int] = field(default_factory=list)
     rollbacks: int = 0
     tries: int = 0
+    budget: int = 0
+    before_last: int = 0
     more: Any = None
 
     @classmethod
@@ -73,7 +77,7 @@ class Position:
         Raises:
             DamagedFile: it is of another version of qflock, or of other seeds.
         """
-        counts = ("update", "evaluated", "kept", "rollbacks", "tries")
+        counts = ("update", "evaluated", "kept", "rollbacks", "tries", "budget", "before_last")
         try:
             position = cls(**saved)
             position.logs = [(int(size), str(digest)) for size, digest in position.logs]

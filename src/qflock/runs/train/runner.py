@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from qflock.runs import checkpoint, folder
-from qflock.runs.train import together
+from qflock.runs.train import longer, together
 from qflock.runs.train.work import Work
 from qflock.settings.config import Settings
 
@@ -68,7 +68,8 @@ def resume(
             where.record_settings(settings, now=datetime.now())
         work = Work(settings, quiet)
         with work.hooked():
-            return work.go(where, checkpoint.newest_state(where, work.shapes, work.doubt(where)))
+            newest = checkpoint.newest_state(where, work.shapes, work.doubt(where))
+            return work.go(where, longer.from_before(where, newest, work.total, work.shapes))
 
 
 def _to_end_at(settings: Settings, total_steps: int) -> Settings:

@@ -25,7 +25,7 @@ from qflock.machine import processes, provenance
 from qflock.playing import execution
 from qflock.runs import checkpoint, evaluation, summaries
 from qflock.runs.folder import RunFolder
-from qflock.runs.train import ending, footprint, health, ledger, loggers, program, programs, sharing
+from qflock.runs.train import ending, footprint, health, ledger, loggers, longer, program, programs, sharing
 from qflock.runs.train.health import Diverged, Trouble
 from qflock.runs.train.ledger import Ledger, Position
 from qflock.runs.train.progress import Progress
@@ -184,6 +184,10 @@ class Work:
             self._save(state)
         before = _apart(state) if on_nan == "skip" else None  # a chunk donates its state
         part = self.ledger.rest(self.total, self.program.learner.source.cost, self.program.updates)
+        if longer.begins(part, self.program.updates, p):
+            longer.begun(self.where, p, self.total)
+            if p.update:
+                self._save(state)
         state, chunk = self.program.chunk(state, part)
         flags = sharing.gathered(self.look(state, chunk._replace(episodes=None)))
         chunk, host_flags = jax.device_get((chunk, flags))
@@ -267,7 +271,7 @@ class Work:
             p.more = self.hooks.keep()
             self.ledger.offsets()
             if processes.first():
-                checkpoint.save_state(self.where, state, dataclasses.asdict(p), p.anchors)
+                checkpoint.save_state(self.where, state, dataclasses.asdict(p), [*p.anchors, p.before_last])
             self.clock.saved(began)
 
     def _finish(self, state: program.RunState) -> dict[str, Any]:
