@@ -35,13 +35,23 @@ def begins(part: Part, updates: int, position: Position) -> bool:
 
 
 def begun(where: RunFolder, position: Position, total: int) -> None:
-    """Note that the last parts of a budget begin at a position; none of their weights is the best yet."""
+    """Note that the last parts of a budget begin at a position; none of their weights is the best yet.
+
+    Args:
+        where: the run.
+        position: changed in place.
+        total: the budget, in environment steps of each seed.
+    """
     position.budget, position.before_last = total, position.update
     remove(spare_best(where))
 
 
 def spare_best(where: RunFolder) -> Path:
-    """Where the best weights lie as they were before the last parts, once one of these is better."""
+    """Where the best weights lie as they were before the last parts, once one of these is better.
+
+    Args:
+        where: the run.
+    """
     return where.state / "best-before-the-last.safetensors"
 
 
