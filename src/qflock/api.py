@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +13,7 @@ from qflock.core.printing import notice
 from qflock.machine import processes
 from qflock.settings import config, trust
 from qflock.settings.config import Settings
+from qflock.settings.run import RunSettings
 
 
 def train(
@@ -38,16 +41,24 @@ def train(
         UserError: settings that cannot work; the message says what to do.
     """
     from qflock.machine import device
-    from qflock.runs.train import runner
+    from qflock.runs import folder
+    from qflock.runs.train import opening
 
     trust.name(algorithm, env, *settings.values())
     if not isinstance(algorithm, Settings):
         settings_of_run = settings if env is None else {"env": env, **settings}
         file = None if config_file is None else Path(config_file)
         algorithm = config.resolve(algorithm, config=file, overrides=settings_of_run)
-    with processes.joined(algorithm.run.heartbeat_timeout_seconds):
-        device.use(algorithm.run.device, devices=algorithm.run.devices)
-        summary = runner.train(algorithm, quiet)
+    name, run = algorithm.algorithm, algorithm.run
+    if run.run_dir is None:  # the first line names it
+        run = replace(run, run_dir=folder.new_path(name, run.env, datetime.now()))
+    with processes.joined(run.heartbeat_timeout_seconds):
+        if not quiet and processes.first():
+            opening.tell(opening.of_training(name, run.env, run.device, run.run_dir))
+        from qflock.runs.train import runner
+
+        device.use(run.device, devices=run.devices)
+        summary = runner.train(replace(algorithm, run=run), quiet)
     return _illustrated(summary)
 
 
@@ -76,10 +87,16 @@ def resume(
     """
     from qflock.machine import device as place
     from qflock.runs import folder
-    from qflock.runs.train import runner
+    from qflock.runs.train import opening
 
-    settings = folder.open_run(run).settings()
-    with processes.joined(settings.run.heartbeat_timeout_seconds):
+    found = folder.open_run(run)
+    given = found.read_hparams()["settings"]
+    with processes.joined(given.get("heartbeat_timeout_seconds", RunSettings.heartbeat_timeout_seconds)):
+        if not quiet and processes.first():
+            opening.tell(opening.of_resuming(given, device, found.path))
+        from qflock.runs.train import runner
+
+        settings = found.settings()
         where = device or settings.run.device
         place.use(where, devices=devices or settings.run.devices)  # type: ignore[arg-type]
         summary = runner.resume(run, total_steps, quiet, on_nan, devices)

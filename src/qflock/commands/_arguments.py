@@ -118,13 +118,15 @@ def peek(argv: Sequence[str], option: str) -> str | None:
 
     Args:
         argv: arguments as typed.
-        option: with its dashes, as in ``--env``.
+        option: with its dashes and with underscores, as in ``--run_dir``.
     """
     value = None
     for at, word in enumerate(argv):
-        if word.startswith(f"{option}="):
+        if not word.startswith("--") or _name(word) != _name(option):
+            continue
+        if "=" in word:
             value = word.partition("=")[2]
-        elif word == option and at + 1 < len(argv):
+        elif at + 1 < len(argv):
             value = argv[at + 1]
     return value
 
@@ -135,7 +137,7 @@ def of_run(argv: Sequence[str]) -> dict[str, str]:
     Args:
         argv: arguments as typed.
     """
-    found = {name: peek(argv, f"--{name}") or peek(argv, f"--{name.replace('_', '-')}") for name in OF_RUN}
+    found = {name: peek(argv, f"--{name}") for name in OF_RUN}
     return {name: value for name, value in found.items() if value is not None}
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +15,11 @@ from qflock.commands._arguments import Group
 from qflock.core.errors import UserError
 from qflock.core.printing import say
 from qflock.core.shell import command
+from qflock.runs import folder
+from qflock.runs.train import opening
 from qflock.settings import config, registry
 from qflock.settings.config import Settings
+from qflock.settings.run import RunSettings
 
 USAGE = """usage: qflock train ALGORITHM [--env ENVIRONMENT] [--SETTING VALUE ...]
        qflock train --config runs/NAME/configs/config.yaml [--SETTING VALUE ...]
@@ -64,10 +70,12 @@ def run(argv: list[str]) -> int:
         environments = ", ".join(registry.names("environments"))
         say(USAGE.format(algorithms=algorithms, environments=environments, codes=CODES), end="")
         return 0
-    defaults = config.resolve(
-        algorithm, config=Path(file) if file is not None else None, overrides=_arguments.of_run(rest)
-    )
-    options, settings = _parse(defaults, rest, algorithm or defaults.algorithm)
+    where, preview = _opening(algorithm, file, rest)
+    with preview:
+        defaults = config.resolve(
+            algorithm, config=Path(file) if file is not None else None, overrides=_arguments.of_run(rest)
+        )
+        options, settings = _parse(defaults, rest, algorithm or defaults.algorithm)
     if options.dry_run:
         with _streams.given_back():
             say(config.to_yaml(settings), end="")
@@ -76,10 +84,29 @@ def run(argv: list[str]) -> int:
     def work() -> dict[str, Any]:
         from qflock import api
 
-        return api.train(settings, quiet=options.quiet)
+        run = dataclasses.replace(settings.run, run_dir=settings.run.run_dir or where)
+        return api.train(dataclasses.replace(settings, run=run), quiet=options.quiet)
 
     _output.deliver(work, options.json, _output.show_training)
     return 0
+
+
+def _opening(
+    algorithm: str | None, file: str | None, argv: Sequence[str]
+) -> tuple[Path | None, AbstractContextManager[None]]:
+    """The folder of a run that is told none (None where only a file says what is trained), and what shows the
+    first line on a terminal that would be blank."""
+    env = registry.canonical(_arguments.peek(argv, "--env") or RunSettings.env)
+    where = (
+        folder.new_path(algorithm, env, datetime.now()) if algorithm is not None and file is None else None
+    )
+    if _arguments.wants_help(argv) or {"--quiet", "--dry_run", "--dry-run"} & set(argv):
+        return where, nullcontext()
+    if algorithm is None or where is None:
+        return where, opening.shown(f"reading {file}")
+    device, chosen = _arguments.peek(argv, "--device"), _arguments.peek(argv, "--run_dir")
+    line = opening.of_training(algorithm, env, device or RunSettings.device, Path(chosen or where))
+    return where, opening.shown(line)
 
 
 def _parse(defaults: Settings, argv: list[str], typed: str) -> tuple[Options, Settings]:

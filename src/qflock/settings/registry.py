@@ -9,6 +9,7 @@ Listing names imports no entry; only the named one is imported.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import importlib.metadata
@@ -83,6 +84,24 @@ def short_name(name: str) -> str:
         file, _, attribute = name.partition(":")
         name = attribute or Path(file).stem
     return re.sub(r"[^A-Za-z0-9_.]+", "_", name).strip("._")[:60] or "unnamed"
+
+
+def title(algorithm: str, env: str) -> str:
+    """What is trained on what, in few words: files by their paths from here where they lie below.
+
+    Args:
+        algorithm, env: names or files.
+    """
+    return f"{_from_here(algorithm)} on {_from_here(canonical(env))}"
+
+
+def _from_here(name: str) -> str:
+    if not is_path(name):
+        return name
+    file, colon, attribute = name.partition(":")
+    with contextlib.suppress(OSError, ValueError):
+        return f"{Path(file).relative_to(Path.cwd())}{colon}{attribute}"
+    return name
 
 
 def file_of(name: str) -> Path:

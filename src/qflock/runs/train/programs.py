@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -69,7 +70,7 @@ def evaluator(
 
 
 @contextmanager
-def compiling(program: Program, shapes: RunState, *more: Ahead) -> Iterator[None]:
+def compiling(program: Program, shapes: RunState, say: Callable[[str], None], *more: Ahead) -> Iterator[None]:
     """Have the chunk compiled, or loaded from the cache, while the block makes the first state.
 
     XLA and its cache work outside Python's lock, so a warm start to the first update takes 0.7 s less.
@@ -78,8 +79,10 @@ def compiling(program: Program, shapes: RunState, *more: Ahead) -> Iterator[None
     Args:
         program: of the run.
         shapes: of the run's state, with a leading axis of seeds.
+        say: is told at the end how long it took.
         more: further functions to compile.
     """
+    began = time.monotonic()
     chunk = program.ahead(shapes)
     if not chunk or processes.several():
         yield
@@ -92,3 +95,4 @@ def compiling(program: Program, shapes: RunState, *more: Ahead) -> Iterator[None
         yield
         for one in futures:
             one.result()
+    say(f"compiled in {time.monotonic() - began:.1f} s")
