@@ -17,7 +17,7 @@ from types import ModuleType
 
 from qflock.commands import _shortage, _streams
 from qflock.core import printing
-from qflock.core.errors import UserError, in_short, unknown
+from qflock.core.errors import UserError, in_short, shown, unknown
 from qflock.core.version import __version__
 from qflock.machine import interrupts, signals, streams
 from qflock.settings import trust
@@ -39,6 +39,23 @@ COMMANDS = {
     "doctor": "check this installation",
     "completion": "print a script that completes commands with the Tab key",
 }
+
+MEANT = {
+    "run": "train",
+    "learn": "train",
+    "fit": "train",
+    "continue": "resume",
+    "test": "evaluate",
+    "play": "watch",
+    "render": "watch",
+    "show": "watch",
+    "plot": "report",
+    "tune": "sweep",
+    "envs": "list",
+    "ls": "list",
+    "info": "doctor",
+}
+"""What others call what a command does."""
 
 HELP = """qflock: cooperative multi-agent reinforcement learning in JAX
 
@@ -180,11 +197,13 @@ def _dispatch(arguments: list[str]) -> int:
             end="",
         )
         return 0
-    if arguments[0] == "--version":
+    if arguments[0] in ("--version", "-V", "version"):
         printing.say(f"qflock {__version__}")
         return 0
     name, *rest = arguments
     if name not in COMMANDS:
+        if name.lower() in MEANT:
+            raise UserError(f"unknown command {shown(name)}; did you mean {MEANT[name.lower()]!r}?")
         raise unknown("command", name, COMMANDS)
     try:
         return module(name).run(rest)

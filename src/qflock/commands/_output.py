@@ -112,9 +112,9 @@ def show_training(result: Mapping[str, Any]) -> None:
     """
     run = result["run"]
     say(
-        f"\n{result['algorithm']} on {result['environment']}: {result['env_steps']:,} steps for each seed "
-        f"in {result['seconds']:.0f} s, {result['parameters']:,} parameters"
-        f"{executed(result)}\n"
+        f"\n{registry.title(result['algorithm'], result['environment'])}: "
+        f"{result['env_steps']:,} steps for each seed in {result['seconds']:.0f} s, "
+        f"{result['parameters']:,} parameters{executed(result)}\n"
     )
     show_scores(result)
     steps = [

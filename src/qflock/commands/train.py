@@ -21,7 +21,7 @@ from qflock.settings import config, registry
 from qflock.settings.config import Settings
 from qflock.settings.run import RunSettings
 
-USAGE = """usage: qflock train ALGORITHM [--env ENVIRONMENT] [--SETTING VALUE ...]
+USAGE = """usage: qflock train ALGORITHM [ENVIRONMENT] [--SETTING VALUE ...]
        qflock train --config runs/NAME/configs/config.yaml [--SETTING VALUE ...]
 
 Trains an algorithm on an environment and leaves logs, curves, weights and an animation in a folder
@@ -29,9 +29,9 @@ under runs/. The second form repeats a run, with its own settings.
 
 algorithms:   {algorithms}
 environments: {environments}
-              (or your own file: my_algorithm.py, --env my_env.py:MyEnv)
+              (or your own file: my_algorithm.py, my_env.py:MyEnv)
 
-All settings, with their defaults: qflock train ALGORITHM [--env ENVIRONMENT] --help
+All settings, with their defaults: qflock train ALGORITHM [ENVIRONMENT] --help
 
 {codes}"""
 
@@ -62,6 +62,8 @@ class Options:
 def run(argv: list[str]) -> int:
     """Run the command; returns its exit status."""
     algorithm, rest = (argv[0], argv[1:]) if argv and not argv[0].startswith("-") else (None, argv)
+    if algorithm is not None:
+        algorithm, rest = registry.canonical(algorithm, "algorithms"), _arguments.with_env(rest)
     file = _arguments.peek(rest, "--config")
     if algorithm is None and file is None:
         algorithms = ", ".join(registry.names("algorithms"))

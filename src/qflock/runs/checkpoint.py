@@ -1,11 +1,13 @@
 """Resumable training states and portable weights of a run.
 
 A state file is named by the update it was saved after and says so inside; the two newest are kept, so
-that one damaged file costs some minutes and not the run.
+that one damaged file costs some minutes and not the run. A run keeps at most so many bytes of states, the
+newest apart: the oldest go first.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
@@ -36,7 +38,12 @@ class Saved(NamedTuple):
 
 
 def save_state(
-    folder: RunFolder, state: PyTree, position: Mapping[str, Any], keep: Collection[int] = ()
+    folder: RunFolder,
+    state: PyTree,
+    position: Mapping[str, Any],
+    keep: Collection[int] = (),
+    wanted: Collection[int] = (),
+    most: float = math.inf,
 ) -> Path:
     """Save everything that training needs to go on, then let go of all but the newest two.
 
@@ -45,6 +52,8 @@ def save_state(
         state: a pytree of arrays and typed keys; may be donated once this returns.
         position: JSON-able; ``position["update"]`` is the number of updates done.
         keep: updates whose states are kept as well.
+        wanted: likewise, while there is room.
+        most: bytes of all states. Where they are more, only the newest and those to keep stay for sure.
 
     Returns:
         ``state/state-<update>.safetensors``.
@@ -61,8 +70,13 @@ def save_state(
     # later ones are what a resume passed over: damaged, and now overtaken by another line of updates
     abandoned = [number for number in states if number > update]
     surplus = sorted(number for number in states if number <= update)[:-STATES_KEPT]
-    for number in sorted({*abandoned, *surplus} - set(keep), reverse=True):
-        remove(states[number])
+    for number in sorted({*abandoned, *surplus} - {*keep, *wanted}, reverse=True):
+        remove(states.pop(number))
+    sizes = {number: state.stat().st_size for number, state in states.items()}
+    for number in sorted(set(states) - {*keep, update}, key=lambda number: (number in wanted, number)):
+        if sum(sizes.values()) > most:
+            remove(states[number])
+            del sizes[number]
     return path
 
 

@@ -83,9 +83,11 @@ def _resolved(
     algorithm: str | None, config: Path | None, read: Mapping[str, Any], overrides: Mapping[str, Any]
 ) -> Settings:
     given = [_layer(overrides, "")]
-    algorithm = _anchored(algorithm)
+    algorithm = _anchored(algorithm and registry.canonical(algorithm, "algorithms"))
     if config is not None:
-        named = _anchored(read.get("algorithm"))
+        named = read.get("algorithm")
+        named = registry.canonical(named, "algorithms") if isinstance(named, str) else named
+        named = _anchored(named)
         if algorithm is not None and named not in (None, algorithm):
             raise UserError(f"{config} is for algorithm {named!r}, not {algorithm!r}; take one of them out")
         algorithm = algorithm or named
@@ -253,7 +255,9 @@ def _converted(layer: _Layer, wanted: Mapping[str, Any], lengths: Collection[str
     found = {}
     for name, value in zip(names.values(), layer.values.values(), strict=True):
         if name not in wanted:
-            raise UserError(f"{layer.where}{unknown('setting', name, wanted)}")
+            setting, its_value = renamed.does_it(name, wanted) or ("", "")
+            does_it = f"unknown setting {shown(name)}; did you mean {setting}: {its_value or value}?"
+            raise UserError(f"{layer.where}{does_it if setting else unknown('setting', name, wanted)}")
         try:
             percentage = shares.read(value) if name in lengths else None
             own = convert(value, wanted[name]) if percentage is None else _Share(percentage)

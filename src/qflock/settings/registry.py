@@ -48,9 +48,16 @@ def _added(kind: Kind) -> list[importlib.metadata.EntryPoint]:
     return list(importlib.metadata.entry_points(group=f"qflock.{kind}"))
 
 
-def canonical(name: str) -> str:
-    """The library's own name for an alias; any other name unchanged."""
-    return ALIASES.get(name, name)
+def canonical(name: str, kind: Kind = "environments") -> str:
+    """The library's own name for an alias or a name in capitals (``MAPPO``); any other unchanged.
+
+    Args:
+        name: as it was given.
+        kind: "environments" or "algorithms".
+    """
+    if name in ALIASES or is_path(name) or name == name.lower():
+        return ALIASES.get(name, name)
+    return next((own for own in names(kind) if own.lower() == name.lower() and name not in names(kind)), name)
 
 
 def module(kind: Kind, name: str) -> ModuleType:
@@ -63,7 +70,7 @@ def module(kind: Kind, name: str) -> ModuleType:
     Raises:
         UserError: no such entry; a close name is suggested.
     """
-    name = canonical(name)
+    name = canonical(name, kind)
     for entry in _added(kind):
         if entry.name == name:
             return entry.load()
@@ -87,7 +94,7 @@ def short_name(name: str) -> str:
 
 
 def title(algorithm: str, env: str) -> str:
-    """What is trained on what, in few words: files by their paths from here where they lie below.
+    """What is trained on what, in few words: files by their paths from here where these are shorter.
 
     Args:
         algorithm, env: names or files.
@@ -99,9 +106,9 @@ def _from_here(name: str) -> str:
     if not is_path(name):
         return name
     file, colon, attribute = name.partition(":")
-    with contextlib.suppress(OSError, ValueError):
-        return f"{Path(file).relative_to(Path.cwd())}{colon}{attribute}"
-    return name
+    with contextlib.suppress(OSError, ValueError):  # no folder is here any more
+        file = min(file, os.path.relpath(file), key=len)
+    return f"{file}{colon}{attribute}"
 
 
 def file_of(name: str) -> Path:

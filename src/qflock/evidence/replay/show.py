@@ -16,6 +16,7 @@ from qflock.evidence.replay.recording import Recording, policy_values, recorder
 from qflock.playing.evaluation import of_policy, of_reference, random_policy
 from qflock.runs.evaluation import evaluation_key
 from qflock.runs.policy import load, of_one_seed
+from qflock.settings import registry
 
 
 class Show(NamedTuple):
@@ -69,7 +70,7 @@ def episodes(
             policy_values(team_policy, one) if env.spec.masked else None,
             weigher(policies, checkpoint) if env.spec.masked else None,
         )
-        title = f"{policies.settings.algorithm} on {policies.settings.run.env}"
+        title = registry.title(policies.settings.algorithm, policies.settings.run.env)
         play = "greedy play" if mode == "greedy" else "play as in training"
         about = f"{policies.folder.name}, seed {policies.seeds[0]}, {checkpoint} weights, {play}"
     elif environment is None:

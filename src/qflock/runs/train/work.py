@@ -271,7 +271,8 @@ class Work:
             p.more = self.hooks.keep()
             self.ledger.offsets()
             if processes.first():
-                checkpoint.save_state(self.where, state, dataclasses.asdict(p), [*p.anchors, p.before_last])
+                position, most = dataclasses.asdict(p), 1e9 * self.settings.run.states_gb
+                checkpoint.save_state(self.where, state, position, p.anchors, [p.before_last], most)
             self.clock.saved(began)
 
     def _finish(self, state: program.RunState) -> dict[str, Any]:
