@@ -50,11 +50,11 @@ def train(
         file = None if config_file is None else Path(config_file)
         algorithm = config.resolve(algorithm, config=file, overrides=settings_of_run)
     name, run = algorithm.algorithm, algorithm.run
-    if run.run_dir is None:  # the first line names it
-        run = replace(run, run_dir=folder.new_path(name, run.env, datetime.now()))
+    where = run.run_dir or folder.new_path(name, run.env, datetime.now())  # the first line names it
+    run = replace(run, run_dir=where)
     with processes.joined(run.heartbeat_timeout_seconds):
         if not quiet and processes.first():
-            opening.tell(opening.of_training(name, run.env, run.device, run.run_dir))
+            opening.tell(opening.of_training(name, run.env, run.device, where))
         from qflock.runs.train import runner
 
         device.use(run.device, devices=run.devices)
@@ -122,7 +122,7 @@ def evaluate(
     *,
     sample: bool = False,
     seed: int = 0,
-    checkpoint: str = "final",
+    checkpoint: str = "newest",
     environment: Mapping[str, Any] | None = None,
     conditions: Any = None,
 ) -> dict[str, Any]:
@@ -133,7 +133,8 @@ def evaluate(
         episodes: episodes of each seed.
         sample: act with the policy's own randomness instead of greedily.
         seed: of the boards; apart from all training keys.
-        checkpoint: "final", "best", or the name of another file in models/.
+        checkpoint: "newest" (also of a run that trains), "final", "best", or the name of another file in
+            models/.
         environment: environment settings to change, for example ``{"grid_size": 10}``.
         conditions: a `qflock.networks.circuit.Conditions` under which a policy's circuits are measured:
             shots, noise, a device of PennyLane's.

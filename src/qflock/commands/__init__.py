@@ -154,7 +154,7 @@ def _outcome(work: Callable[[], int], program: str, debug: bool) -> int:
     except SystemExit as stopped:
         from qflock.settings import foreign
 
-        place = _line_of_the_users(stopped)
+        place = foreign.place(stopped)
         if isinstance(stopped.__context__, BrokenPipeError):  # as rich ends a program whose reader has gone
             return BROKEN_PIPE
         _say(program, f"{place or 'code that was called ends the program'}: {foreign.words(stopped)}", debug)
@@ -170,12 +170,13 @@ def _outcome(work: Callable[[], int], program: str, debug: bool) -> int:
         _say(program, str(problem), debug)
         return problem.code
     except Exception as problem:
-        what = f"{type(problem).__name__}: {in_short(str(problem))}"
-        place = _line_of_the_users(problem)
         from qflock.machine import versions
+        from qflock.settings import foreign
+
+        what, place = f"{type(problem).__name__}: {in_short(str(problem))}", foreign.place(problem)
 
         old = versions.blamed(problem)
-        if place is not None:
+        if place:
             more = f"; {old}" if old else ""
             _say(program, f"{place}: {what}{more}; --debug shows the traceback", debug)
             return BAD_INPUT
@@ -208,7 +209,9 @@ def _dispatch(arguments: list[str]) -> int:
     try:
         return module(name).run(rest)
     except SystemExit as stopped:
-        if stopped.code or _line_of_the_users(stopped):
+        from qflock.settings import foreign
+
+        if stopped.code or foreign.place(stopped):
             raise
         return 0  # a help text was printed
 
@@ -216,17 +219,6 @@ def _dispatch(arguments: list[str]) -> int:
 def module(command: str) -> ModuleType:
     """The module of a command. That of ``list`` has another name, for it would hide the type here."""
     return importlib.import_module(f"qflock.commands.{'listing' if command == 'list' else command}")
-
-
-def _line_of_the_users(problem: BaseException) -> str | None:
-    """``file:line`` of the innermost code in a file that the user gave: an environment or a network of their
-    own. None where there is no such line."""
-    from qflock.settings.registry import GIVEN
-
-    for frame, line in reversed(list(traceback.walk_tb(problem.__traceback__))):
-        if frame.f_globals.get("__name__") in GIVEN:
-            return f"{frame.f_code.co_filename}:{line}"
-    return None
 
 
 def _say(program: str, message: str, debug: bool) -> None:

@@ -66,16 +66,16 @@ def save_state(
     metadata = {"kind": "state", "run": folder.read_hparams()["id"], "position": dict(position)}
     discard_partials(folder.state)
     tensors.save(path, state, metadata)
-    states = _states(folder)
+    there = states(folder)
     # later ones are what a resume passed over: damaged, and now overtaken by another line of updates
-    abandoned = [number for number in states if number > update]
-    surplus = sorted(number for number in states if number <= update)[:-STATES_KEPT]
+    abandoned = [number for number in there if number > update]
+    surplus = sorted(number for number in there if number <= update)[:-STATES_KEPT]
     for number in sorted({*abandoned, *surplus} - {*keep, *wanted}, reverse=True):
-        remove(states.pop(number))
-    sizes = {number: state.stat().st_size for number, state in states.items()}
-    for number in sorted(set(states) - {*keep, update}, key=lambda number: (number in wanted, number)):
+        remove(there.pop(number))
+    sizes = {number: state.stat().st_size for number, state in there.items()}
+    for number in sorted(set(there) - {*keep, update}, key=lambda number: (number in wanted, number)):
         if sum(sizes.values()) > most:
-            remove(states[number])
+            remove(there[number])
             del sizes[number]
     return path
 
@@ -90,7 +90,7 @@ def forget_after(folder: RunFolder, update: int) -> None:
     Raises:
         CannotWrite: one cannot be removed.
     """
-    for number, path in sorted(_states(folder).items(), reverse=True):
+    for number, path in sorted(states(folder).items(), reverse=True):
         if number > update:
             remove(path)
 
@@ -114,7 +114,7 @@ def newest_state(
     doubtful: Saved | None = None
     warnings = lambda: [f"{line}; going on from the state before it" for line in problems]
     run = folder.read_hparams()["id"]
-    for update, path in sorted(_states(folder).items(), reverse=True):
+    for update, path in sorted(states(folder).items(), reverse=True):
         try:
             state, metadata = tensors.load(path, like)
             if metadata.get("run") != run:
@@ -180,7 +180,8 @@ def retain(folder: RunFolder, keep: int) -> None:
         remove(numbered[episode])
 
 
-def _states(folder: RunFolder) -> dict[int, Path]:
+def states(folder: RunFolder) -> dict[int, Path]:
+    """Files of the training states that there are, by the updates done."""
     return _numbered(folder.state, r"state-(\d{12})\.safetensors")
 
 

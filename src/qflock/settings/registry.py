@@ -123,10 +123,6 @@ def file_of(name: str) -> Path:
         raise UserError(f"{shown(name)} names no file: {problem}") from problem
 
 
-GIVEN: set[str] = set()
-"""Names of the modules that were imported from files of the user's."""
-
-
 @functools.cache
 def _imported(path: Path, changed: int) -> ModuleType:
     """A file of the user's as a module, imported once for each time that it was ``changed``.
@@ -139,7 +135,7 @@ def _imported(path: Path, changed: int) -> ModuleType:
         raise UserError(f"{path} cannot be imported")
     loaded = importlib.util.module_from_spec(spec)
     sys.modules[name] = loaded
-    GIVEN.add(name)
+    foreign.GIVEN.add(name)
     if str(path.parent) not in sys.path:  # it may import what lies beside it
         sys.path.append(str(path.parent))
     foreign.need(lambda: spec.loader.exec_module(loaded), f"{path} fails when imported")  # type: ignore[union-attr]

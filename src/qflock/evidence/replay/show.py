@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,12 +10,13 @@ from typing import Any, NamedTuple
 import jax
 
 from qflock.core.environment import Drawable, Environment, Referenced
-from qflock.core.errors import UserError, unknown
+from qflock.core.errors import Notice, UserError, unknown
 from qflock.core.steps import Mode
 from qflock.evidence.replay.mixer import weigher
 from qflock.evidence.replay.recording import Recording, policy_values, recorder
 from qflock.playing.evaluation import of_policy, of_reference, random_policy
 from qflock.runs.evaluation import evaluation_key
+from qflock.runs.newest import NEWEST
 from qflock.runs.policy import load, of_one_seed
 from qflock.settings import registry
 
@@ -41,7 +43,7 @@ def episodes(
     policy: str | None = None,
     episodes: int = 1,
     seed: int = 0,
-    checkpoint: str = "final",
+    checkpoint: str = NEWEST,
     mode: Mode = "greedy",
     environment_overrides: Mapping[str, Any] | None = None,
 ) -> Show:
@@ -68,11 +70,13 @@ def episodes(
             of_policy(team_policy, one, mode),
             team_policy.start(),
             policy_values(team_policy, one) if env.spec.masked else None,
-            weigher(policies, checkpoint) if env.spec.masked else None,
+            weigher(policies) if env.spec.masked else None,
         )
         title = registry.title(policies.settings.algorithm, policies.settings.run.env)
         play = "greedy play" if mode == "greedy" else "play as in training"
-        about = f"{policies.folder.name}, seed {policies.seeds[0]}, {checkpoint} weights, {play}"
+        about = f"{policies.folder.name}, seed {policies.seeds[0]}, {policies.weights.words}, {play}"
+        if policies.weights.name != "final":
+            warnings.warn(f"{title}: {about}", Notice, stacklevel=2)
     elif environment is None:
         raise UserError("nothing to show: name a run, or an environment and one of its policies")
     else:

@@ -9,14 +9,17 @@ from contextlib import contextmanager
 
 from qflock.bridges.host.workers import HostEnvironment
 from qflock.core.environment import Environment
+from qflock.core.errors import UserError
 from qflock.core.learner import Learner, Policy, Rollout
+from qflock.core.shell import command
 from qflock.core.steps import Mode
 from qflock.machine import processes
+from qflock.playing import conformance
 from qflock.runs.train.compiled_program import CompiledBackend
 from qflock.runs.train.host_program import HostBackend
 from qflock.runs.train.program import Ahead, Backend, Evaluate, Program, RunState, learner_of
 from qflock.runs.train.sharing import Sharing
-from qflock.settings import config
+from qflock.settings import config, registry
 from qflock.settings.config import Settings
 
 
@@ -47,6 +50,11 @@ def build(settings: Settings) -> Program:
         UserError: settings that cannot work together.
     """
     env = config.make_environment(settings.run.env, settings.environment)
+    if registry.is_path(settings.run.env) and (wrong := conformance.misshapen(env)):
+        check = command("check", settings.run.env)
+        raise UserError(
+            f"{settings.run.env}: {wrong[0]}; {check} lists all that is wrong ({len(wrong)} so far)"
+        )
     return backend(env).program(settings, learner_of(settings, env))
 
 
