@@ -121,7 +121,7 @@ def show_training(result: Mapping[str, Any]) -> None:
         (command("evaluate", run, "--episodes", "2048"), "score it on more episodes"),
         (command("resume", run, "--total_steps", 2 * result["env_steps"]), "train it for longer"),
     ]
-    if registry.can_be_drawn(result["environment"]):
+    if registry.can_be_watched(result["environment"]):
         steps.insert(0, (command("watch", run, "--gif", "play.gif"), "see it play"))
     show_next(f"\nThe run is in {run}", steps)
 

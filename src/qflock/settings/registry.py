@@ -190,14 +190,27 @@ def environment_class(name: str) -> type:
     return module("environments", name).Environment
 
 
-def can_be_drawn(name: str) -> bool:
-    """Whether an environment's class is there, and has the method by which it is drawn.
+def can_be_watched(name: str) -> bool:
+    """Whether ``qflock watch`` can show an environment, as far as its class tells.
 
     Args:
         name: the environment's, or a file and class.
     """
     try:
-        return hasattr(environment_class(name), "draw")
+        found = environment_class(name)
+        return any(hasattr(found, way) for way in ("draw", "maker"))  # a copy of a host's shows itself
+    except UserError:
+        return False
+
+
+def can_be_drawn(name: str) -> bool:
+    """Whether an environment's class is there, and draws itself: no other library has to.
+
+    Args:
+        name: the environment's, or a file and class.
+    """
+    try:
+        return name.partition(":")[0] not in BRIDGES and hasattr(environment_class(name), "draw")
     except UserError:
         return False
 
