@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from qflock.evidence import metrics
+from qflock.runs.train import progress
 
 SOURCE = Path(metrics.__file__).parents[1]
 COMMANDS = ("compare", "report", "results", "sweep", "experiment", "_comparison_output", "_cells_output")
+COMMANDS += ("_output", "listing")
 FILES = [
     *sorted((SOURCE / "evidence").rglob("*.py")),
     *sorted((SOURCE / "experiments").rglob("*.py")),
@@ -21,7 +23,7 @@ WORDS = {
     word
     for metric in metrics.TABLE.values()
     for word in (metric.word, metric.head)
-    if " " in word or "Q" in word or word in ("params", "undiscounted")
+    if " " in word or "Q" in word or word in ("params",)
 }
 
 
@@ -53,6 +55,15 @@ def is_label(word: str | None) -> bool:
 
 def text(node: ast.AST | None) -> str | None:
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
+
+
+def test_a_quantity_has_one_name_in_every_log() -> None:
+    """Training's log and evaluations call their columns differently; people are told one word."""
+    same = {"episode_return": "discounted_mean", "episode_return_undiscounted": "return_mean"}
+    for logged, evaluated in same.items():
+        assert metrics.of(logged).word == metrics.of(evaluated).word
+        assert metrics.of(evaluated).head == metrics.of(evaluated).word
+    assert metrics.of(metrics.DEFAULT).word == progress.RETURN
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(SOURCE)))

@@ -11,21 +11,22 @@ from typing import Any
 from qflock.commands import _streams
 from qflock.core.printing import say
 from qflock.core.shell import command
+from qflock.evidence import metrics
 from qflock.evidence.verdict import verdict
 from qflock.machine import processes
 from qflock.machine.streams import NotWritten
 from qflock.settings import registry
 
-COLUMNS = {
-    "return_mean": "return",
-    "return_std": "std",
-    "return_min": "lowest",
-    "return_max": "highest",
-    "discounted_mean": "discounted",
-    "length_mean": "length",
-    "solved": "solved",
-}
-"""Headings of a table of scores, by the column's name in evaluation.csv; an environment's measures follow."""
+COLUMNS = (
+    "return_mean",
+    "return_std",
+    "return_min",
+    "return_max",
+    "discounted_mean",
+    "length_mean",
+    "solved",
+)
+"""The first columns of a table of scores, as evaluation.csv has them; an environment's measures follow."""
 
 NOT_SCORES = ("seed", "episodes")
 ONLY_WIDE, WIDE = ("return_std", "return_min", "return_max"), 100
@@ -87,7 +88,8 @@ def show_scores(result: Mapping[str, Any]) -> None:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("", no_wrap=True)
     for column in columns:
-        table.add_column(escape(COLUMNS.get(column, column)), justify="right", no_wrap=True)
+        head = metrics.of(column).head if column in metrics.TABLE else column
+        table.add_column(escape(head), justify="right", no_wrap=True)
     for name, row, style in rows:
         table.add_row(name, *(_cell(column, row.get(column)) for column in columns), style=style)
     table.add_section()

@@ -14,6 +14,7 @@ from qflock.commands import _arguments, _output
 from qflock.commands._arguments import Group
 from qflock.core import texts
 from qflock.core.errors import UserError, unknown
+from qflock.evidence import metrics
 from qflock.settings import registry
 
 COMMAND = "qflock list [environments|algorithms]"
@@ -28,7 +29,6 @@ MEASURED = "measured.json"
 """Beside the environments: what ``qflock list environments --measure 1024 --json`` printed."""
 METRIC = "discounted_mean"
 """What scores are counted in, where an environment's ``published`` names nothing else."""
-WORDS = {"discounted_mean": "discounted", "return_mean": "return"}
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ def _scores(entry: dict[str, Any]) -> list[str]:
         best_score = f"{best} " * (best != "oracle") + _number(references[best])
     published = entry.get("published", {}).get("score")
     metric = str(entry.get("metric", "-"))
-    word = WORDS.get(metric, metric)
+    word = metrics.of(metric).head if metric in metrics.TABLE else metric
     known = references or published is not None
     return [best_score, _number(references.get("random")), _number(published), word if known else "-"]
 

@@ -43,7 +43,7 @@ def _metric(
 TABLE = {
     metric.name: metric
     for metric in (
-        _metric("score", "discounted_mean", "discounted return", direction="higher", head="discounted"),
+        _metric("score", "discounted_mean", "discounted return", direction="higher"),
         _metric("score", "return_mean", "return", direction="higher"),
         _metric("score", "return_min", "lowest return", direction="higher", head="lowest"),
         _metric("score", "return_max", "highest return", direction="higher", head="highest"),
@@ -55,8 +55,8 @@ TABLE = {
         _metric("cost", "env_steps", "environment steps", "steps", "lower", head="steps"),
         _metric("cost", "circuit_evaluations", "circuit evaluations", "circuits", "lower", head="circuits"),
         _metric("cost", "seconds", "seconds", "seconds", "lower"),
-        _metric("diagnostic", "episode_return", "discounted", direction="higher"),
-        _metric("diagnostic", "episode_return_undiscounted", "undiscounted", direction="higher"),
+        _metric("diagnostic", "episode_return", "discounted return", direction="higher"),
+        _metric("diagnostic", "episode_return_undiscounted", "return", direction="higher"),
         _metric("diagnostic", "loss", "loss", direction="lower"),
         _metric("diagnostic", "policy_loss", "policy loss"),
         _metric("diagnostic", "value_loss", "value loss", direction="lower"),

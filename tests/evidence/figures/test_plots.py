@@ -104,7 +104,7 @@ def test_missing_panels_leave_room(tmp_path: Path, drawn: Any) -> None:
     write(tmp_path, ("seed", "step", "episode_return_undiscounted", "td_error"), [[0, 1, 2, 3], [0, 2, 2, 3]])
     panels = drawn(title="mean $\\alpha_{")
     assert titles(panels) == ["Return", "Exploration and TD error"]
-    assert panels[0].get_ylabel() == "undiscounted return of an episode"
+    assert panels[0].get_ylabel() == "return of an episode"
     assert panels[1].get_ylabel() == "TD error"
 
 

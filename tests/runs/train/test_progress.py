@@ -61,12 +61,12 @@ def test_lines_without_a_terminal() -> None:
                 progress.evaluation(1_750_001, 2.0)
                 progress.message("saved [bold]all[/bold]")
     assert stream.getvalue().splitlines() == [
-        "1.25M of 4.00M steps (31 %)  return 0.5  0:05 elapsed",
-        "1.75M of 4.00M steps (44 %)  return 1  50.0k steps/s  0:15 elapsed  0:45 left",
-        "evaluation at 1.75M steps: return 2.25 (88 % solved)",
-        "evaluation at 1.75M steps: return 2",
+        "1.25M of 4.00M steps (31 %)  discounted return 0.5  0:05 elapsed",
+        "1.75M of 4.00M steps (44 %)  discounted return 1  50.0k steps/s  0:15 elapsed  0:45 left",
+        "evaluation at 1.75M steps: discounted return 2.25 (88 % solved)",
+        "evaluation at 1.75M steps: discounted return 2",
         "saved [bold]all[/bold]",
-        "2.25M of 4.00M steps (56 %)  return 1.5  best 2.25 (88 % solved)  50.0k steps/s"
+        "2.25M of 4.00M steps (56 %)  discounted return 1.5  best 2.25 (88 % solved)  50.0k steps/s"
         "  0:25 elapsed  0:35 left",
     ]  # fmt: skip
 
@@ -95,7 +95,7 @@ def test_a_terminal_shows_bar_numbers_and_curve(monkeypatch: pytest.MonkeyPatch,
     shown = stream.getvalue()
     for part in (
         "200 of 1.00k steps (20 %)",
-        "return 0.5",
+        "discounted return 0.5",
         "best 0.75 (50 % solved)",
         "10 steps/s",
         "1:20 left",

@@ -152,7 +152,7 @@ def _draw_returns(
         (r for r in RETURNS if _drawable(trained, r[0]) or _drawable(evaluated, r[1])), RETURNS[0]
     )
     style.heading(axes, "Return")
-    axes.set_ylabel(f"{metrics.of(name).word} return of an episode", fontsize=style.LABEL)
+    axes.set_ylabel(f"{metrics.of(name).word} of an episode", fontsize=style.LABEL)
     _draw_column(axes, clock, trained, name, style.BLUE, "training")
     if seeds := _by_seed(evaluated, greedy, clock):
         x, mean, low, high = _over_seeds(seeds)

@@ -16,6 +16,8 @@ from qflock.files import csv_log
 from qflock.runs import summaries
 from qflock.runs.folder import RunFolder
 
+RETURN = metrics.of("return_mean").word
+
 
 def reward_plot(source: Path, target: Path) -> Path:
     """Draw a ``training_history.json``: all its runs, one after the other.
@@ -50,7 +52,7 @@ def reward_plot(source: Path, target: Path) -> Path:
         if not first:
             axes.axvline(offset, color=style.GREY, linewidth=0.8, linestyle=":")
         offset = float(x[-1])
-    axes.set_ylabel("undiscounted return of an episode", fontsize=style.LABEL)
+    axes.set_ylabel(f"{RETURN} of an episode", fontsize=style.LABEL)
     if axes.has_data():
         style.legend(axes)
         style.steps_axis(axes, offset, "MCMC steps of each chain, all runs")
@@ -88,7 +90,7 @@ def race_plot(runs: Mapping[str, Path], target: Path) -> Path:
             axes.plot(progress * spent, best, color=colour, linewidth=1.8, label=name)
         axes.set_xscale("log")
         axes.set_xlabel(word, fontsize=style.LABEL)
-        axes.set_ylabel("undiscounted return, greedy", fontsize=style.LABEL)
+        axes.set_ylabel(f"{RETURN}, greedy", fontsize=style.LABEL)
     panels[0].legend(fontsize=style.SMALL, frameon=False, loc="upper left")
     figure.tight_layout()
     return style.save(figure, target)

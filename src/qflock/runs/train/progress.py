@@ -25,6 +25,8 @@ from qflock.runs.train.curve import Curve, quantity
 RETURNS_AVERAGED = 10
 CURVE_WIDTH, CURVE_HEIGHT = 68, 4
 BAR_WIDTH, NARROWEST_BAR = 40, 10
+RETURN = "discounted return"
+"""What is shown, as it is called in tables."""
 
 
 class Progress:
@@ -92,7 +94,7 @@ class Progress:
 
         Args:
             env_step: environment steps done so far.
-            episode_return: mean return of the episodes that ended; NaN where none did.
+            episode_return: mean discounted return of the episodes that ended; NaN where none did.
             speed: steps a second; by default measured from the calls of this method.
         """
         now = self._clock()
@@ -118,7 +120,7 @@ class Progress:
 
         Args:
             env_step: when.
-            return_mean: its mean return.
+            return_mean: its mean discounted return.
             solved: share of episodes solved, 0 to 1, where the task has such a thing.
         """
         better = self._best is None or return_mean > self._best[0]
@@ -126,7 +128,7 @@ class Progress:
             self._best = (float(return_mean), solved, env_step)
         if self._console is None:
             self._say(
-                f"evaluation at {quantity(env_step)} {self._unit}: return {_score(return_mean, solved)}"
+                f"evaluation at {quantity(env_step)} {self._unit}: {RETURN} {_score(return_mean, solved)}"
             )
 
     def message(self, text: str) -> None:
@@ -166,7 +168,7 @@ class Progress:
     def _numbers(self) -> list[str]:
         parts = []
         if self._returns:
-            parts.append(f"return {sum(self._returns) / len(self._returns):.3g}")
+            parts.append(f"{RETURN} {sum(self._returns) / len(self._returns):.3g}")
         if self._best is not None:
             parts.append(f"best {_score(*self._best[:2])}")
         if self._speed is not None:
@@ -195,7 +197,16 @@ class Progress:
             else [headline]
         )
         head.add_row(*parts)
-        return Group(head, Text("   ".join(self._numbers())), self._plot)
+        return Group(head, Text(_in_lines(self._numbers(), self._console.width)), self._plot)
+
+
+def _in_lines(parts: list[str], width: int) -> str:
+    """Parts side by side, in as many lines as it takes to break none."""
+    lines = [""]
+    for part in parts:
+        longer = f"{lines[-1]}   {part}" if lines[-1] else part
+        lines[-1:] = [longer] if len(longer) <= width or not lines[-1] else [lines[-1], part]
+    return "\n".join(lines)
 
 
 def _score(return_mean: float, solved: float | None) -> str:
