@@ -95,7 +95,7 @@ def test_the_best_weights_of_what_is_taken_back_are_taken_back(
     last = 3
     run = trained(tmp_path / "run", 455, **echo)
     told = csv_log.read(run / "evaluation.csv")
-    assert list(told["discounted_mean"][::2]) == [1e5, 0.0, 1e6]
+    assert list(told["discounted_mean"][::2]) == [1e5, 0.0, 1e6, 0.0]  # then the final one
     assert told["env_step"][-1] not in csv_log.read(planned / "evaluation.csv")["env_step"]
     last = 0
     runner.resume(run, total_steps=900, quiet=True)

@@ -12,6 +12,7 @@ import pytest
 
 from qflock.core.errors import UserError
 from qflock.files import csv_log
+from qflock.runs import folder, summaries
 from qflock.runs.train import runner
 from qflock.runs.train.work import Work
 from qflock.settings import config
@@ -136,7 +137,11 @@ def test_logs_have_each_row_once_and_rise(whole):
         steps = rows["env_step"][rows["seed"] == seed]
         assert (np.diff(steps) > 0).all()
     evaluated = csv_log.read(whole / "evaluation.csv")
-    assert len(evaluated["seed"]) >= 2 * (6_000 // 1_500 - 1)
+    assert len(evaluated["seed"]) >= 2 * (6_000 // 1_500)
+    final = summaries.read(folder.open_run(whole))["final_evaluation"]["per_seed"]
+    for at, row in ((-2, final[0]), (-1, final[1])):  # the last rows are the final evaluation
+        assert {name: column[at] for name, column in evaluated.items() if name != "env_step"} == row
+        assert evaluated["env_step"][at] == rows["env_step"].max()
     assert len(list((whole / "models").glob("checkpoint_ep*"))) == 2
 
 

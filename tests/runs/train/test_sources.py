@@ -17,7 +17,7 @@ import pytest
 from qflock.core.errors import UserError
 from qflock.files import csv_log, tensors
 from qflock.runs import policy
-from qflock.runs.train import feeds, programs, runner
+from qflock.runs.train import feeds, footprint, programs, runner
 from qflock.runs.train.program import RunState
 from qflock.settings import config
 from qflock.settings.config import Settings
@@ -64,7 +64,7 @@ def test_a_run_that_goes_on_equals_one_that_never_stopped(source: str, tmp_path:
     assert summary["over_seeds"]["return_mean"] > 3.0 > summary["references"]["random"]["return_mean"]
     logged = rows(whole)
     assert set(logged["seed"]) == {3, 4}
-    assert len(rows(whole, "evaluation")["solved"]) == 2 * 3
+    assert len(rows(whole, "evaluation")["solved"]) == 2 * 4  # the final one as well
     assert "circuit_evaluations" not in summary  # the column is there for Own, but no circuit is
 
 
@@ -87,7 +87,9 @@ def test_a_dataset_may_count_updates(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert rows(tmp_path / "run")["env_step"].tolist() == [2, 2, 4, 4, 6, 6]
     shown = capsys.readouterr().err
     assert "2 of 6 updates (33 %)" in shown
-    assert "dataset " in shown  # of the memory
+    made = programs.build(settings(tmp_path / "other", source="dataset", **counting))
+    shapes = jax.eval_shape(made.init, np.zeros(2, np.uint32))
+    assert footprint.of_seed(made, shapes).dataset > 0
     assert "execution decentralised" in shown
 
 

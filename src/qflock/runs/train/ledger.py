@@ -206,6 +206,14 @@ class Ledger:
             self._evaluations.append(row)
             self._loggers.row("evaluation", row)
 
+    def last_evaluation(self, rows: Sequence[Mapping[str, float]]) -> None:
+        """Write the final evaluation's row for each seed, and force the logs to the disk.
+
+        The last state does not count it, so a run that goes on, or is made longer, takes it back.
+        """
+        self._evaluations.append(*({"env_step": self.done, **row} for row in rows))
+        self.offsets()
+
     def offsets(self) -> None:
         """Force the logs to the disk and note how long they are."""
         self.position.logs = [(log.offset(), log.digest()) for log in (self._training, self._evaluations)]

@@ -279,13 +279,14 @@ class Work:
         """Final weights, the final evaluation beside the references, and the summary."""
         weights, p = self.files.of(state.learner), self.ledger.position
         self.files.keep("final_model", weights, p)
-        episodes = f"{self.settings.run.final_episodes} greedy episodes for each seed"
-        kind = execution.kind(self.program.learner.policy)
-        self.progress.message(f"final evaluation: {episodes}, execution {kind}")
+        how = f"{self.settings.run.final_episodes} greedy episodes for each seed, execution "
+        self.progress.message(f"final evaluation: {how}{execution.kind(self.program.learner.policy)}")
         facts = self.where.read_hparams()
         ended = EndedRun(self.where.name, self.where.known_as, facts["id"], facts["created"])
+        found = ending.summary(self.where, self.settings, self.program, self.shapes, weights, p)
+        self.ledger.last_evaluation(found["per_seed"])
         summary = {
-            **ending.summary(self.where, self.settings, self.program, self.shapes, weights, p),
+            **found,
             **self.hooks.end(ended, state.learner),
             "logs": {"training_log.csv": p.logs[0], "evaluation.csv": p.logs[1]},
         }
