@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -92,11 +93,14 @@ def resume(
     found = folder.open_run(run)
     given = found.read_hparams()["settings"]
     with processes.joined(given.get("heartbeat_timeout_seconds", RunSettings.heartbeat_timeout_seconds)):
-        if not quiet and processes.first():
-            opening.tell(opening.of_resuming(given, device, found.path))
+        line = opening.of_resuming(given, device, found.path)
+        aloud = not quiet and processes.first()
+        with opening.shown(line) if aloud else nullcontext():
+            settings = found.settings()
+        if aloud:
+            opening.tell(line)
         from qflock.runs.train import runner
 
-        settings = found.settings()
         where = device or settings.run.device
         place.use(where, devices=devices or settings.run.devices)  # type: ignore[arg-type]
         summary = runner.resume(run, total_steps, quiet, on_nan, devices)

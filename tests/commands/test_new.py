@@ -29,7 +29,7 @@ def test_it_writes_a_class_named_after_the_file(here: Path, capsys: pytest.Captu
     assert "MyEnv" not in text
     assert "THIS_FILE" not in text
     assert "    qflock check light_house.py:LightHouse\n" in out
-    assert "qflock train qmix --env light_house.py:LightHouse --total_steps 400000 " in out
+    assert "qflock train qmix --env light_house.py:LightHouse --total_steps 400000\n" in out
 
 
 def test_a_file_that_is_there_is_left_alone(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

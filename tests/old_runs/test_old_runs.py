@@ -163,10 +163,12 @@ def test_old_runs_go_on(name, old, cli):
         )
 
 
-def test_a_run_that_was_stopped_says_that_it_has_no_final_weights(old, capsys):
+def test_a_run_that_was_stopped_is_scored_by_its_newest_state_and_has_no_final_weights(old, capsys):
     path = old(STOPPED)
     before = digests(path)
-    assert commands.main(["evaluate", STOPPED]) == 2
+    assert commands.main(["evaluate", STOPPED, "--episodes", "8"]) == 0
+    assert re.search(r"; the newest state, of step \d+\n", capsys.readouterr().out)
+    assert commands.main(["evaluate", STOPPED, "--checkpoint", "final"]) == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert "there are: best_model_weights" in said
