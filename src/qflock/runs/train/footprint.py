@@ -15,6 +15,7 @@ import jax
 
 from qflock.core.errors import UserError
 from qflock.core.learner import Dataset, Rollout
+from qflock.core.printing import amount
 from qflock.core.spec import Box
 from qflock.learning.replay import CAPACITY, Replay
 from qflock.runs.train.program import Program
@@ -77,8 +78,8 @@ def tell(footprint: Footprint, sharing: Sharing) -> list[str]:
         UserError: the run holds more than there is.
     """
     needed, room = _on_the_fullest(footprint, sharing), free(_device(sharing))
-    parts = ", ".join(f"{name} {_size(x)}" for name, x in footprint._asdict().items() if x)
-    total = f"{sharing.seeds} seed(s) hold {_size(needed)}" + (f" of {_size(room)} free" if room else "")
+    parts = ", ".join(f"{name} {amount(x)}" for name, x in footprint._asdict().items() if x)
+    total = f"{sharing.seeds} seed(s) hold {amount(needed)}" + (f" of {amount(room)} free" if room else "")
     if sharing.mesh is not None and _device(sharing).platform != "cpu":
         total += " on each device"
     lines = [f"memory of a seed: {parts}; {total}"]
@@ -132,8 +133,3 @@ def _device(sharing: Sharing) -> Any:
 
 def _bytes(tree: Any) -> int:
     return sum(math.prod(x.shape) * x.dtype.itemsize for x in jax.tree.leaves(tree))
-
-
-def _size(count: float) -> str:
-    power = min(int(math.log(max(count, 1), 1024)), 4)
-    return f"{count / 1024**power:.4g} {('B', 'KiB', 'MiB', 'GiB', 'TiB')[power]}"
