@@ -45,7 +45,7 @@ GROUPS = {
         "results": "keep finished runs as reference results, with a page",
     },
     "this machine": {
-        "list": "name the environments and algorithms there are",
+        "list": "name the environments, algorithms, presets and parts there are",
         "doctor": "check this installation",
         "completion": "print a script that completes commands with the Tab key",
     },
