@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from qflock.core import moved
+from qflock.core import moved, system
 from qflock.core.version import __version__ as __version__
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ moved.install()
 def __getattr__(name: str) -> Any:
     """The public functions, imported when first used: ``qflock --help`` must not wait for JAX."""
     if name in __all__:
+        if system.missing():
+            raise ImportError(f"qflock: {system.missing()}")
         from qflock import api
 
         return getattr(api, name)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +13,7 @@ from qflock.core.printing import notice
 from qflock.machine import processes
 from qflock.settings import config, trust
 from qflock.settings.config import Settings
+from qflock.settings.run import RunSettings
 
 
 def train(
@@ -38,16 +41,24 @@ def train(
         UserError: settings that cannot work; the message says what to do.
     """
     from qflock.machine import device
-    from qflock.runs.train import runner
+    from qflock.runs import folder
+    from qflock.runs.train import opening
 
     trust.name(algorithm, env, *settings.values())
     if not isinstance(algorithm, Settings):
         settings_of_run = settings if env is None else {"env": env, **settings}
         file = None if config_file is None else Path(config_file)
         algorithm = config.resolve(algorithm, config=file, overrides=settings_of_run)
-    with processes.joined(algorithm.run.heartbeat_timeout_seconds):
-        device.use(algorithm.run.device, devices=algorithm.run.devices)
-        summary = runner.train(algorithm, quiet)
+    name, run = algorithm.algorithm, algorithm.run
+    where = run.run_dir or folder.new_path(name, run.env, datetime.now())  # the first line names it
+    run = replace(run, run_dir=where)
+    with processes.joined(run.heartbeat_timeout_seconds):
+        if not quiet and processes.first():
+            opening.tell(opening.of_training(name, run.env, run.device, where))
+        from qflock.runs.train import runner
+
+        device.use(run.device, devices=run.devices)
+        summary = runner.train(replace(algorithm, run=run), quiet)
     return _illustrated(summary)
 
 
@@ -76,10 +87,16 @@ def resume(
     """
     from qflock.machine import device as place
     from qflock.runs import folder
-    from qflock.runs.train import runner
+    from qflock.runs.train import opening
 
-    settings = folder.open_run(run).settings()
-    with processes.joined(settings.run.heartbeat_timeout_seconds):
+    found = folder.open_run(run)
+    given = found.read_hparams()["settings"]
+    with processes.joined(given.get("heartbeat_timeout_seconds", RunSettings.heartbeat_timeout_seconds)):
+        if not quiet and processes.first():
+            opening.tell(opening.of_resuming(given, device, found.path))
+        from qflock.runs.train import runner
+
+        settings = found.settings()
         where = device or settings.run.device
         place.use(where, devices=devices or settings.run.devices)  # type: ignore[arg-type]
         summary = runner.resume(run, total_steps, quiet, on_nan, devices)
@@ -105,7 +122,7 @@ def evaluate(
     *,
     sample: bool = False,
     seed: int = 0,
-    checkpoint: str = "final",
+    checkpoint: str = "newest",
     environment: Mapping[str, Any] | None = None,
     conditions: Any = None,
 ) -> dict[str, Any]:
@@ -116,7 +133,8 @@ def evaluate(
         episodes: episodes of each seed.
         sample: act with the policy's own randomness instead of greedily.
         seed: of the boards; apart from all training keys.
-        checkpoint: "final", "best", or the name of another file in models/.
+        checkpoint: "newest" (also of a run that trains), "final", "best", or the name of another file in
+            models/.
         environment: environment settings to change, for example ``{"grid_size": 10}``.
         conditions: a `qflock.networks.circuit.Conditions` under which a policy's circuits are measured:
             shots, noise, a device of PennyLane's.

@@ -174,3 +174,41 @@ def test_host_environments(capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("gymnasium")
     assert main(["check", "gymnasium:CartPole-v1", "--env.max_steps", "20"]) == 0
     assert capsys.readouterr().out == "gymnasium:CartPole-v1: fine\n"
+
+
+SHAPES = ("size", "spec", "legal type", "reward type", "measure", "state types")
+
+
+@pytest.mark.parametrize("mistake", SHAPES)
+def test_training_finds_wrong_shapes_before_it_starts_and_says_the_same(
+    mistake: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old, new, _ = MISTAKES[mistake]
+    name = world(tmp_path, old, new)
+    assert main(["check", name]) == 1
+    finding = capsys.readouterr().out.splitlines()[0].removeprefix("wrong: ")
+    assert main(["train", "vdn", "--env", name, "--run_dir", str(tmp_path / "run"), "--device", "cpu"]) == 2
+    _, error = capsys.readouterr().err.splitlines()
+    assert error.startswith(f"qflock: {name}: {finding}; qflock check {name} lists all that is wrong")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("        after = State", "        state.nothing_of_this_name\n        after = State"),
+        ("        self.spec = Spec(", "        raise ValueError('x' * 500)\n        self.spec = Spec("),
+        ("class State(", "nobody\nclass State("),
+        ("class State(", "nobody and\nclass State("),
+    ],
+)
+def test_the_file_and_the_line_are_told_whole(
+    old: str, new: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """However long the path is, and the error's own words."""
+    folder = tmp_path / ("deep" * 20) / ("below" * 20)
+    folder.mkdir(parents=True)
+    name = world(folder, old, new)
+    line = GOOD[: GOOD.index(old)].count("\n") + 1
+    assert main(["check", name]) in (1, 2)
+    assert f"({folder / 'world.py'}:{line})" in "".join(capsys.readouterr())

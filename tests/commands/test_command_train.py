@@ -173,8 +173,10 @@ def test_what_to_type_next_can_be_copied_and_works(
         monkeypatch.setitem(RESULT, "environment", env)
         assert main(["train", "tiny", "--env", env]) == 0
         lines = capsys.readouterr().out.partition("Next:\n")[2].splitlines()
-        words = [shlex.split(line) for line in lines]
+        words = [shlex.split(line) for line in lines if line.startswith("    ")]
         assert [word[:3] for word in words] == [["qflock", name, "läufe/erster lauf"] for name in offered]
+        assert words[-1][3:] == ["--total_steps", str(2 * RESULT["env_steps"])]  # nothing to be filled in
+        assert all(line.endswith(":") for line in lines if not line.startswith("    "))
 
 
 def test_settings_by_pymarls_names_lead_to_ours(capsys: pytest.CaptureFixture[str]) -> None:

@@ -28,7 +28,7 @@ def test_it_writes_a_class_named_after_the_file(here: Path, capsys: pytest.Captu
     assert "qflock check light_house.py:LightHouse" in text
     assert "MyEnv" not in text
     assert "THIS_FILE" not in text
-    assert "qflock check light_house.py:LightHouse " in out
+    assert "    qflock check light_house.py:LightHouse\n" in out
     assert "qflock train qmix --env light_house.py:LightHouse --total_steps 400000 " in out
 
 

@@ -109,7 +109,7 @@ def test_a_file_that_ends_the_program_when_imported_is_one_line(
     Path("talker.py").write_text(code)
     assert main(["check", talker]) == 2
     path = Path("talker.py").resolve()
-    assert capsys.readouterr().err == f"qflock: {path} fails when imported: {line}\n"
+    assert capsys.readouterr().err == f"qflock: {path} fails when imported: {line} ({path}:1)\n"
 
 
 def test_an_environment_that_ends_the_program_while_it_is_compiled_is_named(

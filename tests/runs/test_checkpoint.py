@@ -181,3 +181,19 @@ def test_retention(tmp_path_factory: pytest.TempPathFactory, episodes: set[int],
     checkpoint.retain(run, keep)
     kept = sorted(episodes, reverse=True)[: keep or None]
     assert set(os.listdir(run.models)) == others | {f"checkpoint_ep{episode}.safetensors" for episode in kept}
+
+
+def test_states_take_at_most_the_bytes_they_may_but_the_newest_and_what_is_needed_stay(
+    run: RunFolder,
+) -> None:
+    position = lambda update: {"update": update, "logs": [0, 0], "best": None}
+    size = checkpoint.save_state(run, state(1), position(1)).stat().st_size
+    for update in (2, 3, 4):
+        checkpoint.save_state(run, state(update), position(update), keep=[1], wanted=[2])
+    assert states(run) == [1, 2, 3, 4]
+    checkpoint.save_state(run, state(5), position(5), keep=[1], wanted=[2], most=3.5 * size)
+    assert states(run) == [1, 2, 5]  # the spare one goes first
+    checkpoint.save_state(run, state(6), position(6), keep=[1], wanted=[2], most=2.5 * size)
+    assert states(run) == [1, 6]
+    checkpoint.save_state(run, state(7), position(7), keep=[1], most=1)
+    assert states(run) == [1, 7]

@@ -21,8 +21,7 @@ from qflock.core.errors import UserError
 from qflock.evidence import records
 from qflock.files import csv_log, tensors
 from qflock.files.csv_log import CsvLog
-from qflock.runs import checkpoint, folder, summaries
-from qflock.runs import policy as policy_file
+from qflock.runs import checkpoint, folder, newest, summaries
 from qflock.runs.folder import RunFolder
 from qflock.runs.train import ledger
 from qflock.runs.train.ledger import Position
@@ -91,7 +90,7 @@ def kinds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Kind]:
         "state": Kind(state, position_of),
         "weights": Kind(weights, lambda: tensors.load(weights, WEIGHTS)),
         "part of weights": Kind(weights, lambda: tensors.load(weights, policy, part=True)),
-        "metadata": Kind(weights, lambda: policy_file.seeds_of(weights)),
+        "metadata": Kind(weights, lambda: newest.weights(run, "final")[0].seeds),
         "hparams": Kind(run.hparams, lambda: folder.open_run(run.path).settings()),
         "summary": Kind(run.summary, lambda: summaries.read(run)),
         "record": Kind(run.summary, lambda: records.read(run.path).final),

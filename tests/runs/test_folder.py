@@ -35,7 +35,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 def test_a_new_folder_has_its_settings(settings: Settings) -> None:
     made = folder.create(settings, now=NOW)
-    assert re.fullmatch(r"runs/iql-gridworld25-20310203-040506-[0-9a-f]{4}", str(made.path))
+    assert re.fullmatch(r"runs/iql-gridworld25-20310203-040506-[0-9a-f]{6}", str(made.path))
     assert made.models.is_dir()
     assert made.state.is_dir()
     assert config.read_yaml(made.config) == settings

@@ -7,7 +7,8 @@ import pytest
 from qflock.commands import main
 from qflock.core.errors import UserError
 from qflock.experiments.sweep import with_settings
-from qflock.settings import config, registry
+from qflock.settings import config, file, registry, shares
+from qflock.settings.run import RunSettings
 from qflock.settings.shares import shareable
 
 ECHO = str(Path(__file__).parents[1] / "tiny.py") + ":Echo"
@@ -69,3 +70,37 @@ def test_a_class_that_changes_a_default_keeps_the_mark():
         form = registry.algorithm(name).Config
         known = {"lr_decay", "epsilon_decay"} & set(form.__dataclass_fields__)
         assert known <= shareable(form), name
+
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+WHOLE = {
+    "eqmarl-coin_game.yaml": {"log_interval": 5_000, "eval_interval": 50_000},
+    "pqn_iql-jaxmarl.switch_riddle.yaml": {"eval_interval": 50_000},
+    "pqn_qmix-gridworld25.yaml": {"eval_interval": 1_000_000},
+    "qmix_gridworld25_fast.yaml": {"epsilon_decay": 200_000, "lr_decay": 2_100_000},
+    "qmix_pymarl2.yaml": {"epsilon_decay": 100_000, "lr_decay": 0},
+}
+"""Steps that some of these files' shares are of their own runs."""
+
+
+@pytest.mark.parametrize(
+    "path", [*sorted(config.PRESETS.glob("*.yaml")), *sorted(CONFIGS.glob("*.yaml"))], ids=lambda p: p.name
+)
+def test_every_file_that_we_ship_gives_lengths_as_shares(path):
+    """So that a run which is cut short still explores less and less, and is evaluated."""
+    given = file.read(path)
+    name = given.get("algorithm", path.stem.partition("-")[0])
+    if name not in registry.names("algorithms"):
+        return  # settings of a script
+    form = registry.algorithm(name).Config
+    lengths = {"log_interval", "eval_interval", *shareable(form)} & set(given)
+    if given.get("log_interval") == 1:  # each update
+        lengths -= {"log_interval"}
+    for length in lengths:
+        assert shares.read(given[length]) is not None or given[length] == 0, length
+    if "epsilon_decay" in shareable(form) and given.get("epsilon_start") != given.get("epsilon_end", 0.05):
+        assert "epsilon_decay" in given
+    total = given.get("total_steps", RunSettings.total_steps)
+    for length, steps in WHOLE.get(path.name, {}).items():
+        percentage = shares.read(given[length])
+        assert shares.steps(percentage or 0, total) == steps

@@ -21,7 +21,7 @@ from qflock.core.errors import UserError
 from qflock.evidence import records
 from qflock.exports.reading import load_exported
 from qflock.files import csv_log, tensors
-from qflock.runs import folder, policy, summaries
+from qflock.runs import folder, newest, summaries
 from qflock.runs.folder import RunFolder
 from qflock.runs.train import programs
 from qflock.settings import config, registry, trust
@@ -197,7 +197,7 @@ def test_names_do_not_lead_out_of_a_run(stranger: Path) -> None:
     tensors.save(made.models / "final_model.safetensors", {"x": np.ones(1)}, {})
     for name in ("../../secret", str(Path("secret").resolve()), "..", "."):
         with pytest.raises(UserError, match="unknown checkpoint"):
-            policy.weights_file(made, name)
+            newest.weights(made, name)
     for cell in ("../elsewhere", "/etc", "cells/../../x"):
         Path("results.json").write_text(json.dumps({"cells": [{"folder": cell, "state": "done"}]}))
         with pytest.raises(UserError, match=r"results\.json is damaged"):

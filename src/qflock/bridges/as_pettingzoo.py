@@ -19,7 +19,7 @@ from qflock.core.errors import UserError
 from qflock.core.spec import Box, Choices
 from qflock.core.steps import TimeStep
 from qflock.learning.actions import of
-from qflock.settings import registry
+from qflock.settings import foreign
 
 
 class AsPettingZoo(ParallelEnv):
@@ -186,7 +186,7 @@ KEPT = ("agents", "observation_spaces", "action_spaces", "state_space", "_now")
 def _recipe(env: Environment) -> Any:
     """An environment as it is pickled; of a class in a user's file, the file's name and the settings."""
     kind = type(env)
-    if kind.__module__ not in registry.GIVEN:
+    if kind.__module__ not in foreign.GIVEN:
         return env
     settings = getattr(env, "config", None)
     name = f"{sys.modules[kind.__module__].__file__}:{kind.__qualname__}"

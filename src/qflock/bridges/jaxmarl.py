@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int, PRNGKeyArray
 
-from qflock.bridges import _arrays, _jaxmarl_families, _options
+from qflock.bridges import _adversaries, _arrays, _jaxmarl_families, _jaxmarl_pictures, _options
 from qflock.bridges._jaxmarl_families import Family, Step
 from qflock.core.environment import ReferencePolicy
 from qflock.core.errors import UserError, unknown
@@ -58,6 +58,7 @@ class Bridged:
         settings = _options.values(self.config)
         self.inner = _make(self.target, self.family, {**settings, **self.discrete})
         self._names = list(self.inner.agents)
+        _adversaries.tell(f"jaxmarl:{self.target}", self._names)
         self._actions = [_count(self.target, name, self.inner.action_space(name)) for name in self._names]
         key = jax.random.key(0)
         views, inner = self._example(key)
@@ -209,7 +210,8 @@ def environment_class(target: str) -> type:
     options = {**own, **(family.options if parameters else {})}
     config = _options.config_class(f"jaxmarl:{target}", options)
     body = {"__doc__": f"JaxMARL's {target}.", "Config": config, "target": target, "family": family}
-    return type("Environment", (Bridged,), {**body, "discrete": discrete})
+    body |= {"discrete": discrete, **_jaxmarl_pictures.methods(target)}
+    return type("Environment", (Bridged,), body)
 
 
 @contextlib.contextmanager
@@ -263,9 +265,8 @@ def _refuse_objects(target: str, parameters: Mapping[str, inspect.Parameter]) ->
     kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     needed = [n for n, p in parameters.items() if p.default is inspect.Parameter.empty and p.kind in kinds]
     if needed:
-        raise UserError(
-            f"jaxmarl:{target} needs {' and '.join(needed)}, Python objects that no setting can hold"
-        )
+        what = f"jaxmarl:{target} needs {' and '.join(needed)}"
+        raise UserError(f"{what}, Python objects that no setting can hold")
 
 
 def _is_continuous(parameter: inspect.Parameter | None) -> bool:

@@ -17,7 +17,7 @@ from types import ModuleType
 
 from qflock.commands import _shortage, _streams
 from qflock.core import printing
-from qflock.core.errors import UserError, in_short, unknown
+from qflock.core.errors import UserError, in_short, shown, unknown
 from qflock.core.version import __version__
 from qflock.machine import interrupts, signals, streams
 from qflock.settings import trust
@@ -52,6 +52,23 @@ GROUPS = {
 }
 """Every command with what it does, by what one wants of it."""
 COMMANDS = {name: what for group in GROUPS.values() for name, what in group.items()}
+
+MEANT = {
+    "run": "train",
+    "learn": "train",
+    "fit": "train",
+    "continue": "resume",
+    "test": "evaluate",
+    "play": "watch",
+    "render": "watch",
+    "show": "watch",
+    "plot": "report",
+    "tune": "sweep",
+    "envs": "list",
+    "ls": "list",
+    "info": "doctor",
+}
+"""What others call what a command does."""
 
 HELP = """qflock: cooperative multi-agent reinforcement learning in JAX
 
@@ -149,7 +166,7 @@ def _outcome(work: Callable[[], int], program: str, debug: bool) -> int:
     except SystemExit as stopped:
         from qflock.settings import foreign
 
-        place = _line_of_the_users(stopped)
+        place = foreign.place(stopped)
         if isinstance(stopped.__context__, BrokenPipeError):  # as rich ends a program whose reader has gone
             return BROKEN_PIPE
         _say(program, f"{place or 'code that was called ends the program'}: {foreign.words(stopped)}", debug)
@@ -165,12 +182,13 @@ def _outcome(work: Callable[[], int], program: str, debug: bool) -> int:
         _say(program, str(problem), debug)
         return problem.code
     except Exception as problem:
-        what = f"{type(problem).__name__}: {in_short(str(problem))}"
-        place = _line_of_the_users(problem)
         from qflock.machine import versions
+        from qflock.settings import foreign
+
+        what, place = f"{type(problem).__name__}: {in_short(str(problem))}", foreign.place(problem)
 
         old = versions.blamed(problem)
-        if place is not None:
+        if place:
             more = f"; {old}" if old else ""
             _say(program, f"{place}: {what}{more}; --debug shows the traceback", debug)
             return BAD_INPUT
@@ -188,16 +206,20 @@ def _dispatch(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         printing.say(HELP.format(commands=_listed()), end="")
         return 0
-    if arguments[0] == "--version":
+    if arguments[0] in ("--version", "-V", "version"):
         printing.say(f"qflock {__version__}")
         return 0
     name, *rest = arguments
     if name not in COMMANDS:
+        if name.lower() in MEANT:
+            raise UserError(f"unknown command {shown(name)}; did you mean {MEANT[name.lower()]!r}?")
         raise unknown("command", name, COMMANDS)
     try:
         return module(name).run(rest)
     except SystemExit as stopped:
-        if stopped.code or _line_of_the_users(stopped):
+        from qflock.settings import foreign
+
+        if stopped.code or foreign.place(stopped):
             raise
         return 0  # a help text was printed
 
@@ -214,17 +236,6 @@ def _listed() -> str:
 def module(command: str) -> ModuleType:
     """The module of a command. That of ``list`` has another name, for it would hide the type here."""
     return importlib.import_module(f"qflock.commands.{'listing' if command == 'list' else command}")
-
-
-def _line_of_the_users(problem: BaseException) -> str | None:
-    """``file:line`` of the innermost code in a file that the user gave: an environment or a network of their
-    own. None where there is no such line."""
-    from qflock.settings.registry import GIVEN
-
-    for frame, line in reversed(list(traceback.walk_tb(problem.__traceback__))):
-        if frame.f_globals.get("__name__") in GIVEN:
-            return f"{frame.f_code.co_filename}:{line}"
-    return None
 
 
 def _say(program: str, message: str, debug: bool) -> None:

@@ -91,11 +91,11 @@ def parse(
 
 def _current(argv: Sequence[str], options: Sequence[str]) -> list[str]:
     """Arguments with the names that settings have now; a notice where one was given by an old name."""
-    words, pairs = list(argv), []
+    words, pairs, plain = list(argv), [], {option.lstrip("-") for option in options}
     for at, word in enumerate(words):
         option, equals, value = word.partition("=")
-        name = renamed.RENAMED.get(_name(option)) if option.startswith("--") else None
-        if name and f"--{_name(option)}" not in options and f"--{name}" in options:
+        name = renamed.current(_name(option), plain) if option.startswith("--") else _name(option)
+        if name != _name(option):
             words[at] = f"--{name}{equals}{value}"
             pairs.append((option, f"--{name}"))
     renamed.notice(pairs)
@@ -118,13 +118,16 @@ def peek(argv: Sequence[str], option: str) -> str | None:
 
     Args:
         argv: arguments as typed.
-        option: with its dashes, as in ``--env``.
+        option: with its dashes and with underscores, as in ``--run_dir``.
     """
     value = None
     for at, word in enumerate(argv):
-        if word.startswith(f"{option}="):
+        names = (_name(word), renamed.ELSEWHERE.get(_name(word)))
+        if not word.startswith("--") or _name(option) not in names:
+            continue
+        if "=" in word:
             value = word.partition("=")[2]
-        elif word == option and at + 1 < len(argv):
+        elif at + 1 < len(argv):
             value = argv[at + 1]
     return value
 
@@ -135,7 +138,7 @@ def of_run(argv: Sequence[str]) -> dict[str, str]:
     Args:
         argv: arguments as typed.
     """
-    found = {name: peek(argv, f"--{name}") or peek(argv, f"--{name.replace('_', '-')}") for name in OF_RUN}
+    found = {name: peek(argv, f"--{name}") for name in OF_RUN}
     return {name: value for name, value in found.items() if value is not None}
 
 
@@ -151,6 +154,17 @@ def counted(argv: Sequence[str], defaults: Settings) -> list[str]:
     """
     lengths = shares.shareable(type(defaults.run), type(defaults.learner))
     return shares.counted(argv, lengths, defaults.run.total_steps)
+
+
+def with_env(argv: Sequence[str]) -> list[str]:
+    """Arguments with ``--env`` in front of an environment that stands first and alone: ``train qmix chsh``.
+
+    Args:
+        argv: what stands after the algorithm.
+    """
+    words = list(argv)
+    alone = bool(words) and not words[0].startswith("-") and peek(words, "--env") is None
+    return ["--env", *words] if alone else words
 
 
 def wants_help(argv: Sequence[str]) -> bool:
@@ -191,7 +205,9 @@ def _registry() -> Any:
 
         def read(words: list[str]) -> Any:
             if several and not (len(words) == 1 and words[0].lower() == "none"):
-                return values.convert([w for word in words for w in word.split(",") if w], wanted)
+                return values.convert(
+                    [w for word in _unbracketed(words) for w in word.split(",") if w], wanted
+                )
             return values.convert(words[0], wanted)
 
         return PrimitiveConstructorSpec(
@@ -203,6 +219,14 @@ def _registry() -> Any:
         )
 
     return registry
+
+
+def _unbracketed(words: list[str]) -> list[str]:
+    """The words of a list that was typed as Python writes it, ``[64,64]``, without its brackets."""
+    whole = "".join(words)
+    if (whole[:1], whole[-1:]) not in (("[", "]"), ("(", ")")):
+        return words
+    return [word.strip("[]() ") for word in words]
 
 
 def _show(value: Any) -> str:
@@ -234,6 +258,11 @@ def _left_over(word: str, argv: list[str], see: str, known: list[str]) -> UserEr
         off = f"{prefix}.no_{last}" if prefix else f"no_{last}"
         advice = f"; --{off} switches it off" if off in plain else ""
         return UserError(f"--{before} takes no value, got {word!r}{advice}")
+    setting, value = renamed.does_it(_name(word), plain) or ("", "")
+    if setting:
+        return UserError(
+            f"unknown option {word.partition('=')[0]}; did you mean {f'--{setting} {value}'.strip()}?"
+        )
     near = difflib.get_close_matches(_name(word), plain, n=1, cutoff=0.5)
     advice = f"; did you mean {plain[near[0]]}?" if near else f" {see}"
     return UserError(f"unknown option {word.partition('=')[0]}{advice}")

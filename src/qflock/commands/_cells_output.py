@@ -14,6 +14,7 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
+from qflock.commands._output import show_next
 from qflock.core.console import Console
 from qflock.core.printing import notice, say
 from qflock.core.shell import command
@@ -156,9 +157,11 @@ def show_experiment(result: Mapping[str, Any]) -> None:
     console.print(console.fitting(table))
     for tuned in result["tuning"]:
         _say_best(tuned)
-    say(f"\nThe cells are in {result['folder']}/cells, {result['folder']}/results.json lists them.")
-    if not result["failures"]:
-        say(f"Next: {result['compare']}")
+    where = f"\nThe cells are in {result['folder']}/cells, {result['folder']}/results.json lists them"
+    if result["failures"]:
+        say(f"{where}.")
+    else:
+        show_next(where, [(result["compare"], "compare the methods")])
 
 
 def show_sweep(result: Mapping[str, Any]) -> None:
@@ -180,8 +183,8 @@ def show_sweep(result: Mapping[str, Any]) -> None:
     _say_best(result)
     what = (result["algorithm"], "--env", result["environment"]["name"])
     file = ("--config", Path(result["folder"]) / "best.yaml")
-    say(f"\nThe trials are in {result['folder']}. Next, on seeds that no trial has seen:")
-    say(f"  {command('train', *what, *file, '--seeds', '10')}")
+    train = command("train", *what, *file, "--seeds", "10")
+    show_next(f"\nThe trials are in {result['folder']}", [(train, "train on seeds that no trial has seen")])
 
 
 def say_failures(failures: Mapping[str, str], folder: Path) -> None:

@@ -112,16 +112,16 @@ def show_training(result: Mapping[str, Any]) -> None:
     """
     run = result["run"]
     say(
-        f"\n{result['algorithm']} on {result['environment']}: {result['env_steps']:,} steps for each seed "
-        f"in {result['seconds']:.0f} s, {result['parameters']:,} parameters"
-        f"{executed(result)}\n"
+        f"\n{registry.title(result['algorithm'], result['environment'])}: "
+        f"{result['env_steps']:,} steps for each seed in {result['seconds']:.0f} s, "
+        f"{result['parameters']:,} parameters{executed(result)}\n"
     )
     show_scores(result)
     steps = [
         (command("evaluate", run, "--episodes", "2048"), "score it on more episodes"),
-        (command("resume", run, "--total_steps", "N"), "train it for longer"),
+        (command("resume", run, "--total_steps", 2 * result["env_steps"]), "train it for longer"),
     ]
-    if registry.can_be_drawn(result["environment"]):
+    if registry.can_be_watched(result["environment"]):
         steps.insert(0, (command("watch", run, "--gif", "play.gif"), "see it play"))
     show_next(f"\nThe run is in {run}", steps)
 
@@ -133,10 +133,9 @@ def show_next(done: str, steps: Sequence[tuple[str, str]]) -> None:
         done: the sentence in front, without its full stop.
         steps: commands, and what each does.
     """
-    width = max(len(typed) for typed, _ in steps) + 2
     say(f"{done}. Next:")
-    for typed, what in steps:
-        say(f"  {typed:{width}}{what}")
+    for typed, what in steps:  # a line of its own, to be copied as it is
+        say(f"  {what}:\n    {typed}")
 
 
 def _is_number(value: Any) -> bool:

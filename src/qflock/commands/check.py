@@ -10,7 +10,7 @@ from qflock.commands._arguments import Group
 from qflock.core.errors import UserError, in_short
 from qflock.core.printing import say
 from qflock.core.shell import command
-from qflock.settings import config, registry
+from qflock.settings import config, foreign, registry
 
 COMMAND = "qflock check ENVIRONMENT"
 ABOUT = """Check that an environment keeps its promises: shapes and types as its Spec
@@ -64,8 +64,9 @@ def _findings(name: str, settings: Any) -> list[str]:
     except UserError:
         raise
     except Exception as problem:
+        where = f" ({place})" if (place := foreign.place(problem)) else ""
         words = in_short(str(problem), 200)
-        return [f"making it fails with {type(problem).__name__}: {words}"]
+        return [f"making it fails with {type(problem).__name__}: {words}{where}"]
     return conformance.findings(env)
 
 

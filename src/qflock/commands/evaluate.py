@@ -32,8 +32,8 @@ class Options:
     """Act as in training, with exploration or by chance, rather than greedily."""
     seed: int = 0
     """Seed of the episodes; the same seed plays the same starts."""
-    checkpoint: str = "final"
-    """Which weights: final, best, or the name of a file in the run's models/."""
+    checkpoint: str = "newest"
+    """Which weights: newest (also while it trains), final, best, or the name of a file in models/."""
     shots: int = 0
     """Circuits: measurements of each evaluation; 0 for exact values."""
     noise: str = ""
@@ -101,5 +101,12 @@ def run(argv: list[str]) -> int:
 
 def _show(result: dict[str, Any]) -> None:
     play = f"{result['episodes']} {result['mode']} episodes for each seed"
-    say(f"{result['run']}: {play}{_output.executed(result)}\n")
+    which = "" if result["checkpoint"] == "final" else f"; {_words(result)}"
+    say(f"{result['run']}: {play}{_output.executed(result)}{which}\n")
     _output.show_scores(result)
+
+
+def _words(result: dict[str, Any]) -> str:
+    name = result["checkpoint"]
+    what = "the newest state" if name == "state" else f"{name} weights"
+    return f"{what}, of step {result['env_steps']:,}"

@@ -11,7 +11,7 @@ from qflock.commands._arguments import Group
 from qflock.commands.experiment import stop_well
 from qflock.core.errors import UserError
 from qflock.evidence import metrics
-from qflock.settings import config
+from qflock.settings import config, registry
 from qflock.settings import file as settings_file
 from qflock.settings.config import Settings
 
@@ -95,6 +95,7 @@ def _settings(algorithm: str, argv: list[str]) -> tuple[Options, Settings]:
     """The command's own options, and the settings of every trial."""
     from qflock.experiments.sweep import FIRST_SEED, SEEDS
 
+    algorithm, argv = registry.canonical(algorithm, "algorithms"), _arguments.with_env(argv)
     file = _arguments.peek(argv, "--config")
     overrides = {"seeds": SEEDS, "seed": FIRST_SEED} | _arguments.of_run(argv)
     defaults = config.resolve(algorithm, config=Path(file) if file is not None else None, overrides=overrides)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +15,13 @@ from qflock.commands._arguments import Group
 from qflock.core.errors import UserError
 from qflock.core.printing import say
 from qflock.core.shell import command
+from qflock.runs import folder
+from qflock.runs.train import opening
 from qflock.settings import config, registry
 from qflock.settings.config import Settings
+from qflock.settings.run import RunSettings
 
-USAGE = """usage: qflock train ALGORITHM [--env ENVIRONMENT] [--SETTING VALUE ...]
+USAGE = """usage: qflock train ALGORITHM [ENVIRONMENT] [--SETTING VALUE ...]
        qflock train --config runs/NAME/configs/config.yaml [--SETTING VALUE ...]
 
 Trains an algorithm on an environment and leaves logs, curves, weights and an animation in a folder
@@ -23,9 +29,9 @@ under runs/. The second form repeats a run, with its own settings.
 
 algorithms:   {algorithms}
 environments: {environments}
-              (or your own file: my_algorithm.py, --env my_env.py:MyEnv)
+              (or your own file: my_algorithm.py, my_env.py:MyEnv)
 
-All settings, with their defaults: qflock train ALGORITHM [--env ENVIRONMENT] --help
+All settings, with their defaults: qflock train ALGORITHM [ENVIRONMENT] --help
 
 {codes}"""
 
@@ -56,6 +62,8 @@ class Options:
 def run(argv: list[str]) -> int:
     """Run the command; returns its exit status."""
     algorithm, rest = (argv[0], argv[1:]) if argv and not argv[0].startswith("-") else (None, argv)
+    if algorithm is not None:
+        algorithm, rest = registry.canonical(algorithm, "algorithms"), _arguments.with_env(rest)
     file = _arguments.peek(rest, "--config")
     if algorithm is None and file is None:
         algorithms = ", ".join(registry.names("algorithms"))
@@ -64,10 +72,12 @@ def run(argv: list[str]) -> int:
         environments = ", ".join(registry.names("environments"))
         say(USAGE.format(algorithms=algorithms, environments=environments, codes=CODES), end="")
         return 0
-    defaults = config.resolve(
-        algorithm, config=Path(file) if file is not None else None, overrides=_arguments.of_run(rest)
-    )
-    options, settings = _parse(defaults, rest, algorithm or defaults.algorithm)
+    where, preview = _opening(algorithm, file, rest)
+    with preview:
+        defaults = config.resolve(
+            algorithm, config=Path(file) if file is not None else None, overrides=_arguments.of_run(rest)
+        )
+        options, settings = _parse(defaults, rest, algorithm or defaults.algorithm)
     if options.dry_run:
         with _streams.given_back():
             say(config.to_yaml(settings), end="")
@@ -76,10 +86,29 @@ def run(argv: list[str]) -> int:
     def work() -> dict[str, Any]:
         from qflock import api
 
-        return api.train(settings, quiet=options.quiet)
+        run = dataclasses.replace(settings.run, run_dir=settings.run.run_dir or where)
+        return api.train(dataclasses.replace(settings, run=run), quiet=options.quiet)
 
     _output.deliver(work, options.json, _output.show_training)
     return 0
+
+
+def _opening(
+    algorithm: str | None, file: str | None, argv: Sequence[str]
+) -> tuple[Path | None, AbstractContextManager[None]]:
+    """The folder of a run that is told none (None where only a file says what is trained), and what shows the
+    first line on a terminal that would be blank."""
+    env = registry.canonical(_arguments.peek(argv, "--env") or RunSettings.env)
+    where = (
+        folder.new_path(algorithm, env, datetime.now()) if algorithm is not None and file is None else None
+    )
+    if _arguments.wants_help(argv) or {"--quiet", "--dry_run", "--dry-run"} & set(argv):
+        return where, nullcontext()
+    if algorithm is None or where is None:
+        return where, opening.shown(f"reading {file}")
+    device, chosen = _arguments.peek(argv, "--device"), _arguments.peek(argv, "--run_dir")
+    line = opening.of_training(algorithm, env, device or RunSettings.device, Path(chosen or where))
+    return where, opening.shown(line)
 
 
 def _parse(defaults: Settings, argv: list[str], typed: str) -> tuple[Options, Settings]:

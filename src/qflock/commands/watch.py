@@ -44,8 +44,8 @@ class Options:
     """Seed of the episodes; the same seed plays the same starts."""
     fps: float = 8.0
     """Steps shown in a second: the speed, in files and in the terminal."""
-    checkpoint: str = "final"
-    """Which weights: final, best, or the name of a file in the run's models/."""
+    checkpoint: str = "newest"
+    """Which weights: newest (also while it trains), final, best, or the name of a file in models/."""
     sample: bool = False
     """Act as in training, with exploration or by chance, rather than greedily."""
     code: Path | None = None

@@ -49,8 +49,9 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
         known: the names that exist.
     """
     known = sorted(known)
-    near = difflib.get_close_matches(str(name)[:LONGEST], known, n=1, cutoff=0.5)
-    advice = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
+    plain = {each.lower(): each for each in known}
+    near = difflib.get_close_matches(str(name)[:LONGEST].lower(), plain, n=1, cutoff=0.5)
+    advice = f"did you mean {plain[near[0]]!r}?" if near else f"there are: {', '.join(known)}"
     return UserError(f"unknown {kind} {shown(name)}; {advice}")
 
 

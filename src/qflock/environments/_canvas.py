@@ -7,8 +7,9 @@ them, so it takes a few milliseconds. Pillow is imported with the first picture.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from colorsys import hls_to_rgb
 from functools import lru_cache
-from math import cos, pi, sin
+from math import cos, pi, sin, sqrt
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,11 +17,27 @@ import numpy as np
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw, ImageFont
 
-COLOURS = ("#2f7fc1", "#e08a1e", "#7d5fc0", "#1f9b86")  # one for each agent; none is near red
+FIRST = ("#2f7fc1", "#e08a1e", "#7d5fc0", "#1f9b86")
 PAPER, BOARD, LINE, EDGE, INK, PALE_INK = "#f3f1ea", "#fdfcf9", "#e9e6dc", "#d3cebf", "#4a4a45", "#8b887d"
 FINER = 8  # a stamp is painted this many times larger than it is shown
 
 Painter = Callable[..., None]  # paints (draw, width, *arguments) on a square, transparent picture
+
+
+def agent_colour(agent: int) -> str:
+    """An agent's colour; no two have the same, and none is near red.
+
+    The replay's page has the same ones, see ``agentColour`` in page.js.
+
+    Args:
+        agent: its number, from 0.
+    """
+    if agent < len(FIRST):
+        return FIRST[agent]
+    turn = (agent - len(FIRST)) * (sqrt(5) - 1) / 2 % 1  # the golden ratio: each hue far from those before it
+    hue = (40 + 290 * turn) / 360
+    light = (0.36, 0.5, 0.62)[agent % 3]
+    return "#" + "".join(f"{round(255 * part):02x}" for part in hls_to_rgb(hue, light, 0.55))
 
 
 class Canvas:

@@ -136,6 +136,11 @@ def load_arrays(path: Path) -> dict[str, np.ndarray]:
     return _read(path)[0]
 
 
+def names(tree: PyTree) -> list[str]:
+    """What the leaves of a pytree are called in a file, in their order."""
+    return [name for name, _ in _named_leaves(tree)]
+
+
 class _Header(NamedTuple):
     keys: dict[str, Any]
     metadata: dict[str, Any]

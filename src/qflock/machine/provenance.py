@@ -14,15 +14,23 @@ from qflock.core.shell import typed
 from qflock.core.version import __version__
 from qflock.machine import checkout
 
+OWN = Path(__file__).resolve().parents[1]
+"""The package's folder."""
 PACKAGES = ("jax", "jaxlib", "numpy", "optax", "equinox")
 
 
 def origin() -> dict[str, Any]:
-    """The command line and, inside a git checkout, the commit, as `checkout.describe` gives it."""
+    """The command line, the commit of the folder's checkout (see `checkout.describe`), and qflock's."""
     started = Path(sys.argv[0])
     name = started.parent.name if started.name == "__main__.py" else started.name  # python -m qflock
     command = [name, *sys.argv[1:]]
-    return {"command": typed(command), "git": checkout.describe(Path())}
+    return {"command": typed(command), "git": checkout.describe(Path()), "qflock_git": own_commit()}
+
+
+def own_commit() -> str | None:
+    """The commit of qflock's own checkout; None where it is installed, and its version says what it is."""
+    root = OWN.parents[1]  # of src/qflock
+    return checkout.describe(root) if (root / ".git").exists() and OWN.parent.name == "src" else None
 
 
 def machine() -> dict[str, Any]:

@@ -1,11 +1,13 @@
 """Resumable training states and portable weights of a run.
 
 A state file is named by the update it was saved after and says so inside; the two newest are kept, so
-that one damaged file costs some minutes and not the run.
+that one damaged file costs some minutes and not the run. A run keeps at most so many bytes of states, the
+newest apart: the oldest go first.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
@@ -36,7 +38,12 @@ class Saved(NamedTuple):
 
 
 def save_state(
-    folder: RunFolder, state: PyTree, position: Mapping[str, Any], keep: Collection[int] = ()
+    folder: RunFolder,
+    state: PyTree,
+    position: Mapping[str, Any],
+    keep: Collection[int] = (),
+    wanted: Collection[int] = (),
+    most: float = math.inf,
 ) -> Path:
     """Save everything that training needs to go on, then let go of all but the newest two.
 
@@ -45,6 +52,8 @@ def save_state(
         state: a pytree of arrays and typed keys; may be donated once this returns.
         position: JSON-able; ``position["update"]`` is the number of updates done.
         keep: updates whose states are kept as well.
+        wanted: likewise, while there is room.
+        most: bytes of all states. Where they are more, only the newest and those to keep stay for sure.
 
     Returns:
         ``state/state-<update>.safetensors``.
@@ -57,12 +66,17 @@ def save_state(
     metadata = {"kind": "state", "run": folder.read_hparams()["id"], "position": dict(position)}
     discard_partials(folder.state)
     tensors.save(path, state, metadata)
-    states = _states(folder)
+    there = states(folder)
     # later ones are what a resume passed over: damaged, and now overtaken by another line of updates
-    abandoned = [number for number in states if number > update]
-    surplus = sorted(number for number in states if number <= update)[:-STATES_KEPT]
-    for number in sorted({*abandoned, *surplus} - set(keep), reverse=True):
-        remove(states[number])
+    abandoned = [number for number in there if number > update]
+    surplus = sorted(number for number in there if number <= update)[:-STATES_KEPT]
+    for number in sorted({*abandoned, *surplus} - {*keep, *wanted}, reverse=True):
+        remove(there.pop(number))
+    sizes = {number: state.stat().st_size for number, state in there.items()}
+    for number in sorted(set(there) - {*keep, update}, key=lambda number: (number in wanted, number)):
+        if sum(sizes.values()) > most:
+            remove(there[number])
+            del sizes[number]
     return path
 
 
@@ -76,7 +90,7 @@ def forget_after(folder: RunFolder, update: int) -> None:
     Raises:
         CannotWrite: one cannot be removed.
     """
-    for number, path in sorted(_states(folder).items(), reverse=True):
+    for number, path in sorted(states(folder).items(), reverse=True):
         if number > update:
             remove(path)
 
@@ -100,7 +114,7 @@ def newest_state(
     doubtful: Saved | None = None
     warnings = lambda: [f"{line}; going on from the state before it" for line in problems]
     run = folder.read_hparams()["id"]
-    for update, path in sorted(_states(folder).items(), reverse=True):
+    for update, path in sorted(states(folder).items(), reverse=True):
         try:
             state, metadata = tensors.load(path, like)
             if metadata.get("run") != run:
@@ -166,7 +180,8 @@ def retain(folder: RunFolder, keep: int) -> None:
         remove(numbered[episode])
 
 
-def _states(folder: RunFolder) -> dict[int, Path]:
+def states(folder: RunFolder) -> dict[int, Path]:
+    """Files of the training states that there are, by the updates done."""
     return _numbered(folder.state, r"state-(\d{12})\.safetensors")
 
 

@@ -18,7 +18,7 @@ from qflock.networks import conditions as circuit_conditions
 from qflock.networks.circuit import Conditions
 from qflock.playing import evaluation as play
 from qflock.playing import execution
-from qflock.runs import policy
+from qflock.runs import newest, policy
 from qflock.runs.train import programs
 
 COLUMNS = (
@@ -123,7 +123,7 @@ def evaluate_run(
     episodes: int = 512,
     mode: Mode = "greedy",
     seed: int = 0,
-    checkpoint: str = "final",
+    checkpoint: str = newest.NEWEST,
     environment_overrides: Mapping[str, Any] | None = None,
     conditions: Conditions | None = None,
 ) -> dict[str, Any]:
@@ -134,13 +134,15 @@ def evaluate_run(
         episodes: episodes of each seed.
         mode: "greedy" or "sample".
         seed: of the boards; apart from all training keys.
-        checkpoint: "final", "best", or the name of another file in models/.
+        checkpoint: "newest" (also of a run that trains), "final", "best", or the name of another file in
+            models/.
         environment_overrides: environment settings to change, for example ``{"grid_size": 10}``.
         conditions: shots, noise or a device, under which the policy's circuits are measured.
 
     Returns:
         ``per_seed``, ``over_seeds`` and ``references``, with the columns of evaluation.csv; ``execution``
-        says how the team acts, see `playing.execution.kind`.
+        says how the team acts, see `playing.execution.kind`; ``checkpoint`` and ``env_steps``, which weights
+        these are, "state" those of a run's newest state.
 
     Raises:
         UserError: no such run or checkpoint, a damaged file, a setting that does not fit the weights,
@@ -160,7 +162,8 @@ def evaluate_run(
         "run": str(policies.folder.path),
         "algorithm": policies.settings.algorithm,
         "environment": policies.settings.run.env,
-        "checkpoint": checkpoint,
+        "checkpoint": policies.weights.name,
+        "env_steps": policies.weights.env_steps,
         "mode": mode,
         "execution": execution.kind(acting),
         "episodes": episodes,

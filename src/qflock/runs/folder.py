@@ -171,7 +171,7 @@ def create(settings: Settings, run_dir: Path | None = None, *, now: datetime) ->
     """
     from qflock.machine import provenance
 
-    folder = RunFolder(_make_chosen(run_dir) if run_dir is not None else _make_named(settings, now))
+    folder = RunFolder(_made(run_dir or new_path(settings.algorithm, settings.run.env, now)))
     facts = {
         "schema": SCHEMA,
         "id": secrets.token_hex(16),
@@ -217,24 +217,18 @@ def open_run(path: Path | str) -> RunFolder:
     return folder
 
 
-def _make_named(settings: Settings, now: datetime) -> Path:
-    what = f"{registry.short_name(settings.algorithm)}-{registry.short_name(settings.run.env)}"
-    stem = f"{what}-{now:%Y%m%d-%H%M%S}"
-    while True:
-        path = RUNS / f"{stem}-{secrets.token_hex(2)}"
-        try:
-            RUNS.mkdir(exist_ok=True)
-            path.mkdir()
-        except FileExistsError as problem:
-            if RUNS.is_dir():
-                continue
-            raise cannot_write(RUNS, problem) from problem
-        except OSError as problem:
-            raise cannot_write(path, problem) from problem
-        return path
+def new_path(algorithm: str, env: str, now: datetime) -> Path:
+    """Where a new run will lie that was given no folder: of a name that no other run has.
+
+    Args:
+        algorithm, env: names or files.
+        now: the time that goes into the name.
+    """
+    what = f"{registry.short_name(algorithm)}-{registry.short_name(env)}"
+    return RUNS / f"{what}-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
-def _make_chosen(run_dir: Path) -> Path:
+def _made(run_dir: Path) -> Path:
     path = _expanded(run_dir)
     try:
         path.mkdir(parents=True, exist_ok=True)

@@ -12,20 +12,23 @@ import jax.numpy as jnp
 import numpy as np
 
 from qflock.core.environment import Environment
-from qflock.core.errors import UserError, unknown
+from qflock.core.errors import UserError
 from qflock.core.learner import Learner
-from qflock.core.shell import command
 from qflock.core.steps import Mode, Parameters, TimeStep
-from qflock.files import tensors
-from qflock.files.storage import DamagedFile
 from qflock.playing.evaluation import of_policy
+from qflock.runs import newest
 from qflock.runs.folder import RunFolder, open_run
+from qflock.runs.newest import Weights
 from qflock.runs.train import program
 from qflock.settings import config
 
 
 class LoadedPolicies(NamedTuple):
-    """A run's policies, one a seed. ``parameters`` have a leading seed axis."""
+    """A run's policies, one a seed. ``parameters`` have a leading seed axis.
+
+    Attributes:
+        weights: where the parameters are from.
+    """
 
     folder: RunFolder
     settings: config.Settings
@@ -33,38 +36,7 @@ class LoadedPolicies(NamedTuple):
     learner: Learner
     parameters: Parameters
     seeds: list[int]
-
-
-def weights_file(folder: RunFolder, checkpoint: str) -> Path:
-    """The file of a checkpoint: "final", "best", or the name of another file in models/.
-
-    Args:
-        folder: the run.
-        checkpoint: "final", "best", or the name of another file in models/.
-
-    Raises:
-        UserError: the run has no such checkpoint, or none yet.
-    """
-    name = {"final": "final_model", "best": "best_model_weights"}.get(checkpoint, checkpoint)
-    path = folder.models / f"{name.removesuffix('.safetensors')}.safetensors"
-    if path.parent == folder.models and path.is_file():
-        return path
-    there = [p.stem for p in folder.models.glob("*.safetensors")]
-    if not there:
-        raise UserError(f"{folder.path} has no weights yet; finish it with: {command('resume', folder.path)}")
-    raise unknown(f"checkpoint in {folder.models}", checkpoint, there)
-
-
-def seeds_of(path: Path) -> list[int]:
-    """Whose weights a file holds.
-
-    Raises:
-        DamagedFile: changed, or no weights of a run.
-    """
-    try:
-        return [int(seed) for seed in tensors.load_metadata(path)["seeds"]]
-    except (KeyError, TypeError, ValueError) as problem:
-        raise DamagedFile(f"{path} is damaged: it holds no weights of a run") from problem
+    weights: Weights
 
 
 def load(
@@ -74,7 +46,8 @@ def load(
 
     Args:
         run: its folder, or "latest".
-        checkpoint: "final", "best", or the name of another file in models/.
+        checkpoint: "final", "best", "newest" (also of a run that trains), or the name of another file in
+            models/.
         environment_overrides: environment settings to change, for example ``{"grid_size": 10}``.
 
     Raises:
@@ -85,14 +58,11 @@ def load(
     if environment_overrides:
         mapping = config.to_mapping(settings)
         settings = config.from_mapping({**mapping, "env": {**mapping["env"], **environment_overrides}})
-    path = weights_file(folder, checkpoint)
+    found = newest.weights(folder, checkpoint)
     env = config.make_environment(settings.run.env, settings.environment)
     learner = program.learner_of(settings, env)
-    seeds = seeds_of(path)
-    one = jax.eval_shape(lambda: learner.execution(learner.init(jax.random.key(0))))
-    like = jax.tree.map(lambda x: jax.ShapeDtypeStruct((len(seeds), *x.shape), x.dtype), one)
-    parameters = tensors.load(path, {"policy": like}, part=True)[0]["policy"]
-    return LoadedPolicies(folder, settings, env, learner, parameters, seeds)
+    weights, parameters = newest.read(found, learner, "policy")
+    return LoadedPolicies(folder, settings, env, learner, parameters, weights.seeds, weights)
 
 
 @jax.jit  # one program, not one for each array's shape

@@ -14,25 +14,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from qflock.core.errors import UserError, shown, unknown
-from qflock.settings import file, registry, renamed, shares
+from qflock.settings import file, pymarl, registry, renamed, shares
 from qflock.settings.run import RunSettings
 from qflock.settings.values import convert, plain, types_of
 
 PRESETS = Path(__file__).parents[1] / "presets"
-
-PYMARL = {
-    "action_selector",
-    "batch_size_run",
-    "env_args",
-    "epsilon_finish",
-    "hypernet_embed",
-    "learner",
-    "mac",
-}
-"""Some names of PyMARL's settings, which EPyMARL's and PyMARL2's files share."""
-ITS_NAMES = (
-    "; these are PyMARL's names: configs/qmix_pymarl2.yaml in qflock's repository has its QMIX under ours"
-)
 
 RESERVED = ("algorithm", "config", "json", "quiet", "dry_run", "debug")
 """Names that no setting can have: the command line means something else by them."""
@@ -90,18 +76,18 @@ def resolve(
     try:
         return _resolved(algorithm, config, read, overrides or {})
     except UserError as problem:
-        if len(PYMARL & set(read)) < 2:
-            raise
-        raise UserError(f"{problem}{ITS_NAMES}", problem.code) from problem
+        raise UserError(f"{problem}{pymarl.advice(read)}", problem.code) from problem
 
 
 def _resolved(
     algorithm: str | None, config: Path | None, read: Mapping[str, Any], overrides: Mapping[str, Any]
 ) -> Settings:
     given = [_layer(overrides, "")]
-    algorithm = _anchored(algorithm)
+    algorithm = _anchored(algorithm and registry.canonical(algorithm, "algorithms"))
     if config is not None:
-        named = _anchored(read.get("algorithm"))
+        named = read.get("algorithm")
+        named = registry.canonical(named, "algorithms") if isinstance(named, str) else named
+        named = _anchored(named)
         if algorithm is not None and named not in (None, algorithm):
             raise UserError(f"{config} is for algorithm {named!r}, not {algorithm!r}; take one of them out")
         algorithm = algorithm or named
@@ -110,10 +96,19 @@ def _resolved(
         place = f"{config} names none" if config is not None else "none is named"
         known = ", ".join(registry.names("algorithms"))
         raise UserError(f"{place}: an algorithm is needed; there are: {known}")
-    preset = PRESETS / f"{algorithm}-{_environment(given)}.yaml".replace(":", ".")
-    if not registry.is_path(algorithm) and os.path.isfile(preset):  # also of names too long for a file
-        given.insert(0, _layer(file.read(preset), f"{preset}: "))
+    if (own := preset(algorithm, _environment(given))) is not None:
+        given.insert(0, _layer(file.read(own), f"{own}: "))
     return _build(algorithm, given)
+
+
+def preset(algorithm: str, env: str) -> Path | None:
+    """The file of settings that an algorithm has on an environment; None where there is none.
+
+    Args:
+        algorithm, env: as they are listed.
+    """
+    path = PRESETS / f"{algorithm}-{env}.yaml".replace(":", ".")
+    return path if not registry.is_path(algorithm) and os.path.isfile(path) else None  # or a name too long
 
 
 def to_mapping(settings: Settings) -> dict[str, Any]:
@@ -260,7 +255,9 @@ def _converted(layer: _Layer, wanted: Mapping[str, Any], lengths: Collection[str
     found = {}
     for name, value in zip(names.values(), layer.values.values(), strict=True):
         if name not in wanted:
-            raise UserError(f"{layer.where}{unknown('setting', name, wanted)}")
+            setting, its_value = renamed.does_it(name, wanted) or ("", "")
+            does_it = f"unknown setting {shown(name)}; did you mean {setting}: {its_value or value}?"
+            raise UserError(f"{layer.where}{does_it if setting else unknown('setting', name, wanted)}")
         try:
             percentage = shares.read(value) if name in lengths else None
             own = convert(value, wanted[name]) if percentage is None else _Share(percentage)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import traceback
@@ -16,6 +17,8 @@ SERIAL = "where workers are processes nobody can type: take it out, or play with
 
 badly_closed: set[str] = set()
 """Owners of which this process has said so: others that close the same need not say it again."""
+GIVEN: set[str] = set()
+"""Names of the modules that were imported from files of the user's."""
 INPUTS_OWN = "EOF when reading a line"  # what Python's input() says
 
 
@@ -23,10 +26,12 @@ class Failure(NamedTuple):
     """Attributes:
     what: the error's name and words, one line.
     trace: where it was raised, many lines.
+    place: as `place`.
     """
 
     what: str
     trace: str
+    place: str = ""
 
 
 class Closes(Protocol):
@@ -88,10 +93,22 @@ def need(work: Callable[[], Any], sentence: str) -> Any:
     """
     found = attempt(work)
     if isinstance(found, Failure):
-        raise UserError(f"{sentence}: {found.what}") from RuntimeError(found.trace)
+        where = f" ({found.place})" if found.place else ""
+        raise UserError(f"{sentence}: {found.what}{where}") from RuntimeError(found.trace)
     if isinstance(found, UserError):
         raise found
     return found
+
+
+def place(problem: BaseException) -> str:
+    """``file:line`` of the innermost code in a file that the user gave: an environment or a network of their
+    own. Empty where there is no such line."""
+    for frame, line in reversed(list(traceback.walk_tb(problem.__traceback__))):
+        if frame.f_globals.get("__name__") in GIVEN:
+            return f"{frame.f_code.co_filename}:{line}"
+    if isinstance(problem, SyntaxError) and os.path.isfile(problem.filename or ""):
+        return f"{problem.filename}:{problem.lineno}"
+    return ""
 
 
 def words(problem: BaseException) -> str:
@@ -108,7 +125,7 @@ def words(problem: BaseException) -> str:
 
 
 def _failure(problem: BaseException) -> Failure:
-    return Failure(words(problem), "".join(traceback.format_exception(problem)))
+    return Failure(words(problem), "".join(traceback.format_exception(problem)), place(problem))
 
 
 class _Listening:

@@ -9,6 +9,7 @@ Listing names imports no entry; only the named one is imported.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import importlib.metadata
@@ -47,9 +48,16 @@ def _added(kind: Kind) -> list[importlib.metadata.EntryPoint]:
     return list(importlib.metadata.entry_points(group=f"qflock.{kind}"))
 
 
-def canonical(name: str) -> str:
-    """The library's own name for an alias; any other name unchanged."""
-    return ALIASES.get(name, name)
+def canonical(name: str, kind: Kind = "environments") -> str:
+    """The library's own name for an alias or a name in capitals (``MAPPO``); any other unchanged.
+
+    Args:
+        name: as it was given.
+        kind: "environments" or "algorithms".
+    """
+    if name in ALIASES or is_path(name) or name == name.lower():
+        return ALIASES.get(name, name)
+    return next((own for own in names(kind) if own.lower() == name.lower() and name not in names(kind)), name)
 
 
 def module(kind: Kind, name: str) -> ModuleType:
@@ -62,7 +70,7 @@ def module(kind: Kind, name: str) -> ModuleType:
     Raises:
         UserError: no such entry; a close name is suggested.
     """
-    name = canonical(name)
+    name = canonical(name, kind)
     for entry in _added(kind):
         if entry.name == name:
             return entry.load()
@@ -85,6 +93,24 @@ def short_name(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.]+", "_", name).strip("._")[:60] or "unnamed"
 
 
+def title(algorithm: str, env: str) -> str:
+    """What is trained on what, in few words: files by their paths from here where these are shorter.
+
+    Args:
+        algorithm, env: names or files.
+    """
+    return f"{_from_here(algorithm)} on {_from_here(canonical(env))}"
+
+
+def _from_here(name: str) -> str:
+    if not is_path(name):
+        return name
+    file, colon, attribute = name.partition(":")
+    with contextlib.suppress(OSError, ValueError):  # no folder is here any more
+        file = min(file, os.path.relpath(file), key=len)
+    return f"{file}{colon}{attribute}"
+
+
 def file_of(name: str) -> Path:
     """The full path of the file in ``my_env.py:MyEnv``.
 
@@ -95,10 +121,6 @@ def file_of(name: str) -> Path:
         return Path(name.partition(":")[0]).expanduser().resolve()
     except (ValueError, RuntimeError, OSError) as problem:
         raise UserError(f"{shown(name)} names no file: {problem}") from problem
-
-
-GIVEN: set[str] = set()
-"""Names of the modules that were imported from files of the user's."""
 
 
 @functools.cache
@@ -113,7 +135,7 @@ def _imported(path: Path, changed: int) -> ModuleType:
         raise UserError(f"{path} cannot be imported")
     loaded = importlib.util.module_from_spec(spec)
     sys.modules[name] = loaded
-    GIVEN.add(name)
+    foreign.GIVEN.add(name)
     if str(path.parent) not in sys.path:  # it may import what lies beside it
         sys.path.append(str(path.parent))
     foreign.need(lambda: spec.loader.exec_module(loaded), f"{path} fails when imported")  # type: ignore[union-attr]
@@ -168,14 +190,27 @@ def environment_class(name: str) -> type:
     return module("environments", name).Environment
 
 
-def can_be_drawn(name: str) -> bool:
-    """Whether an environment's class is there, and has the method by which it is drawn.
+def can_be_watched(name: str) -> bool:
+    """Whether ``qflock watch`` can show an environment, as far as its class tells.
 
     Args:
         name: the environment's, or a file and class.
     """
     try:
-        return hasattr(environment_class(name), "draw")
+        found = environment_class(name)
+        return any(hasattr(found, way) for way in ("draw", "maker"))  # a copy of a host's shows itself
+    except UserError:
+        return False
+
+
+def can_be_drawn(name: str) -> bool:
+    """Whether an environment's class is there, and draws itself: no other library has to.
+
+    Args:
+        name: the environment's, or a file and class.
+    """
+    try:
+        return name.partition(":")[0] not in BRIDGES and hasattr(environment_class(name), "draw")
     except UserError:
         return False
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from qflock.settings.ranges import at_least, at_most, check, need
+from qflock.settings.ranges import above, at_least, at_most, check, need
 from qflock.settings.shares import of_steps
 
 RUNS = Path("runs")
@@ -58,6 +58,8 @@ class RunSettings:
     """How many weight checkpoints to keep, the newest ones; 0 for all."""
     state_interval: Annotated[float, at_least(0)] = 60.0
     """Seconds between resumable training states."""
+    states_gb: Annotated[float, above(0)] = 20.0
+    """A run keeps at most so many gigabytes (10^9 bytes) of states, but always the newest."""
     on_nan: Literal["stop", "skip", "rollback"] = "stop"
     """What to do about NaN or infinity in weights, losses or returns: stop (exit status 3, the last good
     state kept), skip (take the chunk of updates back), rollback (to a state saved before)."""

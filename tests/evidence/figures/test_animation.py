@@ -6,6 +6,7 @@ import io
 import os
 import re
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -198,3 +199,17 @@ def test_without_a_terminal_there_is_a_hint() -> None:
     assert not animation.play(moving_square(3), stream=stream)
     advice = "write a file instead, with -o play.gif, .mp4 or .html"
     assert stream.getvalue() == f"no terminal to play in: {advice}\n"
+
+
+def test_a_film_is_written_without_a_warning_of_forks(tmp_path: Path) -> None:
+    """JAX warns of every fork, and ffmpeg is started by one."""
+    pytest.importorskip("imageio_ffmpeg")
+    import jax
+
+    jax.devices()
+    pictures = [np.full((16, 16, 3), shade, np.uint8) for shade in (0, 200)]
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        animation.write_mp4(tmp_path / "film.mp4", pictures)
+    assert [str(one.message) for one in said] == []
+    assert (tmp_path / "film.mp4").stat().st_size > 100

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from qflock.bridges.host import finding, reading
+from qflock.bridges.host import finding, pictures, reading
 from qflock.bridges.host.found import Found
 from qflock.bridges.host.players import Players
 from qflock.bridges.host.presence import Presence
@@ -31,18 +31,20 @@ class Copy:
     Args:
         target: the environment that was found, or its id.
         settings: its arguments, ``max_steps``, after which an episode is cut off, and ``shared_reward``.
+        pictured: made to be looked at, see `picture`.
 
     Attributes:
         agents, actions, observation, state, horizon, dtype, state_dtype: sizes and types for the Spec.
     """
 
-    def __init__(self, target: Found | str, settings: dict[str, Any]) -> None:
+    def __init__(self, target: Found | str, settings: dict[str, Any], pictured: bool = False) -> None:
         import gymnasium
 
         found = finding.gymnasium(target) if isinstance(target, str) else target
         call = found.call(settings)
         self.horizon, self._shared, self._owner = call.horizon, call.shared, found.name
-        self._env: Any = found.single(call.arguments, call.horizon)
+        asked = pictures.asked(found) if pictured else {}
+        self._env: Any = found.single({**call.arguments, **asked}, call.horizon)
         if isinstance(self._env, gymnasium.wrappers.TimeLimit):
             self._env = self._env.env  # it counts what is counted here, and trips over a step of four parts
         views, acts = self._members()
@@ -168,6 +170,10 @@ class Copy:
         if mask is None or not self._team or (isinstance(mask, np.ndarray) and mask.ndim == 1):
             return [mask] * self.agents
         return self._each(mask, MASK) or [mask] * self.agents
+
+    def picture(self) -> np.ndarray:
+        """What it shows of itself, ``(height, width, 3)`` uint8; of a copy that is ``pictured``."""
+        return pictures.of(self._env, self._owner)
 
     def close(self) -> None:
         """Close the environment."""

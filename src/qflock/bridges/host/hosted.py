@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
-from qflock.bridges import _options
+from qflock.bridges import _adversaries, _options
 from qflock.bridges.host import constructors, gymnasium_copy, pettingzoo_copy, places, watch, worker
 from qflock.bridges.host.found import Found
 from qflock.bridges.host.watch import Limits
@@ -37,12 +37,13 @@ class Made(HostCopy, Protocol):
 class Maker(Protocol):
     """Makes a copy of an environment that was found."""
 
-    def __call__(self, target: Found, settings: dict[str, Any], /) -> Made:
+    def __call__(self, target: Found, settings: dict[str, Any], /, pictured: bool = False) -> Made:
         """The copy; it fails with any error where it cannot be made.
 
         Args:
             target: the environment.
             settings: of the environment, by name.
+            pictured: whether it has a ``picture`` to look at.
         """
         ...
 
@@ -67,11 +68,13 @@ class Hosted:
         self.evaluation_copies = self._count(settings, ours["evaluation_copies"])
         self.limits = self._limits(settings, ours)
         self.copy = functools.partial(type(self).maker, found, settings)
+        self.pictured = functools.partial(type(self).maker, found, settings, pictured=True)
         with watch.watched(self.name, self.limits) as note:
             note.call(0, watch.MAKING)
             one = foreign.need(lambda: worker.made(self.copy, 0), f"{self.name} cannot be made")
             note.call(0, watch.CLOSE)
             foreign.close(one, self.name)
+        _adversaries.tell(self.name, getattr(one, "names", ()))
         if self.workers == "processes":
             self._see_that_it_travels()
         self.spec = Spec(

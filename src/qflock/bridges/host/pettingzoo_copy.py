@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from qflock.bridges.host import finding, reading
+from qflock.bridges.host import finding, pictures, reading
 from qflock.bridges.host.found import Found
 from qflock.bridges.host.players import NO_ENTRY, Players
 from qflock.bridges.host.presence import Presence
@@ -29,21 +29,23 @@ class Copy:
     Args:
         target: the environment that was found, or its name without ``pettingzoo:``.
         settings: its arguments, and this bridge's own ``max_steps``, ``state`` and ``shared_reward``.
+        pictured: made to be looked at, see `picture`.
 
     Attributes:
         agents, actions, observation, state, horizon, dtype, state_dtype: sizes and types for the Spec.
+        names: the agents'.
     """
 
-    def __init__(self, target: Found | str, settings: dict[str, Any]) -> None:
+    def __init__(self, target: Found | str, settings: dict[str, Any], pictured: bool = False) -> None:
         found = finding.pettingzoo(target) if isinstance(target, str) else target
         call = found.call(settings)
         self.horizon, self._shared, self._owner = call.horizon, call.shared, found.name
-        self._env: Any = found.parallel(call.arguments)
-        self._names = list(self._env.possible_agents)
-        self.agents = len(self._names)
-        views = [self._env.observation_space(name) for name in self._names]
-        acts = [self._env.action_space(name) for name in self._names]
-        self._players = Players(self._owner, self._names, views, acts)
+        self._env: Any = found.parallel({**call.arguments, **(pictures.asked(found) if pictured else {})})
+        self.names = list(self._env.possible_agents)
+        self.agents = len(self.names)
+        views = [self._env.observation_space(name) for name in self.names]
+        acts = [self._env.action_space(name) for name in self.names]
+        self._players = Players(self._owner, self.names, views, acts)
         self._presence = Presence(self.agents, self.horizon)
         self.actions, self.observation = self._players.actions, self._players.observation
         self.dtype = self._players.dtype
@@ -83,7 +85,7 @@ class Copy:
         """One joint action ``(A,)``; those of agents that are not in the episode are not passed on."""
         now = self._presence
         chosen = self._players.chosen(actions, now.active)
-        passed = {name: chosen[at] for at, name in enumerate(self._names) if now.listed[at]}
+        passed = {name: chosen[at] for at, name in enumerate(self.names) if now.listed[at]}
         came = self._env.step(passed)
         now.step += 1
         with reading.told(self._owner, now.step):
@@ -105,25 +107,25 @@ class Copy:
         """
         agents = getattr(self._env, "agents", None)
         if agents is None:
-            return np.array([name in seen for name in self._names]) & ~gone
+            return np.array([name in seen for name in self.names]) & ~gone
         live = list(agents)
         for name in live:
-            if name not in self._names:
+            if name not in self.names:
                 raise Unpromised(f"its agents hold {name!r}, which is none of its possible_agents")
-        return np.array([name in live for name in self._names])
+        return np.array([name in live for name in self.names])
 
     def _paid(self, rewards: Mapping[Any, Any]) -> np.ndarray:
         """The agents' rewards, ``(A,)``; of a shared one, the same for all, whoever is still there."""
         paid = {
             at: reading.number(rewards[name], self._players.named(at, "reward"))
-            for at, name in enumerate(self._names)
+            for at, name in enumerate(self.names)
             if name in rewards
         }
         if not self._shared:
             return np.array([paid.get(at, 0.0) for at in range(self.agents)], np.float32)
         team = {at: one for at, one in paid.items() if self._presence.active[at]} or paid
         if len(set(team.values())) > 1:
-            each = ", ".join(f"{self._names[at]} {one:g}" for at, one in team.items())
+            each = ", ".join(f"{self.names[at]} {one:g}" for at, one in team.items())
             raise Unpromised(f"the agents are paid {each}; shared_reward says that all are paid the same")
         return np.full(self.agents, next(iter(team.values()), 0.0), np.float32)
 
@@ -137,14 +139,14 @@ class Copy:
         flags = reading.by_agent(came, what)
         everyone = reading.flag(flags.get(ALL, False), f"{what}[{ALL!r}]")
         return np.array(
-            [everyone or reading.flag(flags.get(name, False), f"{what}[{name!r}]") for name in self._names]
+            [everyone or reading.flag(flags.get(name, False), f"{what}[{name!r}]") for name in self.names]
         )
 
     def _show(self, seen: Mapping[Any, Any], infos: Any, reward: np.ndarray) -> tuple[np.ndarray, ...]:
         infos = {} if infos is None else reading.by_agent(infos, "infos")
-        told = [infos.get(name) for name in self._names]
+        told = [infos.get(name) for name in self.names]
         masks = [info.get(MASK) if isinstance(info, Mapping) else None for info in told]
-        entries = [seen.get(name, NO_ENTRY) for name in self._names]
+        entries = [seen.get(name, NO_ENTRY) for name in self.names]
         views, legal, state = self._players.show(entries, masks, self._presence)
         if self._own_state:
             state = reading.numbers(
@@ -158,6 +160,10 @@ class Copy:
         now = self._presence
         ends = np.bool_(now.terminated), np.bool_(now.truncated)
         return views, state, legal, now.active.copy(), reward, *ends  # type: ignore[return-value]
+
+    def picture(self) -> np.ndarray:
+        """What it shows of itself, ``(height, width, 3)`` uint8; of a copy that is ``pictured``."""
+        return pictures.of(self._env, self._owner)
 
     def close(self) -> None:
         """Close the environment."""

@@ -84,7 +84,7 @@ class Registered:
         spec = copy.copy(self.spec)
         if str(spec.entry_point).startswith("__main__:"):
             spec.entry_point = self.load()
-        for name in registry.GIVEN & set(sys.modules):  # files of the user's: no module elsewhere
+        for name in foreign.GIVEN & set(sys.modules):  # files of the user's: no module elsewhere
             cloudpickle.register_pickle_by_value(sys.modules[name])
         return Packed, (self.name, cloudpickle.dumps(spec))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from qflock.environments._canvas import COLOURS, EDGE, INK, LINE, PALE_INK, PAPER, _font
+from qflock.environments._canvas import EDGE, INK, LINE, PALE_INK, PAPER, _font, agent_colour
 
 if TYPE_CHECKING:
     from PIL import ImageDraw
@@ -82,9 +82,11 @@ def _table(brush: ImageDraw.ImageDraw, panel: Panel, x: float, y: float, cell: f
     )
     small, thin = _font(round(0.24 * cell)), max(1, round(cell / 60))
     for row, name in enumerate(panel.names[:rows]):
-        brush.text((x + HEAD * cell / 2, top + (row + 0.5) * cell), name, COLOURS[0], small, anchor="mm")
+        brush.text((x + HEAD * cell / 2, top + (row + 0.5) * cell), name, agent_colour(0), small, anchor="mm")
     for column, name in enumerate(panel.names[:columns]):
-        brush.text((left + (column + 0.5) * cell, y + HEAD * cell / 2), name, COLOURS[1], small, anchor="mm")
+        brush.text(
+            (left + (column + 0.5) * cell, y + HEAD * cell / 2), name, agent_colour(1), small, anchor="mm"
+        )
     for (row, column), paid in np.ndenumerate(panel.table):
         fraction = (float(paid) - low) / (high - low) if high > low else 0.5
         shade = tuple(round((1 - fraction) * p + fraction * q) for p, q in zip(LOW, HIGH, strict=True))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL.ImageColor import getrgb
 
-from qflock.environments._canvas import COLOURS, Canvas, disc
+from qflock.environments._canvas import Canvas, agent_colour, disc
 from qflock.environments.box_push.view import MIDDLE, VIEW
 
 if TYPE_CHECKING:
@@ -61,13 +61,13 @@ def draw(state: Any, grid_size: int, heavy: np.ndarray, size: int) -> np.ndarray
             continue
         seers = [k for k, pose in enumerate(zip(agents, directions, strict=True)) if _sees(*pose, at)]
         if seers:
-            canvas.fill(at, _tinted([getrgb(COLOURS[k]) for k in seers]))
+            canvas.fill(at, _tinted([getrgb(agent_colour(k)) for k in seers]))
     for goal in goals:
         canvas.stamp(target, goal)
     for box, is_heavy, is_home in zip(boxes, heavy.tolist(), home, strict=True):
         canvas.stamp(crate, box, is_heavy, is_home)
     for i, (cell, direction) in enumerate(zip(agents, directions, strict=True)):
-        canvas.stamp(player, cell, COLOURS[i], str(i), direction)
+        canvas.stamp(player, cell, agent_colour(i), str(i), direction)
     canvas.caption(f"step {int(state.step)}", f"boxes home: {sum(home)} of {len(home)}")
     return canvas.array()
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from qflock.environments._canvas import COLOURS, Canvas, _round, disc
+from qflock.environments._canvas import Canvas, _round, agent_colour, disc
 
 if TYPE_CHECKING:
     from PIL import ImageDraw
@@ -23,8 +23,8 @@ def draw(state: Any, size: int) -> np.ndarray:
         size: about how many pixels wide.
     """
     canvas = Canvas(SIDE, SIDE, size)
-    pieces = [(state.coin, coin, COLOURS[int(state.owner)], "")]
-    pieces += [(cell, disc, COLOURS[i], str(i)) for i, cell in enumerate(np.asarray(state.agents))]
+    pieces = [(state.coin, coin, agent_colour(int(state.owner)), "")]
+    pieces += [(cell, disc, agent_colour(i), str(i)) for i, cell in enumerate(np.asarray(state.agents))]
     places = [(int(cell[0]), SIDE - 1 - int(cell[1])) for cell, *_ in pieces]
     for i, (place, (_, painter, *arguments)) in enumerate(zip(places, pieces, strict=True)):
         canvas.stamp(painter, place, *arguments, share=(places[:i].count(place), places.count(place)))

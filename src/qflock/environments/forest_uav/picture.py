@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from qflock.environments._canvas import COLOURS, Canvas, disc
+from qflock.environments._canvas import Canvas, agent_colour, disc
 
 SHADES = 12  # of vegetation that are told apart
 SPARSE, DENSE = (236, 240, 222), (96, 150, 84)  # greens of vegetation 0 and 1
@@ -62,6 +62,6 @@ def draw(state: Any, size: int) -> np.ndarray:
     for i, cell in enumerate(cells):
         together = [j for j, other in enumerate(cells) if other == cell]
         share = (together.index(i), len(together))
-        canvas.stamp(disc, cell[::-1], COLOURS[i % len(COLOURS)], str(i), share=share)
+        canvas.stamp(disc, cell[::-1], agent_colour(i), str(i), share=share)
     canvas.caption(f"step {int(state.step)}", f"covered: {visited.mean():.0%}")
     return canvas.array()

@@ -23,7 +23,7 @@ from qflock.core.environment import ReferencePolicy
 from qflock.core.errors import UserError
 from qflock.core.spec import Entities, Spec
 from qflock.core.steps import TimeStep
-from qflock.environments._canvas import COLOURS, Canvas, apple, disc
+from qflock.environments._canvas import Canvas, agent_colour, apple, disc
 from qflock.environments.gridworld25.references import greedy, greedy_neighbour, oracle
 
 AGENTS = FOODS = 4
@@ -173,7 +173,7 @@ class Environment:
             canvas.stamp(apple, food)
         for i, cell in enumerate(agents):
             together = [j for j in range(AGENTS) if agents[j] == cell]
-            canvas.stamp(disc, cell, COLOURS[i], str(i), share=(together.index(i), len(together)))
+            canvas.stamp(disc, cell, agent_colour(i), str(i), share=(together.index(i), len(together)))
         canvas.caption(f"step {int(state.step)}", f"foods left: {len(left)}")
         return canvas.array()
 

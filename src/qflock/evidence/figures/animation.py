@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 import time
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -119,7 +120,9 @@ def write_mp4(path: Path, pictures: Sequence[np.ndarray], fps: float = 8.0) -> P
             output_params=["-f", "mp4", "-movflags", "+faststart"],
         )  # fmt: skip
         try:
-            file.send(None)
+            with warnings.catch_warnings():  # JAX's, of a fork: the child becomes ffmpeg at once
+                warnings.filterwarnings("ignore", r"os\.fork\(\) was called", RuntimeWarning)
+                file.send(None)
             for picture in [*pictures, *stays]:
                 file.send(np.ascontiguousarray(np.pad(_checked(picture), even, mode="edge")))
         except OSError as problem:

@@ -20,7 +20,7 @@ def illustrate(path: Path | str) -> None:
     run = RunFolder(Path(path))
     summary = summaries.read(run)
     lines = {name: scores[metrics.DEFAULT] for name, scores in summary["references"].items()}
-    training_plots(run.path, lines, f"{summary['algorithm']} on {summary['environment']}")
+    training_plots(run.path, lines, registry.title(summary["algorithm"], summary["environment"]))
     if registry.can_be_drawn(run.settings().run.env):  # its class says so: to make one may start a simulator
         from qflock.evidence.replay import watching
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import NamedTuple
 
@@ -171,7 +172,7 @@ def _draw_returns(
 
 def _draw_panel(axes: Axes, clock: Clock, panel: Panel, trained: Columns) -> None:
     style.heading(axes, panel.title)
-    colours = iter(style.CYCLE)
+    colours = cycle(style.CYCLE)
     for name in panel.left:
         _draw_column(axes, clock, trained, name, next(colours), metrics.of(name).word)
     if panel.logarithmic and _spans_decades(trained, panel.left[0]):

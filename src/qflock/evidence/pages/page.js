@@ -51,6 +51,12 @@ function readData() {
   return JSON.parse(document.getElementById("data").textContent);
 }
 
+/** An agent's colour where the style sheet names none, as environments/_canvas.py paints it. */
+function agentColour(agent) {
+  const hue = 40 + 290 * (((agent - 4) * (Math.sqrt(5) - 1) / 2) % 1);
+  return `hsl(${hue.toFixed(1)} 55% ${[36, 50, 62][agent % 3]}%)`;
+}
+
 /** A colour of the style sheet, for canvases. */
 function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();

@@ -21,7 +21,8 @@ function unpack(pictures) {
  */
 function player(root, data, options = {}) {
   const agents = Array.from({ length: data.agents }, (_, i) => i);
-  const paint = (agent) => `agent-${agent % 4}`;
+  const paint = (agent) => `agent-${agent}`;
+  agents.slice(4).forEach((agent) => document.documentElement.style.setProperty(`--agent-${agent}`, agentColour(agent)));
   let episode = null, at = 0, step = 0, speed = 2, playing = false, due = 0, steps = [], image = null, drawn = -1;
 
   const picture = make("canvas", { class: "picture", role: "img", click: () => toggle() });

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 
+from qflock.bridges.host.workers import HostEnvironment
 from qflock.core.environment import Drawable, Environment, Referenced
-from qflock.core.errors import UserError, unknown
+from qflock.core.errors import Notice, UserError, unknown
 from qflock.core.steps import Mode
+from qflock.evidence.replay import host_recording
 from qflock.evidence.replay.mixer import weigher
-from qflock.evidence.replay.recording import Recording, policy_values, recorder
+from qflock.evidence.replay.recording import Record, Recording, policy_values, recorder
 from qflock.playing.evaluation import of_policy, of_reference, random_policy
 from qflock.runs.evaluation import evaluation_key
+from qflock.runs.newest import NEWEST
 from qflock.runs.policy import load, of_one_seed
+from qflock.settings import registry
 
 
 class Show(NamedTuple):
@@ -40,7 +45,7 @@ def episodes(
     policy: str | None = None,
     episodes: int = 1,
     seed: int = 0,
-    checkpoint: str = "final",
+    checkpoint: str = NEWEST,
     mode: Mode = "greedy",
     environment_overrides: Mapping[str, Any] | None = None,
 ) -> Show:
@@ -60,31 +65,36 @@ def episodes(
     keys = jax.random.split(evaluation_key(seed), episodes)
     if run is not None:
         policies = load(run, checkpoint, environment_overrides)
-        env, team_policy = _drawable(policies.env), policies.learner.policy
+        team_policy = policies.learner.policy
         one = of_one_seed(policies.parameters, 0)
-        record = recorder(
-            env,
+        env, record = _recorded(
+            policies.env,
             of_policy(team_policy, one, mode),
             team_policy.start(),
-            policy_values(team_policy, one) if env.spec.masked else None,
-            weigher(policies, checkpoint) if env.spec.masked else None,
+            policy_values(team_policy, one) if policies.env.spec.masked else None,
+            weigher(policies) if policies.env.spec.masked else None,
         )
-        title = f"{policies.settings.algorithm} on {policies.settings.run.env}"
+        title = registry.title(policies.settings.algorithm, policies.settings.run.env)
         play = "greedy play" if mode == "greedy" else "play as in training"
-        about = f"{policies.folder.name}, seed {policies.seeds[0]}, {checkpoint} weights, {play}"
+        about = f"{policies.folder.name}, seed {policies.seeds[0]}, {policies.weights.words}, {play}"
+        if policies.weights.name != "final":
+            warnings.warn(f"{title}: {about}", Notice, stacklevel=2)
     elif environment is None:
         raise UserError("nothing to show: name a run, or an environment and one of its policies")
     else:
-        env, name = _drawable(environment), policy or "random"
-        record = recorder(env, of_reference(_reference(environment, name)), ())
+        name = policy or "random"
+        env, record = _recorded(environment, of_reference(_reference(environment, name)), ())
         title, about = f"{name} on {env.spec.name}", "reference policy"
     return Show(env, title, about, [record(key) for key in keys])
 
 
-def _drawable(env: Any) -> Any:
-    if not isinstance(env, Drawable):
-        raise UserError(f"{env.spec.name} cannot be drawn: its class has no draw(state, size)")
-    return env
+def _recorded(env: Any, *what: Any) -> tuple[Any, Record]:
+    """What draws an environment, and what records its episodes."""
+    if isinstance(env, HostEnvironment):
+        return host_recording.Pictures(env.spec), host_recording.recorder(env, *what)
+    if isinstance(env, Drawable):
+        return env, recorder(cast(Environment, env), *what)
+    raise UserError(f"{env.spec.name} cannot be drawn: its class has no draw(state, size)")
 
 
 def _reference(env: Environment, name: str) -> Any:

@@ -15,6 +15,7 @@ from qflock.core.spec import Box, Choices, Spec
 from qflock.core.steps import Actions
 from qflock.learning.actions import of
 from qflock.playing.conformance import episodes
+from qflock.settings import foreign
 
 COPIES, LONGEST, TRACES = 16, 2000, 3
 """Episodes that are played, the most steps of one that are looked at, and how often functions are traced."""
@@ -61,6 +62,24 @@ def of_spec(spec: Spec) -> list[str]:
     return problems
 
 
+def of_shapes(env: Environment) -> list[str]:
+    """Sizes of the Spec, and shapes and types that differ from it or from reset to step, found by tracing.
+
+    Nothing where its code fails: that shows when it is played, with its line.
+    """
+    spec = env.spec
+    if problems := of_spec(spec):
+        return problems
+    try:
+        state, first = jax.eval_shape(env.reset, jax.random.key(0))
+        actions = jax.eval_shape(lambda: _first(spec))
+        after, later = jax.eval_shape(env.step, jax.random.key(0), state, actions)
+    except Exception:
+        return []
+    problems = episodes.shapes(spec, first, "reset") + episodes.shapes(spec, later, "step")
+    return problems + _unlike("State", state, after) + _unlike("TimeStep", first, later)
+
+
 def _first(spec: Spec) -> Actions:
     """Every agent's first choice, or numbers of 0."""
     return of(spec.action).zeros(spec.agents)
@@ -101,7 +120,13 @@ def _of_types(env: Any) -> list[str]:
 
 
 def _described(problem: Exception) -> str:
-    """An exception of the environment's code as one line; with advice where Python met a traced value."""
+    """An exception of the environment's code as one line, with the user's file and line in full; with advice
+    where Python met a traced value."""
+    place = foreign.place(problem)
+    return f"{_cause(problem)} ({place})" if place else _cause(problem)
+
+
+def _cause(problem: Exception) -> str:
     words = " ".join(str(problem).split())
     if isinstance(problem, (jax.errors.TracerBoolConversionError, jax.errors.TracerArrayConversionError)):
         return (

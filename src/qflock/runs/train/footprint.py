@@ -1,4 +1,4 @@
-"""How much memory a run holds, told before it trains, and a clear line where that cannot fit.
+"""How much memory a run holds: told before it trains where it is tight, and refused where it cannot fit.
 
 Sizes come from shapes alone. What XLA needs on top while it computes is not known before compiling; a run
 that holds more than half of what is free is therefore warned.
@@ -68,7 +68,7 @@ def of_seed(program: Program, shapes: Any) -> Footprint:
 
 
 def tell(footprint: Footprint, sharing: Sharing) -> list[str]:
-    """What to say before training: the memory of a seed and of all, and a warning where it will be tight.
+    """What to say before training where memory is tight: that of a seed and of all. Nothing where it is not.
 
     Args:
         footprint: of one seed.
@@ -82,7 +82,6 @@ def tell(footprint: Footprint, sharing: Sharing) -> list[str]:
     total = f"{sharing.seeds} seed(s) hold {amount(needed)}" + (f" of {amount(room)} free" if room else "")
     if sharing.mesh is not None and _device(sharing).platform != "cpu":
         total += " on each device"
-    lines = [f"memory of a seed: {parts}; {total}"]
     if room and needed > room:
         largest = max(footprint._asdict(), key=lambda name: getattr(footprint, name))
         less = {"replay": CAPACITY, "environments": "num_envs", "rollout": "num_envs or num_steps"}
@@ -91,9 +90,10 @@ def tell(footprint: Footprint, sharing: Sharing) -> list[str]:
             f"{total}: too much (a seed: {parts}); take a smaller {less.get(largest, 'network')}"
             + (" or fewer seeds" if sharing.seeds > 1 else "")
         )
-    if room and 2 * needed > room:
-        lines.append("warning: that is over half of what is free, and computing needs some on top")
-    return lines
+    if not room or 2 * needed <= room:
+        return []
+    tight = "warning: that is over half of what is free, and computing needs some on top"
+    return [f"memory of a seed: {parts}; {total}", tight]
 
 
 def free(device: Any) -> int | None:

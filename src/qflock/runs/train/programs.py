@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from qflock.bridges.host.workers import HostEnvironment
 from qflock.core.environment import Environment
+from qflock.core.errors import UserError
 from qflock.core.learner import Learner, Policy, Rollout
+from qflock.core.shell import command
 from qflock.core.steps import Mode
 from qflock.machine import processes
+from qflock.playing import conformance
 from qflock.runs.train.compiled_program import CompiledBackend
 from qflock.runs.train.host_program import HostBackend
 from qflock.runs.train.program import Ahead, Backend, Evaluate, Program, RunState, learner_of
 from qflock.runs.train.sharing import Sharing
-from qflock.settings import config
+from qflock.settings import config, registry
 from qflock.settings.config import Settings
 
 
@@ -46,6 +50,11 @@ def build(settings: Settings) -> Program:
         UserError: settings that cannot work together.
     """
     env = config.make_environment(settings.run.env, settings.environment)
+    if registry.is_path(settings.run.env) and (wrong := conformance.misshapen(env)):
+        check = command("check", settings.run.env)
+        raise UserError(
+            f"{settings.run.env}: {wrong[0]}; {check} lists all that is wrong ({len(wrong)} so far)"
+        )
     return backend(env).program(settings, learner_of(settings, env))
 
 
@@ -69,7 +78,7 @@ def evaluator(
 
 
 @contextmanager
-def compiling(program: Program, shapes: RunState, *more: Ahead) -> Iterator[None]:
+def compiling(program: Program, shapes: RunState, say: Callable[[str], None], *more: Ahead) -> Iterator[None]:
     """Have the chunk compiled, or loaded from the cache, while the block makes the first state.
 
     XLA and its cache work outside Python's lock, so a warm start to the first update takes 0.7 s less.
@@ -78,8 +87,10 @@ def compiling(program: Program, shapes: RunState, *more: Ahead) -> Iterator[None
     Args:
         program: of the run.
         shapes: of the run's state, with a leading axis of seeds.
+        say: is told at the end how long it took.
         more: further functions to compile.
     """
+    began = time.monotonic()
     chunk = program.ahead(shapes)
     if not chunk or processes.several():
         yield
@@ -92,3 +103,4 @@ def compiling(program: Program, shapes: RunState, *more: Ahead) -> Iterator[None
         yield
         for one in futures:
             one.result()
+    say(f"compiled in {time.monotonic() - began:.1f} s")

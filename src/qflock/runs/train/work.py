@@ -31,7 +31,7 @@ from qflock.runs.train.ledger import Ledger, Position
 from qflock.runs.train.progress import Progress
 from qflock.runs.train.stop import Clock, Interrupted, Stopper
 from qflock.runs.weights import WeightsFiles, weights_of
-from qflock.settings import config
+from qflock.settings import config, registry
 from qflock.settings.config import Settings
 
 ANCHOR = 10
@@ -57,7 +57,7 @@ class Work:
         quiet = quiet or not processes.first()
         source = self.program.learner.source
         unit = source.unit if isinstance(source, Dataset) else "steps"
-        self.progress = Progress(f"{settings.algorithm} on {settings.run.env}", quiet=quiet, unit=unit)
+        self.progress = Progress(registry.title(settings.algorithm, settings.run.env), quiet=quiet, unit=unit)
         self.memory = footprint.tell(footprint.of_seed(self.program, self.shapes), self.program.sharing)
         if processes.several() and settings.run.on_nan == "rollback":
             raise UserError("on_nan rollback is for runs of a single process; choose stop or skip")
@@ -124,7 +124,7 @@ class Work:
             state = saved.state
         else:
             inspection = program.Ahead(self.look, (self.shapes, self.chunk_shapes._replace(episodes=None)))
-            with programs.compiling(self.program, self.shapes, inspection):
+            with programs.compiling(self.program, self.shapes, self.progress.message, inspection):
                 state = self.begin()
         self._open(Position.read(saved.position, len(self.seeds)) if saved else None)
         try:
@@ -271,7 +271,8 @@ class Work:
             p.more = self.hooks.keep()
             self.ledger.offsets()
             if processes.first():
-                checkpoint.save_state(self.where, state, dataclasses.asdict(p), [*p.anchors, p.before_last])
+                position, most = dataclasses.asdict(p), 1e9 * self.settings.run.states_gb
+                checkpoint.save_state(self.where, state, position, p.anchors, [p.before_last], most)
             self.clock.saved(began)
 
     def _finish(self, state: program.RunState) -> dict[str, Any]:
