@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from qflock.algorithms.qmarl.problem import Problem, Sampler
@@ -48,6 +49,7 @@ def build(problem: Problem) -> Sampler:
     """The sampler ``metropolis``, with parallel tempering where there are several temperatures."""
     config, shape, estimator = problem.config, problem.shape, problem.estimator
     rungs, chains, count = config.temperatures, config.n_chains, len(problem.shape.names)
+    widest = blocks.widest(shape)
     fractions = tempering.ladder(rungs, config.temperature_ratio)
     grid = lambda x: x.reshape(rungs, chains, *x.shape[1:])
     over_grid = lambda f, axes: jax.vmap(jax.vmap(f, axes[0]), axes[1])
@@ -59,7 +61,7 @@ def build(problem: Problem) -> Sampler:
     def start(theta: Float[Array, "N D"], key: PRNGKeyArray, again: bool) -> Chains:
         k_place, k_stage = jax.random.split(key)
         position = place(grid(theta), k_place, k_stage)
-        scales = Scales.start(config.sigma_proposal, count, rungs)
+        scales = Scales.start(np.minimum(config.sigma_proposal, widest), count, rungs)
         none = jnp.int32(0)
         stage = jnp.int32(again)
         return Chains(position, scales, k_stage, stage, none, none, position.score[0].max(), none)
@@ -76,7 +78,7 @@ def build(problem: Problem) -> Sampler:
         each = over_grid(partial(_step, problem, block, s.key), ((0, 0, None, None), (0, 0, 0, 0)))
         keys = jax.random.split(k_step, (rungs, chains))
         position, rate = each(keys, s.position, s.scales.log_sigma, beta)
-        scales = s.scales.adapt(rate.mean(1), block, s.step < config.warmup)
+        scales = s.scales.adapt(rate.mean(1), block, s.step < config.warmup, widest)
 
         position, swapped = _swap(k_swap, s.turn, config.swap_every, beta, position)
         s = s._replace(position=position, scales=scales, step=s.step + 1, turn=s.turn + 1)
@@ -93,14 +95,16 @@ def build(problem: Problem) -> Sampler:
 
     def sweep(s: Chains, key: PRNGKeyArray) -> tuple[Chains, Metrics, Array]:
         k_moves, k_stage = jax.random.split(key)
-        beta = betas(s)[0]
+        beta, moved = betas(s)[0], (s.turn + jnp.arange(config.sweep)) % count
         s, (rate, swaps, tops) = jax.lax.scan(move, s, jax.random.split(k_moves, config.sweep))
         acceptance, warm = rate.mean(), s.step > config.warmup
         better = tops.max() > s.record + BETTER
         since = jnp.where(better | ~warm, 0, s.since + config.sweep)
         s = s._replace(record=jnp.maximum(s.record, tops.max()), since=since)
         low, high = USUAL_RATES
-        unusual = (acceptance < low) | (acceptance > high)
+        bound = (s.scales.log_sigma[0] >= np.log(widest) - 1e-3)[moved]  # as wide as can be: no trouble
+        free = jnp.where(bound, 0.0, rate).sum() / jnp.maximum((~bound).sum(), 1)
+        unusual = (acceptance < low) | (free > high)
         over = warm & (unusual | (since >= config.patience))
         metrics = {
             "acceptance": acceptance,
@@ -140,7 +144,10 @@ def _step(
     else:
         proposal = Proposal(lambda k, p: blocks.propose(shape, k, p.theta, sigma, block))
     weigh = lambda old, theta, k: problem.estimator.weigh(old, theta, k, stage, beta)
-    return metropolis.step(key, old, proposal, weigh, problem.log_prior, beta)
+    position, rate = metropolis.step(key, old, proposal, weigh, problem.log_prior, beta)
+    if problem.config.proposal == "langevin":  # whose densities are of the line
+        position = position._replace(theta=blocks.wrap(shape, position.theta))
+    return position, rate
 
 
 def _swap(

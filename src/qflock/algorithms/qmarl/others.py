@@ -50,6 +50,7 @@ def smc(problem: Problem) -> Sampler:
             lambda k, theta, sigma, block: blocks.propose(shape, k, theta, sigma, block),
             config.sweep,
             config.smc_ess,
+            blocks.widest(shape),
         )
         theta: Any = state.smc.particles
         metrics = {

@@ -1,0 +1,73 @@
+"""Samplers of policies on targets of known moments: J is a function of the parameters, nothing is played."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from qflock.algorithms.qmarl import chains
+from qflock.algorithms.qmarl.config import QmarlConfig
+from qflock.algorithms.qmarl.problem import Problem
+from qflock.search import blocks, estimators
+from tests.marks import IN_CI
+
+
+class Net(NamedTuple):
+    """Angles by layer, and a head."""
+
+    angles: jax.Array
+    head: jax.Array
+
+
+def init(key):
+    return Net(jax.random.uniform(key, (2, 2)), jnp.ones(3))
+
+
+def problem(value, split="leaf", **settings):
+    """The search of parameters with an exact J."""
+    config = QmarlConfig(**{"estimator": "exact", "n_chains": 4, "sweep": 50, "blocks": split, **settings})
+    shape = blocks.layout(init, split)
+    returns = lambda theta, key, episodes: jnp.full(episodes, value(theta))
+    gradients = config.proposal == "langevin"
+    estimator = estimators.build("exact", returns, 1, value, gradients=gradients)
+    return Problem(shape, lambda theta: blocks.log_prior(shape, theta, config.prior_sigma), estimator, config)
+
+
+def searched(sampler, theta, sweeps):
+    """The sampler's state after so many sweeps, and what each told: metrics, and whether a stage began."""
+
+    def sweep(s, key):
+        s, metrics, *rest = sampler.sweep(s, key)
+        return s, (metrics, rest, sampler.now(s)[0])
+
+    keys = jax.random.split(jax.random.key(1), sweeps)
+    return jax.jit(lambda s: jax.lax.scan(sweep, s, keys))(sampler.start(theta, jax.random.key(0), False))
+
+
+@pytest.mark.parametrize(
+    ("split", "proposal"),
+    [
+        ("leaf", "walk"),
+        pytest.param("layer", "walk", marks=IN_CI),
+        pytest.param("leaf", "langevin", marks=IN_CI),
+    ],
+)
+def test_where_angles_have_a_flat_target_scales_stay_below_half_a_circle_and_the_chain_samples(
+    split, proposal
+):
+    sampler = chains.build(
+        problem(lambda t: jnp.cos(t).mean(), split, beta=0.0, warmup=1000, proposal=proposal)
+    )
+    state, (told, _, theta) = searched(sampler, jnp.zeros((4, 7)), 80)
+    assert np.isfinite(theta).all()
+    angles = blocks.layout(init, split).circle[
+        np.unique(blocks.layout(init, split).block, return_index=True)[1]
+    ]
+    assert (np.exp(state.scales.log_sigma[0, angles]) <= np.pi + 1e-3).all()
+    assert state.stage == 0  # acceptance of 1 is no trouble where proposals are as wide as they can be
+    late = np.asarray(theta)[20:]
+    assert abs(np.exp(1j * late[..., :4]).mean()) < 0.1  # uniform on the circle
+    assert late[..., 4:].std() == pytest.approx(3.0, rel=0.2)
+    assert (np.asarray(told["acceptance"]) > 0.1).all()
