@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qflock.algorithms.qmarl import chains
+from qflock.algorithms.qmarl import chains, others
 from qflock.algorithms.qmarl.config import QmarlConfig
 from qflock.algorithms.qmarl.problem import Problem
 from qflock.search import blocks, estimators
@@ -71,3 +71,12 @@ def test_where_angles_have_a_flat_target_scales_stay_below_half_a_circle_and_the
     assert abs(np.exp(1j * late[..., :4]).mean()) < 0.1  # uniform on the circle
     assert late[..., 4:].std() == pytest.approx(3.0, rel=0.2)
     assert (np.asarray(told["acceptance"]) > 0.1).all()
+
+
+def test_tempered_smc_starts_from_its_prior_wherever_it_is_put():
+    """Its weights are those of a search that begins at p0; where J is flat, it ends there too."""
+    sampler = others.smc(problem(lambda _: jnp.zeros(()), sampler="smc", n_chains=512))
+    theta = np.asarray(sampler.theta(sampler.start(jnp.full((512, 7), 0.96), jax.random.key(0), True)))
+    assert theta[:, 4:].mean() == pytest.approx(0.0, abs=0.3)
+    assert theta[:, 4:].std() == pytest.approx(3.0, abs=0.2)
+    assert abs(np.exp(1j * theta[:, :4]).mean()) < 0.08

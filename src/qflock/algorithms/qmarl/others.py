@@ -30,15 +30,21 @@ class Cloud(NamedTuple):
 
 
 def smc(problem: Problem) -> Sampler:
-    """The sampler ``smc``: one sweep is one tempering step with ``sweep`` moves of every particle."""
+    """The sampler ``smc``: one sweep is one tempering step with ``sweep`` moves of every particle.
+
+    Particles begin as draws of the prior, whatever it is given to go on from: else their weights are wrong.
+    """
     config, shape = problem.config, problem.shape
 
     def score(theta: Float[Array, "C D"], key: PRNGKeyArray) -> Float[Array, "C"]:
         return jax.vmap(objective(problem, key))(theta)
 
     def start(theta: Float[Array, "C D"], key: PRNGKeyArray, again: bool) -> Cloud:
+        k_stage, k_prior = jax.random.split(key)
+        drawn = lambda k: blocks.draw_prior(shape, k, config.prior_sigma)
+        theta = jax.vmap(drawn)(jax.random.split(k_prior, config.n_chains))
         state = tempered_smc.start(theta, config.sigma_proposal, len(shape.names))
-        return Cloud(state, theta, score(theta, key), key)
+        return Cloud(state, theta, score(theta, k_stage), k_stage)
 
     def sweep(s: Cloud, key: PRNGKeyArray) -> tuple[Cloud, Metrics, Array]:
         target = objective(problem, s.key)
