@@ -1,5 +1,7 @@
 """Shots and noisy trajectories converge to what they stand for."""
 
+import tracemalloc
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -53,3 +55,13 @@ def test_noise_is_read_from_the_command_line():
     for wrong in ("depolarizing", "depolarising:0.01", "bit_flip:2", "bit_flip:x"):
         with pytest.raises(UserError, match=r"^[^\n]+$"):
             noise.parse(wrong)
+
+
+def test_shots_and_starts_need_memory_of_states_and_not_of_matrices():
+    """12 qubits: a state is 16 KiB, a matrix of signs 64 MiB."""
+    circuit = Circuit(12, 1)
+    parameters, inputs = drawn(circuit)
+    tracemalloc.start()
+    jax.make_jaxpr(lambda k: noise.expectations(circuit, parameters, inputs, k, shots=10))(jax.random.key(0))
+    assert tracemalloc.get_traced_memory()[1] < 8 * 2**20
+    tracemalloc.stop()

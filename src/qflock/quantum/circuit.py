@@ -169,7 +169,7 @@ class Circuit:
         if self.start == "plus":
             return np.full(size, size**-0.5)
         if self.start == "zero":
-            return np.eye(size)[0]
+            return np.where(np.arange(size) == 0, 1.0, 0.0)
         pair = {"phi+": (1, 0, 0, 1), "phi-": (1, 0, 0, -1), "psi+": (0, 1, 1, 0), "psi-": (0, 1, -1, 0)}
         bell = np.array(pair[self.start]) / 2**0.5
         half = self.qubits // 2
