@@ -39,7 +39,7 @@ class Options:
     noise: str = ""
     """Circuits: Pauli errors, such as depolarizing:0.01, bit_flip:0.02 or phase_flip:0.02."""
     trajectories: int = 100
-    """Circuits: draws of the errors that each evaluation averages."""
+    """Circuits: draws of the errors that each evaluation averages; at most as many as shots."""
     circuit_device: str = ""
     """Circuits: a device of PennyLane's, such as default.mixed, instead of our simulator."""
     code: Path | None = None
@@ -101,5 +101,7 @@ def run(argv: list[str]) -> int:
 
 def _show(result: dict[str, Any]) -> None:
     play = f"{result['episodes']} {result['mode']} episodes for each seed"
-    say(f"{result['run']}: {play}{_output.executed(result)}\n")
+    shots = result.get("measurements_per_decision")
+    measured = f", {shots:,} measurement(s) for each decision of an agent" if shots else ""
+    say(f"{result['run']}: {play}{_output.executed(result)}{measured}\n")
     _output.show_scores(result)

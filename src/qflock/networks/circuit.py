@@ -30,7 +30,7 @@ class Conditions:
     Attributes:
         shots: measurements of each evaluation; 0 for exact values.
         noise: Pauli errors.
-        trajectories: drawn for each evaluation where there is noise and no device.
+        trajectories: drawn for each evaluation where there is noise and no device; at most as many as shots.
         device: one of PennyLane's, such as ``default.mixed``; empty for our simulator.
 
     Raises:

@@ -140,7 +140,7 @@ def evaluate_run(
 
     Returns:
         ``per_seed``, ``over_seeds`` and ``references``, with the columns of evaluation.csv; ``execution``
-        says how the team acts, see `playing.execution.kind`.
+        says how the team acts, see `playing.execution.kind`. With shots, ``measurements_per_decision``.
 
     Raises:
         UserError: no such run or checkpoint, a damaged file, a setting that does not fit the weights,
@@ -165,6 +165,7 @@ def evaluate_run(
         "execution": execution.kind(acting),
         "episodes": episodes,
         "seed": seed,
+        **({"measurements_per_decision": conditions.shots} if conditions and conditions.shots else {}),
         "per_seed": each,
         "over_seeds": over_seeds(each),
         "references": references(policies.env, key, episodes, copies),
