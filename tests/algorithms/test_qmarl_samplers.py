@@ -10,6 +10,7 @@ import pytest
 from qflock.algorithms.qmarl import chains, others
 from qflock.algorithms.qmarl.config import QmarlConfig
 from qflock.algorithms.qmarl.problem import Problem
+from qflock.core.errors import UserError
 from qflock.search import blocks, estimators
 from tests.marks import IN_CI
 
@@ -80,3 +81,22 @@ def test_tempered_smc_starts_from_its_prior_wherever_it_is_put():
     assert theta[:, 4:].mean() == pytest.approx(0.0, abs=0.3)
     assert theta[:, 4:].std() == pytest.approx(3.0, abs=0.2)
     assert abs(np.exp(1j * theta[:, :4]).mean()) < 0.08
+
+
+def test_scales_are_learnt_at_the_beta_that_stays_and_draws_count_from_then_on():
+    """A Gaussian target of precision beta: a scale learnt at a hundredth of it is 10 times too wide."""
+    posed = problem(lambda t: -0.5 * jnp.square(t).sum() / 100, "all", beta=1e6, beta_start=1e-4, warmup=400)
+    state, (told, rest, _) = searched(chains.build(posed), jnp.zeros((4, 7)), 16)
+    risen = np.asarray(told["beta"])
+    assert risen[4] == pytest.approx(1e6, rel=1e-5)  # after half of the warm-up
+    assert state.stage == 0
+    assert np.asarray(told["acceptance"])[8:].mean() == pytest.approx(0.234, abs=0.08)
+    settled = np.asarray(rest[1])
+    assert not settled[:8].any()
+    assert settled[8:].all()
+
+
+@pytest.mark.parametrize("beta", [2.5, 0.5])
+def test_products_of_returns_need_a_whole_beta(beta):
+    with pytest.raises(UserError, match=r"^[^\n]*whole beta of at least 1, not [^\n]+$"):
+        QmarlConfig(estimator="same", beta=beta, beta_start=1.0)

@@ -49,7 +49,7 @@ def build(problem: Problem) -> Sampler:
     """The sampler ``metropolis``, with parallel tempering where there are several temperatures."""
     config, shape, estimator = problem.config, problem.shape, problem.estimator
     rungs, chains, count = config.temperatures, config.n_chains, len(problem.shape.names)
-    widest = blocks.widest(shape)
+    widest, risen = blocks.widest(shape), config.warmup // 2
     fractions = tempering.ladder(rungs, config.temperature_ratio)
     grid = lambda x: x.reshape(rungs, chains, *x.shape[1:])
     over_grid = lambda f, axes: jax.vmap(jax.vmap(f, axes[0]), axes[1])
@@ -68,7 +68,7 @@ def build(problem: Problem) -> Sampler:
 
     def betas(s: Chains) -> Float[Array, "R"]:
         start = jnp.where(s.stage == 0, config.beta_start, max(config.beta_start, config.beta_again))
-        return config.beta * tempering.anneal(start, config.warmup, s.step) * fractions
+        return config.beta * tempering.anneal(start, risen, s.step) * fractions
 
     def move(s: Chains, key: PRNGKeyArray) -> tuple[Chains, tuple[Array, Array, Array]]:
         """One step of every chain, then perhaps swaps; tells acceptance and swaps of cold chains."""
@@ -78,7 +78,8 @@ def build(problem: Problem) -> Sampler:
         each = over_grid(partial(_step, problem, block, s.key), ((0, 0, None, None), (0, 0, 0, 0)))
         keys = jax.random.split(k_step, (rungs, chains))
         position, rate = each(keys, s.position, s.scales.log_sigma, beta)
-        scales = s.scales.adapt(rate.mean(1), block, s.step < config.warmup, widest)
+        learnt = jnp.where(s.step == risen, 0.0, s.scales.adapted)  # of a target that was still changing
+        scales = s.scales._replace(adapted=learnt).adapt(rate.mean(1), block, s.step < config.warmup, widest)
 
         position, swapped = _swap(k_swap, s.turn, config.swap_every, beta, position)
         s = s._replace(position=position, scales=scales, step=s.step + 1, turn=s.turn + 1)
@@ -93,7 +94,7 @@ def build(problem: Problem) -> Sampler:
         none = jnp.int32(0)
         return Chains(position, scales, k_stage, s.stage + 1, none, s.turn, position.score[0].max(), none)
 
-    def sweep(s: Chains, key: PRNGKeyArray) -> tuple[Chains, Metrics, Array]:
+    def sweep(s: Chains, key: PRNGKeyArray) -> tuple[Chains, Metrics, Array, Array]:
         k_moves, k_stage = jax.random.split(key)
         beta, moved = betas(s)[0], (s.turn + jnp.arange(config.sweep)) % count
         s, (rate, swaps, tops) = jax.lax.scan(move, s, jax.random.split(k_moves, config.sweep))
@@ -114,7 +115,7 @@ def build(problem: Problem) -> Sampler:
         }
         if rungs > 1:
             metrics["swap_rate"] = jnp.nanmean(swaps)
-        return jax.lax.cond(over, lambda: renew(s, k_stage), lambda: s), metrics, over
+        return jax.lax.cond(over, lambda: renew(s, k_stage), lambda: s), metrics, over, warm & ~over
 
     return Sampler(
         rungs * chains,

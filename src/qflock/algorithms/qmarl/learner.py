@@ -146,7 +146,7 @@ class Qmarl:
             key: of what is drawn.
         """
         k_sweep, k_judge, k_play, k_distil = jax.random.split(key, 4)
-        state, metrics, renewed = self.sampler.sweep(s.sampler, k_sweep)
+        state, metrics, renewed, settled = self.sampler.sweep(s.sampler, k_sweep)
         s = s._replace(sampler=state, scorings=s.scorings + self.sampler.scorings)
         theta, scores = self.sampler.now(state)
         top = theta[scores.argmax()]
@@ -166,7 +166,7 @@ class Qmarl:
             {name: x.sum() for name, x in played.measures.items()},
         )
         watched = jax.vmap(lambda t: self.score.chances(self.shape.unravel(t), s.probes).ravel())(theta)
-        s = s._replace(window=s.window.add(scores, watched))
+        s = s._replace(window=s.window.add(scores, watched, settled))
         mixed = convergence.judge(s.window)
         low, high = self.spec.return_range
         episodes = 0 if self.solved else self.config.episodes

@@ -46,7 +46,7 @@ def smc(problem: Problem) -> Sampler:
         state = tempered_smc.start(theta, config.sigma_proposal, len(shape.names))
         return Cloud(state, theta, score(theta, k_stage), k_stage)
 
-    def sweep(s: Cloud, key: PRNGKeyArray) -> tuple[Cloud, Metrics, Array]:
+    def sweep(s: Cloud, key: PRNGKeyArray) -> tuple[Cloud, Metrics, Array, Array]:
         target = objective(problem, s.key)
         state, info = tempered_smc.step(
             key,
@@ -64,7 +64,8 @@ def smc(problem: Problem) -> Sampler:
             "sigma": jnp.exp(state.log_sigma.mean()),
             "beta": config.beta * info.tempering,
         }
-        return Cloud(state, theta, score(theta, s.key), s.key), metrics, jnp.bool_(False)
+        theta_scores = score(theta, s.key)
+        return Cloud(state, theta, theta_scores, s.key), metrics, jnp.bool_(False), info.tempering >= 1
 
     def placed(s: Cloud) -> Float[Array, "C D"]:
         assert isinstance(s.state, Particles)
@@ -106,7 +107,7 @@ def evolution(problem: Problem) -> Sampler:
         state = strategy.init(k_state, theta[scores.argmax()], parameters)
         return Cloud(state, theta, scores, k_stage)
 
-    def sweep(s: Cloud, key: PRNGKeyArray) -> tuple[Cloud, Metrics, Array]:
+    def sweep(s: Cloud, key: PRNGKeyArray) -> tuple[Cloud, Metrics, Array, Array]:
         strategy, parameters = make_strategy()
 
         def generation(s: Cloud, key: PRNGKeyArray) -> tuple[Cloud, None]:
@@ -118,7 +119,7 @@ def evolution(problem: Problem) -> Sampler:
 
         s, _ = jax.lax.scan(generation, s, jax.random.split(key, config.sweep))
         info = {"acceptance": none(), "sigma": jnp.mean(s.theta.std(0)), "beta": none()}
-        return s, info, jnp.bool_(False)
+        return s, info, jnp.bool_(False), jnp.bool_(False)
 
     return Sampler(
         config.n_chains,
