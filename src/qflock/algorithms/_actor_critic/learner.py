@@ -26,7 +26,7 @@ from qflock.learning import advantages, categorical, entropy, losses, optimiser,
 from qflock.learning.advantages import Scale
 from qflock.learning.descend import descend, epochs, masked_mean
 from qflock.networks import agents as agents_of
-from qflock.networks import by_name, critics
+from qflock.networks import by_name, circuit, critics
 
 
 class Weights(NamedTuple):
@@ -104,7 +104,7 @@ class ActorCritic:
 
     def init(self, key: PRNGKeyArray) -> TrainState:
         k_agents, k_critic, k_actions = jax.random.split(key, 3)
-        of_actions = self.action_critic.init(k_actions) if self.operators.rotates else ()
+        of_actions = circuit.apart(self.action_critic.init(k_actions), 3) if self.operators.rotates else ()
         weights = Weights(self.team.init(k_agents), self.critic.init(k_critic), of_actions)
         everyone = jnp.ones(self.spec.agents, bool)
         start = (Scale.start(), self.controller.init(), everyone, jnp.int32(0))

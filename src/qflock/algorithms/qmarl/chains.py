@@ -8,7 +8,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from qflock.algorithms.qmarl.problem import Problem, Sampler
 from qflock.core.steps import Metrics
@@ -102,11 +102,8 @@ def build(problem: Problem) -> Sampler:
         better = tops.max() > s.record + BETTER
         since = jnp.where(better | ~warm, 0, s.since + config.sweep)
         s = s._replace(record=jnp.maximum(s.record, tops.max()), since=since)
-        low, high = USUAL_RATES
-        bound = (s.scales.log_sigma[0] >= np.log(widest) - 1e-3)[moved]  # as wide as can be: no trouble
-        free = jnp.where(bound, 0.0, rate).sum() / jnp.maximum((~bound).sum(), 1)
-        unusual = (acceptance < low) | (free > high)
-        over = warm & (unusual | (since >= config.patience))
+        bound = (s.scales.log_sigma[0] >= np.log(widest) - 1e-3)[moved]
+        over = warm & (_unusual(rate, bound) | (since >= config.patience))
         metrics = {
             "acceptance": acceptance,
             "sigma": jnp.exp(s.scales.log_sigma[0].mean()),
@@ -126,6 +123,13 @@ def build(problem: Problem) -> Sampler:
         lambda s: s.position.theta.reshape(-1, shape.size),
         lambda s: (s.position.theta[0], s.position.score[0]),
     )
+
+
+def _unusual(rate: Float[Array, "S"], bound: Bool[Array, "S"]) -> Bool[Array, ""]:
+    """Whether acceptance tells that scales do not suit; at its bound none is too small."""
+    low, high = USUAL_RATES
+    free = jnp.where(bound, 0.0, rate).sum() / jnp.maximum((~bound).sum(), 1)
+    return (rate.mean() < low) | (free > high)
 
 
 def _step(

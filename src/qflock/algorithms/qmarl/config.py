@@ -17,6 +17,9 @@ class QmarlConfig(Circuit):
     LIMITS: ClassVar[tuple[str, ...]] = ("n_mcmc_steps",)
     """Settings that limit a run's length; they give way where ``total_steps`` is given anew."""
 
+    AGENTS: ClassVar[str] = "n_gs"
+    """The setting that names the number of agents, for environments that can have any."""
+
     network: str = "circuit"
     """The agents' network: circuit, mlp, or a file and class, my.py:Net."""
     hidden: Annotated[tuple[int, ...], WIDTHS] = (12,)
@@ -35,7 +38,7 @@ class QmarlConfig(Circuit):
     """Persistent memory: a folder, auto for one of each environment and shape of policy, or none. A run
     starts from its best policy, and may replace it."""
     n_gs: Annotated[int, at_least(0)] = 0
-    """Number of agents, the published name; 0 for as many as the environment has."""
+    """Number of agents, the published name, where the environment can have any; 0 for as many as it has."""
     n_mcmc_steps: Annotated[int, at_least(0)] = 0
     """Stop after so many steps, if that is before total_steps; 0 for no limit."""
     sampler: Literal["metropolis", "smc", "evolution"] = "metropolis"

@@ -245,8 +245,8 @@ def build(config: QmarlConfig, env: Environment) -> Learner:
     spec = env.spec
     if config.n_gs not in (0, spec.agents):
         raise UserError(
-            f"n_gs is {config.n_gs}, but {spec.name} has {spec.agents} agents as it is set up; "
-            "change them by the environment's own settings, or leave n_gs out"
+            f"n_gs is {config.n_gs}, but {spec.name} has {spec.agents} agents, and n_gs cannot change that; "
+            "leave n_gs out"
         )
     own = Qmarl(config, env)
     num_policies, updates = own.sampler.num_policies, math.ceil(config.n_mcmc_steps / config.sweep)
