@@ -263,7 +263,12 @@ class ActorCritic:
 
     def policy(self) -> Policy:
         """Decentralised: each agent acts by its own logits, after the operator."""
-        return self.team.policy(self._choose, self._show, self.operators.choice())
+        policy = self.team.policy(self._choose, self._show, self.operators.choice())
+        if self.config.operator != "temperature" or policy.portable is None:
+            return policy
+        return policy._replace(
+            portable=policy.portable._replace(described=False)
+        )  # exports have no such choice
 
 
 def build(config: ActorCriticConfig, env: Environment) -> Learner:
