@@ -86,6 +86,7 @@ def test_evaluate(calls: Calls, capsys: pytest.CaptureFixture[str]) -> None:
             "checkpoint": "final",
             "environment_overrides": {},
             "conditions": None,
+            "both": True,
         },
     ]
     out = capsys.readouterr().out
@@ -106,6 +107,7 @@ def test_evaluate_elsewhere(calls: Calls, capsys: pytest.CaptureFixture[str]) ->
             "checkpoint": "best",
             "environment_overrides": {"wind": True, "layout": "fixed"},
             "conditions": None,
+            "both": True,
         },
     ]
     assert json.loads(capsys.readouterr().out) == RESULT
