@@ -7,7 +7,6 @@ that holds more than half of what is free is therefore warned.
 from __future__ import annotations
 
 import math
-import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +17,7 @@ from qflock.core.learner import Dataset, Rollout
 from qflock.core.printing import amount
 from qflock.core.spec import Box
 from qflock.learning.replay import CAPACITY, Replay
+from qflock.machine import memory
 from qflock.runs.train.program import Program
 from qflock.runs.train.sharing import Sharing
 
@@ -106,9 +106,10 @@ def free(device: Any) -> int | None:
         rows = dict(line.split(":") for line in MEMORY.read_text().splitlines())
         there = 1024 * int(rows["MemAvailable"].split()[0])
     except (OSError, ValueError, KeyError):
-        there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        there = memory.installed()
     try:
-        return min(there, int(LIMIT.read_text()))  # a container may have less than the machine
+        limit = int(LIMIT.read_text())  # a container may have less than the machine
+        return limit if there is None else min(there, limit)
     except (OSError, ValueError):
         return there
 

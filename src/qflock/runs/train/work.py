@@ -139,6 +139,7 @@ class Work:
                 if asked or late:
                     self._save(state)
                 if asked:
+                    self.hooks.interrupted(state.learner)
                     raise Interrupted(self.where.known_as)
             self._save(state)
             return self._finish(state)
