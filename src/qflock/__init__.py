@@ -6,9 +6,29 @@ from qflock.core import moved
 from qflock.core.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from qflock.api import evaluate, export, load, load_exported, make, resume, to_pettingzoo, train
+    from qflock.api import (
+        evaluate,
+        export,
+        find_runs,
+        load,
+        load_exported,
+        make,
+        resume,
+        to_pettingzoo,
+        train,
+    )
 
-__all__ = ["evaluate", "export", "load", "load_exported", "make", "resume", "to_pettingzoo", "train"]
+__all__ = [
+    "evaluate",
+    "export",
+    "find_runs",
+    "load",
+    "load_exported",
+    "make",
+    "resume",
+    "to_pettingzoo",
+    "train",
+]
 
 moved.install()
 

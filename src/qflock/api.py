@@ -209,6 +209,23 @@ def load_exported(path: Path | str) -> Any:
     return load_exported(path)
 
 
+def find_runs(folder: Path | str = "runs") -> list[Any]:
+    """Every run in a folder or deeper, the newest first: ``[run.score for run in qflock.find_runs()]``.
+
+    Args:
+        folder: where to look; a run's own folder gives that run.
+
+    Returns:
+        A `qflock.runs.overview.Overview` of each: path, state, steps, scores, sizes.
+
+    Raises:
+        UserError: there is no such folder.
+    """
+    from qflock.runs import overview
+
+    return overview.find_runs(folder)
+
+
 def make(env: str, **settings: Any) -> Any:
     """An environment by name or file: ``qflock.make("gridworld25", grid_size=10)``.
 

@@ -181,3 +181,18 @@ def test_returns_that_cannot_be_compared(shapes, message):
 
 def test_not_a_number_is_refused():
     assert not d.accept_paired(np.array([1.0, np.nan, 2]), np.zeros(3)).accepted
+
+
+@pytest.mark.parametrize(("episodes", "error"), [(3, 0.05), (128, 0.025), (128, 1e-5)])
+def test_a_compiled_judge_says_what_students_t_says(episodes, error):
+    gains = np.linspace(0.0, 8.0, 60)[:, None] / episodes**0.5
+    differences = np.random.default_rng(0).normal(size=(60, episodes)) + gains
+    found = jax.jit(jax.vmap(lambda x: d.surely_better(x, error)))(differences.astype(np.float32))
+    wanted = [d.accept_paired(x, np.zeros(episodes), 1 - error).accepted for x in differences]
+    assert 0 < sum(wanted) < 60
+    np.testing.assert_array_equal(found, wanted)
+    assert not d.surely_better(jnp.zeros(episodes), error)
+
+
+def test_errors_of_all_challenges_are_one_error():
+    assert sum(d.error_of(k) for k in range(1, 100_000)) == pytest.approx(0.05, rel=1e-4)

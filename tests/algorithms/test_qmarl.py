@@ -130,9 +130,9 @@ def test_stages_anneal_adapt_and_refresh_scenarios():
         assert after[1] == (before[1] + 10 if same else 0)
         if same and before[1] >= 40:
             np.testing.assert_array_equal(before[4], after[4])
-    assert seen[0][2] == pytest.approx(300 * 0.25 ** (1 - 1 / 40), rel=1e-4)
+    assert seen[0][2] == pytest.approx(300 * 0.25 ** (1 - 1 / 20), rel=1e-4)
     first = next(x for x in itertools.pairwise(seen) if x[0][0] == 1)[1]
-    assert first[2] == pytest.approx(300 * 0.5 ** (1 - 1 / 40), rel=1e-4)
+    assert first[2] == pytest.approx(300 * 0.5 ** (1 - 1 / 20), rel=1e-4)
     usual = chains.USUAL_RATES
     assert usual == (0.1, 0.5)
 

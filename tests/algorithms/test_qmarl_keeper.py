@@ -83,6 +83,15 @@ def test_chains_start_from_the_memorys_best_and_may_replace_it(tmp_path: Path) -
     assert own["configuration_hash"] == history.digest(SETTINGS)
 
 
+def test_an_interrupted_run_offers_its_best_too(tmp_path: Path) -> None:
+    folder = tmp_path / "memory"
+    with keeper.hooks(search(folder), facts()) as hooks:
+        hooks.interrupted(jnp.zeros((1, 3, 2)).at[0, 0].set(jnp.array([1.0, 2.0])))
+    assert ran(folder, tmp_path / "b", [0.5, 0.5])[1]["memory_best"] == 3.0
+    with keeper.hooks(search("none"), facts()) as hooks:
+        hooks.interrupted(jnp.zeros((1, 3, 2)))
+
+
 def test_without_a_memory_there_is_the_history_of_the_run(tmp_path: Path) -> None:
     with keeper.hooks(search("none"), facts()) as hooks:
         list(hooks.watch(ROW))

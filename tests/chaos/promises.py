@@ -88,12 +88,12 @@ def half_written(stage: Stage) -> list[str]:
 
 
 def prints(outcome: Outcome, usual: str | None) -> list[str]:
-    """The result is printed as it is undisturbed, apart from how long it took.
+    """The result is printed as it is undisturbed, apart from how long it took and how large the cache is.
 
     Args:
         usual: what is printed undisturbed; None where that differs from time to time.
     """
-    timeless = lambda text: re.sub(r"\d[\d.]* s\b", "N s", text)
+    timeless = lambda text: re.sub(r"\d[\d.]* (s\b|([KMG]i)?B\)) *", r"N \1", text)
     if usual is None or timeless(outcome.out) == timeless(usual):
         return []
     return [f"it prints something else: {outcome.out[-300:]}"]

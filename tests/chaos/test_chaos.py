@@ -129,6 +129,8 @@ def test_what_is_printed_is_compared_without_its_times() -> None:
     outcome = Outcome(FINE, "trained in 14 s, score 8.0\n", "", 1.0, [])
     assert promises.prints(outcome, "trained in 2.5 s, score 8.0\n") == []
     assert promises.prints(outcome, None) == []
+    cache = Outcome(FINE, "cache (71.0 MiB)\ntraining 10.29 s  \n", "", 1.0, [])
+    assert promises.prints(cache, "cache (0.9 MiB)\ntraining 2.3 s   \n") == []
     assert len(promises.prints(outcome, "trained in 14 s, score 7.0\n")) == 1
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from qflock.commands import main
+from qflock.commands import experiment, main
 
 BAD = {
     # what is typed: a piece of the line that comes back
@@ -144,3 +144,9 @@ def test_a_users_file_that_is_not_right(source: str, piece: str, capsys: pytest.
     err = capsys.readouterr().err
     assert piece in err
     assert err.count("\n") == 1
+
+
+def test_a_stopped_experiment_goes_on_where_it_ran():
+    again = experiment.again("my file.yaml", experiment.Options(launcher="processes:2", tries=3))
+    assert again == "qflock experiment 'my file.yaml' --launcher processes:2 --tries 3"
+    assert experiment.again("file.yaml", experiment.Options()) == "qflock experiment file.yaml"

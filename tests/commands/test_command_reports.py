@@ -14,6 +14,7 @@ import pytest
 import qflock.environments
 from qflock.commands import doctor, listing, main
 from qflock.machine import device
+from qflock.settings import config
 
 pytestmark = pytest.mark.usefixtures("entries")
 
@@ -255,3 +256,20 @@ def test_zsh_takes_the_script_through_bashcompinit(capsys: pytest.CaptureFixture
     first, *rest = capsys.readouterr().out.splitlines()
     assert first == "autoload -Uz compinit bashcompinit && compinit && bashcompinit"
     assert rest[0] == "_qflock() {"
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "words"),
+    [
+        ("presets", "qmix-gridworld25", "Tuned on random 25 x 25 boards."),
+        ("networks", "gru", "gated recurrent unit"),
+        ("mixers", "dueling", "the state's value, less something for each agent that does not do what"),
+    ],
+)
+def test_parts_are_listed_with_a_sentence_each(kind, name, words, capsys, monkeypatch):
+    monkeypatch.setattr(config, "PRESETS", Path(qflock.environments.__path__[0]).parent / "presets")
+    assert main(["list", kind, "--json"]) == 0
+    (listed,) = json.loads(capsys.readouterr().out).values()
+    known = {entry["name"]: entry["summary"] for entry in listed}
+    assert words.lower() in known[name].lower()
+    assert all(known.values())

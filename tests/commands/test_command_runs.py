@@ -87,6 +87,7 @@ def test_evaluate(calls: Calls, capsys: pytest.CaptureFixture[str]) -> None:
             "checkpoint": "newest",
             "environment_overrides": {},
             "conditions": None,
+            "both": True,
         },
     ]
     out = capsys.readouterr().out
@@ -107,6 +108,7 @@ def test_evaluate_elsewhere(calls: Calls, capsys: pytest.CaptureFixture[str]) ->
             "checkpoint": "best",
             "environment_overrides": {"wind": True, "layout": "fixed"},
             "conditions": None,
+            "both": True,
         },
     ]
     assert json.loads(capsys.readouterr().out) == RESULT

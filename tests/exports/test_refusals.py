@@ -1,13 +1,14 @@
 """What cannot be exported or read is told in one line; networks of one's own go home as far as they can."""
 
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from qflock.core.errors import UserError
-from qflock.exports import description, writing
+from qflock.exports import description, reading, writing
 from qflock.exports.reading import load_exported
 from qflock.files.storage import DamagedFile
 from tests.exports.test_formats import assert_same
@@ -24,6 +25,16 @@ class Net(eqx.Module):
     def __call__(self, x):
         return self.two(jax.numpy.tanh(self.one(x)))
 """
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".pt"])
+def test_a_small_file_that_is_large_unpacked_is_refused(suffix, tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "UNPACKED", 2**20)
+    path = tmp_path / f"policy{suffix}"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("weights.npy", bytes(2**20 + 1))
+    with pytest.raises(DamagedFile, match="is 1,048,577 bytes unpacked; a policy has at most 1,048,576"):
+        load_exported(path)
 
 
 @pytest.mark.slow

@@ -31,6 +31,7 @@ def choices(draw, size=8.0):
 ETAS = st.sampled_from([0.0, 0.1, 0.5, 1.0])
 FLOORS = st.sampled_from([0.0, 0.05, 0.3, 0.6, 0.9])
 operator = jax.jit(amplitude.apply, static_argnames="floor")
+control = jax.jit(lambda *given: amplitude.temperature(*given))
 softmax = lambda logits, legal: np.exp(np.asarray(categorical.log_probabilities(logits, legal), np.float64))
 
 
@@ -246,3 +247,34 @@ def test_the_lipschitz_diagnostic_by_hand():
     )  # the other pair is one point
     assert told["closer_total_variation"] == 0
     assert told["lipschitz_hellinger_max"] > 1
+
+
+@settings(max_examples=25)
+@given(choices(size=4.0), ETAS, FLOORS)
+def test_the_control_is_a_temperature_of_the_operators_entropy(given, eta, least):
+    logits, legal = given
+    wanted = operator(logits, legal, eta, least).logits
+    found = control(logits, legal, eta, least).logits
+    entropy = lambda logs: np.asarray(categorical.entropy(logs, legal))
+    np.testing.assert_allclose(entropy(found), entropy(wanted), atol=2e-3)
+    for one, two, can in zip(
+        np.asarray(found, np.float64), np.asarray(logits, np.float64), legal, strict=True
+    ):
+        one, two = one[can] - one[can].mean(), two[can] - two[can].mean()
+        if np.abs(two).max() > 0.1:  # the logits themselves, times one number
+            np.testing.assert_allclose(
+                one, two * (one @ two) / (two @ two), atol=1e-3 * (1 + np.abs(one).max())
+            )
+
+
+def test_the_controls_gradient_is_that_of_its_values():
+    logits, legal = (
+        np.array([0.8, -0.3, 0.1, 1.5, 0.0], np.float32),
+        np.array([True, True, True, True, False]),
+    )
+    value = jax.jit(lambda z: amplitude.temperature(z, legal, 0.5, 0.05).logits[0])
+    slope = np.asarray(jax.jit(jax.grad(value))(logits))
+    for k, way in enumerate(np.eye(5, dtype=np.float32)):
+        assert slope[k] == pytest.approx(
+            float(value(logits + 0.02 * way) - value(logits - 0.02 * way)) / 0.04, abs=0.01
+        )

@@ -1,14 +1,19 @@
 """Networks made of circuits: shapes, what is trained, controls, settings."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from qflock.algorithms import ippo
 from qflock.algorithms.iql import Config
 from qflock.core.errors import UserError
-from qflock.networks import by_name
+from qflock.networks import agents, by_name
+from qflock.networks.circuit import apart
 from qflock.quantum import simulate
+from tests.tiny import Echo
 
 
 def make(inputs=6, outputs=3, **settings):
@@ -100,3 +105,29 @@ def test_pennylane_computes_the_same():
     batch = jnp.stack([FEATURES, -FEATURES])
     for a, b in zip(jax.tree.leaves(both(ours, batch)), jax.tree.leaves(both(theirs, batch)), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+def test_what_is_frozen_differs_between_networks_of_a_team_and_their_critics():
+    """Agents with networks of their own, a network of each group, and the critic's."""
+    spec = Echo().spec
+    frozen = {"frozen": True, "compression": "frozen", "qubits": 3, "layers": 1}
+    make = lambda features, key: by_name.make("circuit", features, 3, key, frozen)
+    team = agents.build(spec, make, shared=False)
+    one = make(3, jax.random.key(0))
+    parameters = jax.tree.map(lambda x: jnp.stack([x, x]), one)  # equal in all that is trained
+    seen = jnp.ones((1, 2, 3))
+    first, second = np.asarray(team.step(parameters, (), seen)[1][0])
+    np.testing.assert_allclose(first, one(jnp.ones(3)), atol=1e-5)  # the draw of its seed alone
+    assert np.abs(first - second).max() > 1e-2
+    alone = [team.one(parameters, jnp.int32(agent), (), jnp.ones(3))[1] for agent in (0, 1)]
+    np.testing.assert_allclose(alone, [first, second], atol=1e-5)
+    assert np.abs(np.asarray(apart(one, 1)(jnp.ones(3)) - one(jnp.ones(3)))).max() > 1e-2
+
+
+def test_a_frozen_critic_is_another_circuit_than_the_actor():
+    settings = {"network": "circuit", "critic_network": "circuit", "circuit_frozen": True, "critic": "both"}
+    learner = ippo.build(ippo.Config(**settings), Echo())
+    weights = jax.eval_shape(learner.init, jax.random.key(0)).weights
+    circuits = [weights.agents, weights.critic["local"], weights.critic["state"]]
+    drawn = [circuit.fixed_angles() for circuit in circuits]
+    assert all(np.abs(a - b).max() > 0.1 for a, b in itertools.combinations(drawn, 2))

@@ -82,6 +82,14 @@ def test_the_qnode_measures_with_shots():
     np.testing.assert_allclose(found, simulate.expectations(circuit, parameters, inputs), atol=0.12)
 
 
+def test_a_gradient_of_shots_on_a_device_is_refused_in_one_line():
+    circuit = Circuit(2, 1)
+    parameters, inputs = drawn(circuit)
+    with pytest.raises(UserError, match="have no gradients here") as refused:
+        jax.grad(lambda p: bridge.expectations(circuit, p, inputs, shots=20).sum())(parameters)
+    assert "\n" not in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("device", "encoding"),
     [("default.qubit", "angle"), ("default.mixed", "angle"), ("default.qubit", "amplitude")],

@@ -138,7 +138,8 @@ def test_published_sizes():
     [
         {"qubits": 0},
         {"layers": 0},
-        {"qubits": 15},
+        {"qubits": 45},
+        {"qubits": 10**9},
         {"encoding": "phase"},
         {"rotations": "w"},
         {"qubits": 3, "start": "phi+"},
@@ -150,6 +151,19 @@ def test_published_sizes():
 def test_what_is_no_circuit_is_refused_in_one_line(wrong):
     with pytest.raises(UserError, match=r"^circuit: [^\n]+$"):
         Circuit(**wrong)
+
+
+def test_as_many_qubits_as_memory_holds():
+    """Each qubit turned by its own angle and nothing else: <Z> is its cosine."""
+    assert Circuit(20, 5).memory < 2**28
+    circuit = Circuit(16, 1, rotations="x", encoded="z", entanglement="none", readout=((0,), (15,)))
+    angles = jnp.zeros((2, 16, 1)).at[0, :, 0].set(jnp.linspace(0.0, 1.5, 16))
+    found = simulate.expectations(
+        circuit, simulate.Parameters(angles, jnp.zeros(circuit.weights)), jnp.zeros((16, 1))
+    )
+    np.testing.assert_allclose(found, np.cos([0.0, 1.5]), atol=1e-5)
+    with pytest.raises(UserError, match=r"^circuit: 40 qubits need about [^\n]+ GiB [^\n]+ fewer qubits$"):
+        Circuit(40)
 
 
 def test_more_outputs_than_qubits_are_products():

@@ -32,6 +32,11 @@ def test_exact_conditions_change_nothing_and_noise_does(run):
     assert all(row["return_std"] == 0 for row in exact)
 
 
+def test_measurements_of_a_decision_are_told(run, capsys):
+    assert main(["evaluate", str(run), "--episodes", "2", "--shots", "7", "--noise", "bit_flip:0.1"]) == 0
+    assert "7 measurement(s) for each decision of an agent" in capsys.readouterr().out
+
+
 def test_a_policy_without_circuits_is_refused(tmp_path):
     small = {"total_steps": 200, "eval_interval": 0, "final_episodes": 8, "hidden": (4,)}
     run = api.train("vdn", "two_step", quiet=True, run_dir=tmp_path / "mlp", **small)["run"]

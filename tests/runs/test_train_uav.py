@@ -53,13 +53,29 @@ def test_the_published_file_means_what_it_says():
         "update": "a2c",
         "total_steps": 200_000,
         "num_steps": 32,
-        "num_envs": 8,
+        "num_envs": 1,  # as the public loop has it, which does not use batch_size
+        "normalise_advantages": False,
+        "normalise_values": False,
         "log_interval": 1000,
         "eval_interval": 10_000,
         "eval_episodes": 8,
         "device": "cpu",
     }
     assert {name: flat[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("file", "more"),
+    [
+        ("uav_learns.yaml", {"observe_coverage": True, "network": "mlp"}),
+        ("uav_remembers.yaml", {"observe_coverage": False, "network": "gru"}),
+    ],
+)
+def test_files_that_learn_differ_from_the_published_one_in_what_they_say(file, more):
+    flat = lambda path: config.to_mapping(train_uav.settings_of(path, datetime(2026, 1, 2, 3, 4, 5)))
+    published, found = flat(DEFAULT), flat(DEFAULT.with_name(file))
+    published["env"]["observe_coverage"], published["network"] = more["observe_coverage"], more["network"]
+    assert found == {**published, "reward": "own", "alpha_decay": 5e-3}
 
 
 def changed(tmp_path, **values):
@@ -116,7 +132,8 @@ def test_a_tiny_run_finishes(tmp_path, monkeypatch, capsys):
         ("env__grid_siz", 3, "grid_size"),
         ("algo__entropy__type", "exq", "exp"),
         ("algo__q_operator__enabled", 3, "true or false"),
-        ("train__batch_size", 100, "rollout_len"),
+        ("train__batch_size", 0, "batch_size"),
+        ("algo__reward", "mine", "reward"),
         ("env__grid_size", 1, "grid_size"),
     ],
 )

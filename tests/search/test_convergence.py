@@ -12,7 +12,7 @@ from qflock.search.convergence import Window
 def filled(draws):
     """A window after all rows of ``(steps, chains, P + 1)``."""
     window = Window.start(50, draws.shape[1], draws.shape[2] - 1)
-    add = lambda w, row: (w.add(row[:, 0], row[:, 1:]), None)
+    add = lambda w, row: (w.add(row[:, 0], row[:, 1:], True), None)
     return jax.lax.scan(add, window, draws)[0]
 
 
@@ -61,3 +61,11 @@ def test_nothing_is_said_too_early_or_where_nothing_moves():
     alone = filled(jax.random.normal(jax.random.key(0), (80, 1, 2)))
     for window in (early, still, alone):
         assert np.isnan(convergence.judge(window)).all()
+
+
+def test_draws_of_another_target_leave_the_window():
+    """R-hat of a window that holds two stages tells the difference of their scenarios, not of chains."""
+    window = filled(jnp.zeros((49, 2, 2)))
+    window = window.add(jnp.ones(2), jnp.ones((2, 1)), settled=False)
+    assert window.count == 0
+    assert window.add(jnp.ones(2), jnp.ones((2, 1)), settled=True).count == 1

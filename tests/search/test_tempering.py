@@ -45,6 +45,13 @@ def test_one_rung_has_nobody_to_swap_with():
     assert rate == 0
 
 
+@pytest.mark.parametrize("odd", [0, 1])
+def test_two_rungs_are_offered_a_swap_every_time(odd):
+    value = jnp.array([[0.2], [0.5]])
+    _, rate = tempering.swap(jax.random.key(0), jnp.array([2.0, 1.0]), value, jnp.int32(odd))
+    assert rate == 1
+
+
 def test_swaps_leave_every_rung_at_its_own_target():
     """Started at its targets, a ladder whose positions only swap keeps each rung's mean and variance."""
     chains, beta = 20_000, tempering.ladder(3, 3.0)

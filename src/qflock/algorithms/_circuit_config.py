@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from qflock.quantum.circuit import LARGEST
-from qflock.settings.ranges import above, at_least, between
+from qflock.settings.ranges import above, at_least
 
 
 @dataclass(frozen=True)
 class Circuit:
     """Settings of ``--network circuit``. A learner's settings inherit them."""
 
-    circuit_qubits: Annotated[int, between(1, LARGEST)] = 4
+    circuit_qubits: Annotated[int, at_least(1)] = 4
     """Qubits (network circuit)."""
     circuit_layers: Annotated[int, at_least(1)] = 5
     """Layers: trainable rotations, entangling gates, features as angles (network circuit)."""

@@ -23,8 +23,9 @@ class Config(ActorCriticConfig):
     """Adam's step size for the agents."""
     lr_critic: float = 3e-4
     """Adam's step size for the critic."""
-    operator: Literal["none", "mean", "rotation"] = "mean"
-    """Quantum-inspired operator on the policy: mean changes what agents act with, rotation makes a target."""
+    operator: Literal["none", "mean", "temperature", "rotation"] = "mean"
+    """Quantum-inspired operator on the policy: mean changes what agents act with, rotation makes a target;
+    temperature is the control of mean, a plain inverse temperature of the same entropy."""
     entropy: Literal["constant", "exponential", "quantum_inspired", "target"] = "quantum_inspired"
     """How the weight alpha of the policy's entropy (in nats) changes with the updates."""
     alpha0: float = 0.1

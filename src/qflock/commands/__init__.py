@@ -22,23 +22,36 @@ from qflock.core.version import __version__
 from qflock.machine import interrupts, signals, streams
 from qflock.settings import trust
 
-COMMANDS = {
-    "train": "train an algorithm on an environment",
-    "resume": "go on with a run that was stopped, or train it for longer",
-    "evaluate": "score a run beside random play and the best reference",
-    "watch": "see a run play: in the terminal, a GIF, an MP4, or a page to scrub",
-    "export": "take a policy home: NumPy, PyTorch, ONNX or safetensors",
-    "compare": "set methods beside each other, with intervals and costs",
-    "report": "one page about runs: curves, tables, replays, house rules",
-    "experiment": "train every method on every environment that a file names",
-    "sweep": "search settings with a stated budget, on seeds of its own",
-    "results": "keep finished runs as reference results, with a page",
-    "list": "name the environments and algorithms there are",
-    "new": "write a file to start from: an environment of your own",
-    "check": "see whether an environment keeps its promises",
-    "doctor": "check this installation",
-    "completion": "print a script that completes commands with the Tab key",
+GROUPS = {
+    "learn": {
+        "train": "train an algorithm on an environment",
+        "resume": "go on with a run that was stopped, or train it for longer",
+        "experiment": "train every method on every environment that a file names",
+        "sweep": "search settings with a stated budget, on seeds of its own",
+    },
+    "look": {
+        "evaluate": "score a run beside random play and the best reference",
+        "watch": "see a run play: in the terminal, a GIF, an MP4, or a page to scrub",
+        "compare": "set methods beside each other, with intervals and costs",
+        "report": "one page about runs: curves, tables, replays, house rules",
+    },
+    "take home": {"export": "take a policy home: NumPy, PyTorch, ONNX or safetensors"},
+    "your own": {
+        "new": "write a file to start from: an environment of your own",
+        "check": "see whether an environment keeps its promises",
+    },
+    "keep": {
+        "runs": "what is under runs/, and what of it can go",
+        "results": "keep finished runs as reference results, with a page",
+    },
+    "this machine": {
+        "list": "name the environments, algorithms, presets and parts there are",
+        "doctor": "check this installation",
+        "completion": "print a script that completes commands with the Tab key",
+    },
 }
+"""Every command with what it does, by what one wants of it."""
+COMMANDS = {name: what for group in GROUPS.values() for name, what in group.items()}
 
 MEANT = {
     "run": "train",
@@ -61,7 +74,6 @@ HELP = """qflock: cooperative multi-agent reinforcement learning in JAX
 
 usage: qflock COMMAND [ARGUMENTS]
 
-commands
 {commands}
 
 examples
@@ -192,11 +204,7 @@ def _outcome(work: Callable[[], int], program: str, debug: bool) -> int:
 
 def _dispatch(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help", "help"):
-        width = max(map(len, COMMANDS)) + 2
-        printing.say(
-            HELP.format(commands="\n".join(f"  {name:{width}}{what}" for name, what in COMMANDS.items())),
-            end="",
-        )
+        printing.say(HELP.format(commands=_listed()), end="")
         return 0
     if arguments[0] in ("--version", "-V", "version"):
         printing.say(f"qflock {__version__}")
@@ -214,6 +222,15 @@ def _dispatch(arguments: list[str]) -> int:
         if stopped.code or foreign.place(stopped):
             raise
         return 0  # a help text was printed
+
+
+def _listed() -> str:
+    """All commands, by group."""
+    width = max(map(len, COMMANDS)) + 2
+    lines = []
+    for title, group in GROUPS.items():
+        lines += [title, *(f"  {name:{width}}{what}" for name, what in group.items())]
+    return "\n".join(lines)
 
 
 def module(command: str) -> ModuleType:

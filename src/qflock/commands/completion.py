@@ -95,7 +95,7 @@ def script() -> str:
     for group in (g for each in (groups, learners, environments) for some in each.values() for g in some):
         for option, values in _choices(group).items():
             choices[option] = sorted({*choices.get(option, ()), *values})
-    positional = {"list": "environments algorithms", "completion": " ".join(SHELLS)}
+    positional = {"list": "environments algorithms presets networks mixers", "completion": " ".join(SHELLS)}
     return SCRIPT.format(
         environment=RunSettings.env,
         commands=" ".join(COMMANDS),

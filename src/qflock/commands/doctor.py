@@ -15,7 +15,7 @@ from qflock.commands._arguments import Group
 from qflock.core.errors import UserError, in_short
 from qflock.core.printing import say
 from qflock.core.version import __version__
-from qflock.machine import versions
+from qflock.machine import memory, versions
 from qflock.settings import foreign
 
 if TYPE_CHECKING:
@@ -145,10 +145,8 @@ def _trained(problems: list[str]) -> dict[str, Any] | None:
 
 def _memory() -> float | None:
     """Memory of the machine in GiB; None where the system does not tell."""
-    try:
-        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
-    except (ValueError, OSError, AttributeError):
-        return None
+    there = memory.installed()
+    return None if there is None else round(there / 2**30, 1)
 
 
 def _size(folder: Path) -> float:

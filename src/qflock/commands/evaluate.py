@@ -39,7 +39,7 @@ class Options:
     noise: str = ""
     """Circuits: Pauli errors, such as depolarizing:0.01, bit_flip:0.02 or phase_flip:0.02."""
     trajectories: int = 100
-    """Circuits: draws of the errors that each evaluation averages."""
+    """Circuits: draws of the errors that each evaluation averages; at most as many as shots."""
     circuit_device: str = ""
     """Circuits: a device of PennyLane's, such as default.mixed, instead of our simulator."""
     code: Path | None = None
@@ -93,6 +93,7 @@ def run(argv: list[str]) -> int:
             checkpoint=options.checkpoint,
             environment_overrides=_runs.changes(settings.environment, environment),
             conditions=conditions,
+            both=True,
         )
 
     _output.deliver(work, options.json, _show)
@@ -100,10 +101,22 @@ def run(argv: list[str]) -> int:
 
 
 def _show(result: dict[str, Any]) -> None:
+    from qflock.runs import evaluation
+
     play = f"{result['episodes']} {result['mode']} episodes for each seed"
     which = "" if result["checkpoint"] == "final" else f"; {_words(result)}"
-    say(f"{result['run']}: {play}{_output.executed(result)}{which}\n")
+    shots = result.get("measurements_per_decision")
+    measured = f", {shots:,} measurement(s) for each decision of an agent" if shots else ""
+    say(f"{result['run']}: {play}{_output.executed(result)}{measured}{which}\n")
     _output.show_scores(result)
+    score, sampled = result["over_seeds"], result.get("sampled", {}).get("over_seeds")
+    if sampled is not None and evaluation.differ(score, sampled):
+        more = [name for name in sampled if name not in _output.COLUMNS and name not in _output.NOT_SCORES]
+        of = lambda scores: ", ".join(f"{name} {scores[name]:.4g}" for name in ("return_mean", *more))
+        say(
+            f"\nActing by chance, as in training, it has {of(sampled)}; greedily {of(score)}. "
+            "A policy without memory may need its chance; --sample scores it so."
+        )
 
 
 def _words(result: dict[str, Any]) -> str:

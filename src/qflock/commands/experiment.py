@@ -68,7 +68,7 @@ def run(argv: list[str]) -> int:
         if options.dry_run:
             return experiment.plan(content)
         board = None if options.quiet else _cells_output.Board()
-        result = stop_well(lambda: experiment.run(content, launcher, board), command("experiment", file))
+        result = stop_well(lambda: experiment.run(content, launcher, board), again(file, options))
         failures.update(result["failures"])
         return result
 
@@ -78,18 +78,30 @@ def run(argv: list[str]) -> int:
     return int(bool(failures))
 
 
+def again(file: str, options: Options) -> str:
+    """The command that goes on with a stopped experiment, on the same machines.
+
+    Args:
+        file: of the experiment.
+        options: as they were given.
+    """
+    words = ["--launcher", options.launcher] if options.launcher else []
+    words += ["--tries", options.tries] if options.tries != Options.tries else []
+    return command("experiment", file, *words)
+
+
 class Work(Protocol):
     """What a command does between reading its options and showing its result."""
 
     def __call__(self) -> Any: ...
 
 
-def stop_well(work: Work, again: str) -> Any:
+def stop_well(work: Work, how: str) -> Any:
     """Do work that may be stopped, and say how to go on with it.
 
     Args:
         work: gives the result.
-        again: what goes on with it, in words.
+        how: what goes on with it, in words.
 
     Raises:
         UserError: with code 130, when it was stopped; else what the work raises.
@@ -97,12 +109,12 @@ def stop_well(work: Work, again: str) -> Any:
     try:
         return work()
     except KeyboardInterrupt:
-        raise _stopped(again) from None
+        raise _stopped(how) from None
     except UserError as problem:
         if problem.code != 130:
             raise
-        raise _stopped(again) from problem
+        raise _stopped(how) from problem
 
 
-def _stopped(again: str) -> UserError:
-    return UserError(f"stopped; what is done is kept, states are saved. Go on with: {again}", code=130)
+def _stopped(how: str) -> UserError:
+    return UserError(f"stopped; what is done is kept, states are saved. Go on with: {how}", code=130)

@@ -1,13 +1,16 @@
-"""``qflock list``: the environments and algorithms there are."""
+"""``qflock list``: the environments, algorithms, presets, networks and mixers there are."""
 
 from __future__ import annotations
 
 import ast
 import importlib.metadata
 import importlib.util
+import inspect
+import itertools
 import math
 from dataclasses import dataclass
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from qflock.commands import _arguments, _output
@@ -15,13 +18,14 @@ from qflock.commands._arguments import Group
 from qflock.core import texts
 from qflock.core.errors import UserError, unknown
 from qflock.evidence import metrics
-from qflock.settings import registry
+from qflock.settings import config, registry
 
-COMMAND = "qflock list [environments|algorithms]"
+COMMAND = "qflock list [environments|algorithms|presets|networks|mixers]"
 ABOUT = """Name the environments and algorithms there are, with a line on each; of environments also sizes,
 and what their oracle, random play and the best published result score, measured when this version was
-made."""
+made. Presets, networks and mixers are listed when they are named."""
 KINDS: tuple[registry.Kind, ...] = ("environments", "algorithms")
+PARTS = ("presets", "networks", "mixers")
 SIZES = ("agents", "actions", "observation", "state", "horizon")
 BRIEF, WIDE = ("agents", "actions", "horizon"), 100
 """The sizes that are shown where the terminal has fewer characters than this."""
@@ -47,16 +51,44 @@ class Options:
 
 def run(argv: list[str]) -> int:
     """Run the command; returns its exit status."""
-    kinds: tuple[registry.Kind, ...] = KINDS
     rest = list(argv)
-    if rest and not rest[0].startswith("-"):
-        name = rest.pop(0)
-        kinds = tuple(kind for kind in KINDS if kind == name)
-        if not kinds:
-            raise unknown("list", name, KINDS)
+    name = rest.pop(0) if rest and not rest[0].startswith("-") else None
+    if name is not None and name not in (*KINDS, *PARTS):
+        raise unknown("list", name, (*KINDS, *PARTS))
     (options,) = _arguments.parse([Group(Options())], rest, command=COMMAND, about=ABOUT)
-    _output.deliver(lambda: {kind: entries(kind, options.measure) for kind in kinds}, options.json, _show)
+
+    def work() -> dict[str, Any]:
+        if name in PARTS:
+            return {name: parts(name)}
+        return {kind: entries(kind, options.measure) for kind in KINDS if name in (None, kind)}
+
+    _output.deliver(work, options.json, _show)
     return 0
+
+
+def parts(kind: str) -> list[dict[str, Any]]:
+    """What algorithms are put together from, by name.
+
+    Args:
+        kind: one of `PARTS`.
+    """
+    if kind == "presets":
+        return [
+            {"name": path.stem, "summary": _comment(path)} for path in sorted(config.PRESETS.glob("*.yaml"))
+        ]
+    from qflock.networks import by_name, mixers
+
+    table = by_name.NETWORKS if kind == "networks" else mixers.MIXERS
+    first = lambda part: inspect.cleandoc(part.__doc__ or "").partition("\n\n")[0].replace("\n", " ")
+    return [{"name": name, "summary": first(part)} for name, part in table.items()]
+
+
+def _comment(path: Path) -> str:
+    """The first sentence of the comment at the top of a preset."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    top = itertools.takewhile(lambda line: line.startswith("#"), lines)
+    sentence, stop, _ = " ".join(line.lstrip("# ") for line in top).partition(". ")
+    return sentence + stop.strip()
 
 
 def entries(kind: registry.Kind, episodes: int = 0) -> list[dict[str, Any]]:

@@ -48,6 +48,13 @@ class Hooks:
         """Lines to show after a chunk; ``row`` has ``env_step``, ``seconds`` and the first seed's metrics."""
         return ()
 
+    def interrupted(self, state: Any) -> None:
+        """Before a run that was asked to stop ends, its state being saved.
+
+        Args:
+            state: learner states of all seeds, leaves ``(seeds, ...)``.
+        """
+
     def end(self, run: EndedRun, state: Any) -> dict[str, Any]:
         """More for the summary, after the last update.
 

@@ -5,6 +5,7 @@ All that qflock prints goes through `say`, `notice` or a `core.console`; a test 
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 import warnings
@@ -74,3 +75,13 @@ def show_warning(
         notice(" ".join(str(message).split()))
     else:
         say(_PYTHONS(message, category, filename, lineno), end="", stream=sys.stderr)
+
+
+def amount(count: float) -> str:
+    """Bytes for people: ``3.402 GiB``.
+
+    Args:
+        count: how many.
+    """
+    power = min(int(math.log(max(count, 1), 1024)), 4)
+    return f"{count / 1024**power:.4g} {('B', 'KiB', 'MiB', 'GiB', 'TiB')[power]}"

@@ -6,7 +6,6 @@ where its failure may pass (a signal, no memory, a lost machine) it is tried aga
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +17,7 @@ from qflock.experiments.cell import Cell
 from qflock.experiments.clusters import on_ray, on_slurm
 from qflock.experiments.tries import TRIES, Report, Tries
 from qflock.experiments.worker_processes import WorkerProcesses
-from qflock.machine import signals
+from qflock.machine import provenance, signals
 
 NAMES = ("local", "processes", "slurm", "ray")
 
@@ -61,7 +60,7 @@ def read(name: Any, where: str = "--launcher", tries: int = TRIES) -> Launcher:
     if name not in NAMES:
         raise UserError(f"{where}: {unknown('launcher', str(name), NAMES)}")
     if name == "processes" and not isinstance(options, Mapping):
-        options = {"count": os.cpu_count() or 1 if options is None else options}
+        options = {"count": provenance.cores() if options is None else options}
     if name == "ray" and isinstance(options, str):
         options = {"address": options}
     options = {} if options is None else options

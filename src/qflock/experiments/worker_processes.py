@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from qflock.experiments.cell import Cell, Failure
 from qflock.experiments.tries import Tries
 from qflock.files.storage import cannot_write, make_folder, remove
-from qflock.machine import children, signals
+from qflock.machine import children, provenance, signals
 from qflock.machine.peers import LOST
 
 POLL = 0.1  # seconds between looks at processes
@@ -30,7 +30,7 @@ class WorkerProcesses:
             tries: hears of every cell.
         """
         self.count, self.tries = count, tries
-        self.threads = max(1, (os.cpu_count() or 1) // count)
+        self.threads = max(1, provenance.cores() // count)
         self.alive: dict[subprocess.Popen[bytes], Cell] = {}
 
     def run(self, cells: Sequence[Cell]) -> None:

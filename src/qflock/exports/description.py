@@ -20,7 +20,7 @@ from qflock.core.trees import spread
 from qflock.core.version import __version__
 from qflock.exports.numpy_policy import FORMAT, ExportedPolicy
 from qflock.networks import inputs
-from qflock.networks.circuit import Circuit, fixed_rows
+from qflock.networks.circuit import Circuit, among
 from qflock.networks.mlp import MLP
 from qflock.networks.recurrent import GRU
 from qflock.playing import execution
@@ -99,7 +99,7 @@ def describe(policies: LoadedPolicies, seed: int | None = None, checkpoint: str 
     named, _ = jax.tree_util.tree_flatten_with_path(weights)
     weights = {jax.tree_util.keystr(path, simple=True, separator="."): np.asarray(x) for path, x in named}
     if isinstance(parameters, Circuit) and describable:
-        fixed = _fixed(parameters, spec, about)
+        fixed = _fixed(parameters, networks, spec, about)
         about["network"]["fixed"], weights = sorted(fixed), weights | fixed
     return Description(about, weights, spec, parameters, portable)
 
@@ -230,7 +230,7 @@ def _network(parameters: Parameters) -> dict[str, Any]:
     }
 
 
-def _fixed(network: Circuit, spec: Spec, about: dict[str, Any]) -> dict[str, np.ndarray]:
+def _fixed(network: Circuit, networks: list[int], spec: Spec, about: dict[str, Any]) -> dict[str, np.ndarray]:
     """What a circuit computes with and does not train: start, pattern, read-out, and what is frozen."""
     circuit = network.description
     fixed = {"start": circuit.initial, "signs": circuit.signs, "source": np.arange(2**circuit.qubits)}
@@ -243,14 +243,16 @@ def _fixed(network: Circuit, spec: Spec, about: dict[str, Any]) -> dict[str, np.
         f"circuit.{name}": np.asarray(x, np.int32 if name == "source" else np.float32)
         for name, x in fixed.items()
     }
+    network = among(network, max(networks) + 1) if networks else network
+    each = networks or 0  # a frozen array of each agent, or one for all
     if network.angles is None:
-        arrays |= {name: np.asarray(x) for name, x in network.parameters._asdict().items()}
+        arrays["angles"] = network.fixed_angles()[each]
+        arrays["weights"] = np.ones((*np.shape(networks), *circuit.weights), np.float32)
     if network.compression == "frozen":
         features = inputs.of_observation(spec, about["input"]["kind"]).size
         features += about["identity"] * spec.agents + about["last_action"] * spec.actions
-        slots = int(np.prod(circuit.inputs))
-        arrays["compress.weight"] = fixed_rows(features, slots, network.frozen_seed)
-        arrays["compress.bias"] = np.zeros(slots, np.float32)
+        arrays["compress.weight"] = network.fixed_rows(features)[each]
+        arrays["compress.bias"] = np.zeros(arrays["compress.weight"].shape[:-1], np.float32)
     return arrays
 
 

@@ -15,6 +15,8 @@ from qflock.files import tensors
 from qflock.files.storage import DamagedFile
 
 KINDS = (".npz", ".pt", ".onnx", ".safetensors")
+UNPACKED = 2**31
+"""Bytes of the largest policy that is read."""
 
 
 def load_exported(path: Path | str) -> ExportedPolicy:
@@ -29,13 +31,14 @@ def load_exported(path: Path | str) -> ExportedPolicy:
 
     Raises:
         UserError: no such file, not one that `qflock export` wrote, weights alone, or a missing package.
-        DamagedFile: truncated or changed.
+        DamagedFile: truncated or changed, or too large.
     """
     path = Path(path)
     if not path.is_file():
         raise UserError(f"no file {path}; write one with: qflock export RUN")
     if path.suffix not in KINDS:
         raise unknown("sort of exported policy", path.suffix, KINDS)
+    _refuse_swelling(path)
     try:
         if path.suffix == ".onnx":
             return OnnxPolicy.load(path)
@@ -54,6 +57,19 @@ def load_exported(path: Path | str) -> ExportedPolicy:
     except Exception as problem:
         raise _damaged(path) from problem
     raise _damaged(path)
+
+
+def _refuse_swelling(path: Path) -> None:
+    """What is packed may be a thousand times as large as its file."""
+    if not zipfile.is_zipfile(path):
+        return
+    try:
+        with zipfile.ZipFile(path) as packed:
+            size = sum(part.file_size for part in packed.infolist())
+    except (zipfile.BadZipFile, OSError) as problem:
+        raise _damaged(path) from problem
+    if size > UNPACKED:
+        raise DamagedFile(f"{path} is {size:,} bytes unpacked; a policy has at most {UNPACKED:,}")
 
 
 def _damaged(path: Path) -> DamagedFile:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from qflock.core.errors import UserError
 from qflock.files.storage import cannot_write
+
+LOOKS, PAUSE = 4, 0.05
+"""How often, and how many seconds apart, a lock is tried before another process is said to hold it."""
 
 
 @contextlib.contextmanager
@@ -29,7 +33,7 @@ def held(folder: Path) -> Iterator[None]:
         raise cannot_write(path, problem) from problem
     try:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _take(handle)
         except BlockingIOError as other:
             holder = os.pread(handle, 20, 0).decode(errors="replace").strip() or "another"
             raise UserError(
@@ -43,6 +47,35 @@ def held(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a process writes a folder. Nothing is written, and nobody is kept from writing for long.
+
+    Args:
+        folder: may have no lock, which nobody holds then.
+    """
+    try:
+        handle = os.open(folder / ".lock", os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return False
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+
+
+def _take(handle: int) -> None:
+    """Lock an open file; one that only looked (`is_held`) lets go at once."""
+    for _ in range(LOOKS):
+        try:
+            return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(PAUSE)
+    return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _refuse_links(folder: Path) -> None:

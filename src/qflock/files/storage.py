@@ -48,26 +48,47 @@ def replacing(path: Path) -> Iterator[Path]:
 
     Yields a path of the same name to write to, in a hidden folder beside the target. When the block
     ends well, the file is forced to the disk and renamed; when it fails or is interrupted, the hidden
-    folder goes and the old file stays. Only a killed process leaves the hidden folder behind, which
-    ``discard_partials`` removes.
+    folder goes and the old file stays, also where a folder around them has another name by then. Only
+    a killed process leaves the hidden folder behind, which ``discard_partials`` removes.
 
     Raises:
         CannotWrite: an ``OSError`` came up inside the block or while the file was put in place.
     """
-    partial = None
     try:
-        partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
-        temporary = partial / path.name
-        yield temporary
-        _force_to_disk(temporary)
-        os.replace(temporary, path)
-        with contextlib.suppress(OSError):  # some file systems cannot; the file itself is whole already
-            _force_to_disk(path.parent)
+        with half_written(path.parent, f".{path.name}.", ".partial") as partial:
+            temporary = partial / path.name
+            yield temporary
+            _force_to_disk(temporary)
+            os.replace(temporary, path)
+            with contextlib.suppress(OSError):  # some file systems cannot; the file itself is whole already
+                _force_to_disk(path.parent)
     except OSError as problem:
         raise cannot_write(path, problem) from problem
+
+
+@contextlib.contextmanager
+def half_written(folder: Path, prefix: str, suffix: str = "") -> Iterator[Path]:
+    """A hidden folder in another, for what is not whole yet; it goes with the block, whatever is in it.
+
+    Args:
+        folder: where; it may have another name by the end of the block.
+        prefix, suffix: of the hidden folder's name.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    place = None
+    if shutil.rmtree.avoids_symlink_attacks:  # not on Windows, where no folder in use can be renamed
+        place = os.open(folder, os.O_RDONLY)
+    try:
+        hidden = Path(tempfile.mkdtemp(prefix=prefix, suffix=suffix, dir=folder))
+        try:
+            yield hidden
+        finally:
+            shutil.rmtree(hidden if place is None else hidden.name, ignore_errors=True, dir_fd=place)
     finally:
-        if partial is not None:
-            shutil.rmtree(partial, ignore_errors=True)
+        if place is not None:
+            os.close(place)
 
 
 def make_folder(path: Path) -> None:

@@ -14,13 +14,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from qflock.learning.categorical import NEVER, log_probabilities, most_entropy, normalised_entropy
+from qflock.learning.categorical import NEVER, entropy, log_probabilities, most_entropy, normalised_entropy
 
 Floor = Literal["exact", "published"]
 
 SMALLEST = 1e-8  # amplified amplitudes are clamped here
 STEEP = 0.1  # where amplification leaves less than this share of an amplitude, its gradient is replaced
 HALVINGS = 24  # of [0, 1]: the floor's weight to 6e-8
+WIDEST_POWER = 16.0  # of 2, for the inverse temperature of a wanted entropy
 
 
 class Amplified(NamedTuple):
@@ -52,6 +53,47 @@ def apply(
         raised, floored = published_floor(logs, legal, min_entropy)
         return Amplified(jnp.where(legal, raised * inverse_temperature, NEVER), floored)
     return entropy_floor(logs, legal, min_entropy)
+
+
+def temperature(
+    logits: Float[Array, "*X U"],
+    legal: Bool[Array, "*X U"],
+    eta: float | Array = 0.1,
+    min_entropy: float | Array = 0.05,
+    inverse_temperature: float | Array = 1.0,
+    floor: Floor = "exact",
+) -> Amplified:
+    """The control of `apply`: a plain inverse temperature, of the same entropy as its result at every row.
+
+    What `apply` does beyond a temperature is the shape of the policy; here is none of it.
+
+    Args:
+        logits, legal, eta, min_entropy, inverse_temperature, floor: of `apply`, whose entropy is wanted.
+    """
+    wanted = apply(logits, legal, eta, min_entropy, inverse_temperature, floor)
+    logs = jnp.where(legal, log_probabilities(logits, legal), 0.0)
+    most = entropy(wanted.logits, legal)
+    multiplied = lambda power, logs: log_probabilities(jnp.exp2(power)[..., None] * logs, legal)
+    above = lambda power, logs, most: entropy(multiplied(power, logs), legal) - most
+
+    def halve(_: int, between: tuple[Array, Array]) -> tuple[Array, Array]:
+        low, high = between
+        middle = (low + high) / 2
+        more = above(middle, *jax.lax.stop_gradient((logs, most))) > 0
+        return jnp.where(more, middle, low), jnp.where(more, high, middle)
+
+    ends = (jnp.full(most.shape, -WIDEST_POWER), jnp.full(most.shape, WIDEST_POWER))
+    root = jax.lax.stop_gradient(sum(jax.lax.fori_loop(0, HALVINGS, halve, ends)) / 2)
+
+    # One Newton step from the solution: it changes no value and has the implicit gradient.
+    p = jax.lax.stop_gradient(jnp.where(legal, jnp.exp(multiplied(root, logs)), 0.0))
+    still = jax.lax.stop_gradient(logs)
+    variance = (p * jnp.square(still - (p * still).sum(-1, keepdims=True))).sum(-1)
+    derivative = jnp.square(jnp.exp2(root)) * variance * jnp.log(2.0)  # of the entropy, downwards
+    here = above(root, logs, most)
+    change = here - jax.lax.stop_gradient(here)
+    power = root + jnp.where(derivative > 1e-4, change / jnp.maximum(derivative, 1e-4), 0.0)
+    return Amplified(multiplied(power, logs), wanted.floored)
 
 
 def amplify(

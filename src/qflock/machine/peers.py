@@ -59,7 +59,15 @@ class Peers:
         scratch: a folder that is removed when this process leaves; None for none.
     """
 
-    def __init__(self, service: Service, room: str, index: int, count: int, timeout: float) -> None:
+    def __init__(
+        self,
+        service: Service,
+        room: str,
+        index: int,
+        count: int,
+        timeout: float,
+        lost: threading.Event | None = None,
+    ) -> None:
         """Begin to watch.
 
         Args:
@@ -68,11 +76,13 @@ class Peers:
             index: of this process.
             count: of processes.
             timeout: of the heartbeat, in seconds.
+            lost: set once the service is known to be gone; None where nobody would know.
         """
         self.resume, self.saving = "", threading.Lock()
         self.scratch: Path | None = None
         self._service, self._room, self._index, self._count = service, room, index, count
         self._limit = timeout / 3
+        self._lost = lost or threading.Event()
         self._life = secrets.token_hex(4)  # a process that was started anew is another one
         self._over, self._leaving = threading.Event(), False
         self._telling = threading.Lock()
@@ -140,7 +150,7 @@ class Peers:
                     self._leave(f"process {peer} of {self._count} was started anew")
                 elif said != DONE and self._answered - heard > self._limit:
                     self._leave(f"process {peer} of {self._count} is gone")
-            if now - self._answered > self._limit:
+            if now - self._answered > self._limit or self._lost.is_set():
                 self._leave("the coordinator, beside process 0, does not answer")
 
     def _leave(self, why: str, grace: float = 0.0) -> None:

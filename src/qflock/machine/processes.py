@@ -15,6 +15,7 @@ import socket
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,12 +24,14 @@ from qflock.core.errors import UserError, in_short
 from qflock.core.printing import notice
 from qflock.machine import children, coordinator
 from qflock.machine.peers import LOST, Peers, joined_before
+from qflock.machine.relay import Relay
 
 COORDINATOR, COUNT, INDEX = "QFLOCK_COORDINATOR", "QFLOCK_PROCESSES", "QFLOCK_PROCESS"
 BIND = "JAX_COORDINATOR_BIND_ADDRESS"
 """JAX's variable: where the coordinator listens, if that is not the address that others call."""
 PATIENCE = 600
 """Seconds that processes wait for each other at the start. Later they wait for as long as all are alive."""
+POLL = 0.5  # seconds
 FOREVER = 10 * 24 * 3600 * 1000  # milliseconds
 Result = TypeVar("Result")
 
@@ -38,6 +41,7 @@ _round = 0
 _meetings = itertools.count()
 _peers: Peers | None = None
 _service: Any = None  # JAX's client of the coordination service
+_relay: Relay | None = None  # by which it speaks to it
 _child: subprocess.Popen[bytes] | None = None  # kept: the coordinator ends with its standard input
 
 
@@ -67,7 +71,8 @@ def joined(heartbeat: int) -> Iterator[None]:
             f"process {index} of {count} is here already, or was until now; start again in a moment",
             code=LOST,
         )
-    _peers = Peers(_service, room, index, count, heartbeat)
+    assert _relay is not None
+    _peers = Peers(_service, room, index, count, heartbeat, _relay.lost)
     try:
         begin = f"qflock/{_round}/begin"
         _once_all_are_here(lambda: _service.wait_at_barrier(begin, FOREVER), count)
@@ -82,7 +87,7 @@ def joined(heartbeat: int) -> Iterator[None]:
 
 def _connect(where: str, heartbeat: int) -> Any:
     """Start the coordinator, if this is the first process, and have JAX connect to it. Returns its client."""
-    global _joined
+    global _joined, _relay
     import jax
     from jax._src import distributed
     from jax._src.lib import _jax  # type: ignore[attr-defined]
@@ -95,6 +100,8 @@ def _connect(where: str, heartbeat: int) -> Any:
         _serve(place["coordinator_address"], place["num_processes"], heartbeat)
         # JAX would serve in this process, at whose end it would abort all others: that one nobody calls.
         place["coordinator_bind_address"] = "127.0.0.1:0"
+    _relay = Relay(place["coordinator_address"])
+    place["coordinator_address"] = _relay.address
     # JAX would abort at the end of its patience: ours ends first.
     timing: dict[str, Any] = {"heartbeat_timeout_seconds": heartbeat, "initialization_timeout": 2 * PATIENCE}
     try:
@@ -110,6 +117,9 @@ def _once_all_are_here(work: Callable[[], Any], count: int) -> None:
     try:
         _interruptible(work, PATIENCE)
     except TimeoutError as problem:
+        if _relay is not None and _relay.lost.is_set():
+            gone = "the coordinator, beside process 0, is gone; start all of them again"
+            raise UserError(gone, code=LOST) from problem
         message = f"not all {count} processes came within {PATIENCE} s; start all of them"
         raise UserError(message, code=LOST) from problem
 
@@ -169,7 +179,7 @@ def _interruptible(work: Callable[[], Result], patience: float | None = None) ->
         patience: seconds to wait for it; None for ever.
 
     Raises:
-        TimeoutError: it took longer.
+        TimeoutError: it took longer than its patience, or the coordinator went meanwhile.
     """
     outcome: list[Any] = []
     over = threading.Event()
@@ -182,8 +192,11 @@ def _interruptible(work: Callable[[], Result], patience: float | None = None) ->
         over.set()
 
     threading.Thread(target=run, name="qflock-wait", daemon=True).start()
-    if not over.wait(patience):
-        raise TimeoutError
+    end = time.monotonic() + (patience or 0)
+    while not over.wait(POLL):
+        lost = _relay is not None and _relay.lost.is_set()
+        if patience is not None and (lost or time.monotonic() > end):
+            raise TimeoutError  # later it is `_peers` that ends the process
     result, problem = outcome[0]
     if problem is not None:
         raise problem

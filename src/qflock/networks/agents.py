@@ -23,7 +23,7 @@ from qflock.core.steps import Actions, Memory, Mode, Parameters, Rows
 from qflock.core.trees import like, spread, where
 from qflock.learning.actions import of as actions_of
 from qflock.machine import mesh
-from qflock.networks import inputs
+from qflock.networks import circuit, inputs
 from qflock.networks.choosing import Choose, Show
 from qflock.playing.execution import OneStart, decentralised
 
@@ -191,8 +191,7 @@ def build(
     """
     if groups and len(groups) != spec.agents:
         raise UserError(f"groups names {len(groups)} agents; {spec.name} has {spec.agents}")
-    alone = not groups and not shared
-    with_ids = ids and not alone
+    with_ids = ids and not (alone := not groups and not shared)
     network_of = tuple(groups) or (tuple(range(spec.agents)) if alone else ())
     seen = inputs.of_observation(spec, stage)
     action = actions_of(spec.action)
@@ -209,12 +208,13 @@ def build(
         return Acted(inner, action.none()) if last_action else inner
 
     run = _runner(spec, stage, with_ids, last_action, remembers)
+    told = lambda parameters: circuit.among(parameters, max(network_of) + 1)
 
     def one(
         parameters: Parameters, agent: Int[Array, ""], memory: Memory, observation: Shaped[Array, "O"]
     ) -> tuple[Memory, Float[Array, "U"]]:
         if network_of:
-            parameters = jax.tree.map(lambda x: x[jnp.array(network_of)[agent]], parameters)
+            parameters = jax.tree.map(lambda x: x[jnp.array(network_of)[agent]], told(parameters))
         return run(parameters, agent, memory, observation)
 
     def step(
@@ -223,7 +223,7 @@ def build(
         num_envs = observation.shape[0]
         memory, observation = mesh.over_copies((memory, observation))
         if network_of:
-            own = parameters if alone else jax.tree.map(lambda x: x[jnp.array(network_of)], parameters)
+            own = jax.tree.map(lambda x: x if alone else x[jnp.array(network_of)], told(parameters))
             envs_of_one = jax.vmap(run, in_axes=(None, None, 0, 0))
             each = jax.vmap(envs_of_one, in_axes=(0, 0, 1, 1), out_axes=1)
             return each(own, jnp.arange(spec.agents), memory, observation)

@@ -20,6 +20,8 @@ from qflock.networks.mlp import MLP
 from qflock.networks.recurrent import GRU
 from qflock.settings import registry
 
+NETWORKS: dict[str, Any] = {"mlp": MLP, "gru": GRU, "circuit": Circuit}
+
 
 def make(
     name: str,
@@ -38,15 +40,11 @@ def make(
     Raises:
         UserError: no such network, or it cannot be built.
     """
-    if name == "mlp":
-        return MLP(inputs, outputs, key=key, **mlp)
-    if name == "gru":
-        return GRU(inputs, outputs, key=key, **mlp)
-    if name == "circuit":
-        return Circuit(inputs, outputs, key=key, **(circuit or {}))
+    if name in NETWORKS:
+        settings = (circuit or {}) if name == "circuit" else mlp
+        return NETWORKS[name](inputs, outputs, key=key, **settings)
     if not registry.is_path(name):
-        known = ("mlp", "gru", "circuit")
-        raise UserError(f"{unknown('network', name, known)} (or give a file and class like my.py:Net)")
+        raise UserError(f"{unknown('network', name, NETWORKS)} (or give a file and class like my.py:Net)")
     return build_own(name, (inputs, outputs), key, {**mlp, **(circuit or {})})
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from qflock.core.errors import UserError
+from qflock.core.steps import Parameters
 from qflock.networks.layers import linear
 from qflock.quantum import circuit as describe
 from qflock.quantum import counting, noise, simulate, unitary
@@ -30,7 +32,7 @@ class Conditions:
     Attributes:
         shots: measurements of each evaluation; 0 for exact values.
         noise: Pauli errors.
-        trajectories: drawn for each evaluation where there is noise and no device.
+        trajectories: drawn for each evaluation where there is noise and no device; at most as many as shots.
         device: one of PennyLane's, such as ``default.mixed``; empty for our simulator.
 
     Raises:
@@ -53,6 +55,7 @@ class Circuit(eqx.Module):
     """A linear compression of the features, a circuit, and a scale and bias for each output.
 
     What is frozen is drawn from ``frozen_seed``, is no leaf of this pytree and so moves under no learner.
+    Each of several networks has a draw of its own, see `among` and `apart`.
 
     Args:
         inputs, outputs: sizes of the features and of what is given back.
@@ -78,9 +81,11 @@ class Circuit(eqx.Module):
     bias: Float[Array, "U"] | None
     head: eqx.nn.Linear | None
     key: PRNGKeyArray | None  # of errors and measurements, where there are conditions
+    which: Int[Array, ""] | None  # of several networks, while they are computed
     description: Description = eqx.field(static=True)
     compression: Compression = eqx.field(static=True)
-    frozen_seed: int = eqx.field(static=True)
+    frozen_seed: int | tuple[int, ...] = eqx.field(static=True)
+    networks: int = eqx.field(static=True)
     simulator: Simulator = eqx.field(static=True)
     conditions: Conditions | None = eqx.field(static=True)
 
@@ -119,7 +124,7 @@ class Circuit(eqx.Module):
                 f"a circuit of {qubits} qubits takes {slots} numbers without compression; there are {inputs} "
                 "features: take more qubits or circuit_compression linear"
             )
-        self.key, self.conditions = None, None
+        self.key, self.conditions, self.which, self.networks = None, None, None, 1
         k_compress, k_circuit, k_head = jax.random.split(key, 3)
         self.compress = linear(inputs, slots, k_compress) if compression == "linear" else None
         self.compression, self.frozen_seed, self.simulator = compression, frozen_seed, simulator
@@ -136,18 +141,45 @@ class Circuit(eqx.Module):
         if self.compress is not None:
             x = self.compress(x)
         elif self.compression == "frozen":
-            x = jnp.asarray(fixed_rows(x.shape[0], slots, self.frozen_seed)) @ x
+            x = self._own(self.fixed_rows(x.shape[0])) @ x
         else:
             x = jnp.pad(x, (0, slots - x.shape[0]))
         return x.reshape(shape)
+
+    @property
+    def draws(self) -> bool:
+        """Whether something of it is frozen."""
+        return self.angles is None or self.compression == "frozen"
 
     @property
     def parameters(self) -> simulate.Parameters:
         """The circuit's own parameters, trained or fixed."""
         if self.angles is not None and self.weights is not None:
             return simulate.Parameters(self.angles, self.weights)
-        drawn = np.random.default_rng(self.frozen_seed).uniform(0, np.pi, self.description.angles)
-        return simulate.Parameters(jnp.asarray(drawn, jnp.float32), jnp.ones(self.description.weights))
+        return simulate.Parameters(self._own(self.fixed_angles()), jnp.ones(self.description.weights))
+
+    def fixed_angles(self) -> Float[np.ndarray, "W L+1 n R"]:
+        """The frozen angles of each of the networks that this one is of."""
+        shape = self.description.angles
+        drawn = [np.random.default_rng(seed).uniform(0, np.pi, shape) for seed in self._seeds()]
+        return np.stack(drawn).astype(np.float32)
+
+    def fixed_rows(self, inputs: int) -> Float[np.ndarray, "W C I"]:
+        """The frozen compression of each of the networks that this one is of.
+
+        Args:
+            inputs: features, I.
+        """
+        slots = int(np.prod(self.description.inputs))
+        return np.stack([_rows(inputs, slots, [*seed, 1]) for seed in self._seeds()])
+
+    def _seeds(self) -> list[list[int]]:
+        """What the draws of each network are made from; those of the first have its seed alone."""
+        seed = [self.frozen_seed] if isinstance(self.frozen_seed, int) else list(self.frozen_seed)
+        return [[*seed, 2, k] if k else seed for k in range(self.networks)]
+
+    def _own(self, drawn: np.ndarray) -> Array:
+        return jnp.asarray(drawn)[0 if self.which is None else self.which]
 
     def expectations(self, x: Float[Array, "I"]) -> Float[Array, "K"]:
         """The circuit's expectation values, each in [-1, 1]."""
@@ -181,14 +213,56 @@ class Circuit(eqx.Module):
         return self.scale * expected + self.bias
 
 
-def fixed_rows(inputs: int, outputs: int, seed: int) -> np.ndarray:
-    """A random matrix ``(outputs, inputs)`` whose rows, or columns where they are fewer, are orthonormal.
+def among(parameters: Parameters, networks: int) -> Parameters:
+    """The same networks, whose circuits know which of them they are: what is frozen then differs.
 
     Args:
-        inputs: columns.
-        outputs: rows.
-        seed: of the matrix.
+        parameters: of several networks, leaves ``(networks, ...)``.
+        networks: how many.
     """
-    drawn = np.random.default_rng([seed, 1]).normal(size=(max(inputs, outputs), min(inputs, outputs)))
+    told = {"which": jnp.arange(networks), "networks": networks}
+    return _each(parameters, lambda circuit: changed(circuit, **told) if circuit.draws else circuit)
+
+
+def apart(parameters: Parameters, place: int) -> Parameters:
+    """The same networks with draws of their own for what is frozen, apart from those of other places.
+
+    Args:
+        parameters: of any networks.
+        place: a number, 1 or more.
+    """
+
+    def drawn(circuit: Circuit) -> Circuit:
+        seed = circuit.frozen_seed
+        return changed(circuit, frozen_seed=(*(seed if isinstance(seed, tuple) else (seed,)), 3, place))
+
+    return _each(parameters, lambda circuit: drawn(circuit) if circuit.draws else circuit)
+
+
+def changed(circuit: Circuit, **fields: Any) -> Circuit:
+    """The same circuit with other fields, static ones too.
+
+    Args:
+        circuit: is left as it is.
+        **fields: new values by name.
+    """
+    copy = object.__new__(Circuit)
+    for field in dataclasses.fields(Circuit):
+        object.__setattr__(copy, field.name, fields.get(field.name, getattr(circuit, field.name)))
+    return copy
+
+
+def is_circuit(node: Any) -> bool:
+    """Whether a node of a pytree is a network made of a circuit."""
+    return isinstance(node, Circuit)
+
+
+def _each(parameters: Parameters, change: Any) -> Parameters:
+    return jax.tree.map(lambda x: change(x) if is_circuit(x) else x, parameters, is_leaf=is_circuit)
+
+
+def _rows(inputs: int, outputs: int, seed: list[int]) -> np.ndarray:
+    """A random matrix ``(outputs, inputs)`` whose rows, or columns where they are fewer, are orthonormal."""
+    drawn = np.random.default_rng(seed).normal(size=(max(inputs, outputs), min(inputs, outputs)))
     matrix = np.linalg.qr(drawn)[0].astype(np.float32)
     return matrix.T if inputs >= outputs else matrix

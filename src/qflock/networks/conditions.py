@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import jax
@@ -11,7 +10,7 @@ from jaxtyping import Array, Int, PRNGKeyArray
 from qflock.core.errors import UserError
 from qflock.core.learner import Policy
 from qflock.core.steps import Actions, Memory, Mode, Parameters
-from qflock.networks.circuit import Circuit, Conditions
+from qflock.networks.circuit import Conditions, changed, is_circuit
 from qflock.playing import execution
 
 
@@ -51,11 +50,6 @@ def under(policy: Policy, parameters: Parameters, conditions: Conditions) -> tup
     return measured, _with(parameters, conditions, jax.random.key(0))
 
 
-def is_circuit(node: Any) -> bool:
-    """Whether a node of a pytree is a network made of a circuit."""
-    return isinstance(node, Circuit)
-
-
 def _with(parameters: Parameters, conditions: Conditions, key: PRNGKeyArray) -> Parameters:
     """The same parameters with conditions and a key in every circuit, one for each of several networks."""
 
@@ -64,11 +58,6 @@ def _with(parameters: Parameters, conditions: Conditions, key: PRNGKeyArray) -> 
             return node
         bias = node.bias if node.head is None else node.head.bias
         lead = bias.shape[:-1]
-        changed = object.__new__(Circuit)
-        for field in dataclasses.fields(Circuit):
-            object.__setattr__(changed, field.name, getattr(node, field.name))
-        object.__setattr__(changed, "conditions", conditions)
-        object.__setattr__(changed, "key", jax.random.split(key, lead) if lead else key)
-        return changed
+        return changed(node, conditions=conditions, key=jax.random.split(key, lead) if lead else key)
 
     return jax.tree.map(change, parameters, is_leaf=is_circuit)

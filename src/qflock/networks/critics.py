@@ -12,7 +12,7 @@ from qflock.core.spec import Spec
 from qflock.core.steps import Parameters, Rows
 from qflock.machine import mesh
 from qflock.networks import agents as agents_of
-from qflock.networks import inputs
+from qflock.networks import circuit, inputs
 
 Sees = Literal["observation", "state", "both"]
 
@@ -84,9 +84,9 @@ def build(
         k_local, k_whole = jax.random.split(key)
         parameters = {}
         if sees != "state":
-            parameters["local"] = local.init(k_local)
+            parameters["local"] = circuit.apart(local.init(k_local), 1)
         if sees != "observation":
-            parameters["state"] = make(whole.size, outputs * spec.agents, k_whole)
+            parameters["state"] = circuit.apart(make(whole.size, outputs * spec.agents, k_whole), 2)
         return parameters
 
     def values(parameters: Parameters, rows: Rows) -> Float[Array, "T+1 B A V"]:

@@ -11,22 +11,20 @@ features are the state at the start and nothing is encoded later. Qubit 0 is the
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from itertools import combinations, islice
 from typing import Literal
 
 import numpy as np
 
 from qflock.core.errors import UserError
+from qflock.machine import memory
 
 Encoding = Literal["angle", "amplitude"]
 Entanglement = Literal["ring", "all", "none"]
 Entangler = Literal["cz", "cnot"]
 Squash = Literal["arctan", "none"]
 Start = Literal["zero", "plus", "phi+", "phi-", "psi+", "psi-"]
-
-LARGEST = 14
-"""Most qubits: beyond them a laptop has not the memory for a batch of states."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,8 @@ class Circuit:
             if not true:
                 raise UserError(f"circuit: {message}")
 
-        need(1 <= self.qubits <= LARGEST, f"{self.qubits} qubits; there may be 1 to {LARGEST}")
+        need(self.qubits >= 1, f"{self.qubits} qubits; there must be at least 1")
+        need(self.qubits < 60, f"{self.qubits} qubits have more basis states than numbers can count")
         need(self.layers >= 1, f"{self.layers} layers; there must be at least 1")
         for name in ("rotations", "encoded"):
             axes = getattr(self, name)
@@ -100,6 +99,21 @@ class Circuit:
         for group in self.readout:
             good = len(set(group)) == len(group) > 0 and all(0 <= q < self.qubits for q in group)
             need(good, f"readout {group} names no set of qubits 0 to {self.qubits - 1}")
+        there = memory.installed()
+        need(
+            there is None or self.memory <= there,
+            f"{self.qubits} qubits need about {self.memory / 2**30:,.3g} GiB for one evaluation with its "
+            f"gradient; this machine has {(there or 0) / 2**30:,.3g}: take fewer qubits",
+        )
+
+    @property
+    def memory(self) -> int:
+        """Bytes that one evaluation with its gradient takes, about.
+
+        The state, its cotangent and two copies of both, real and imaginary parts in single precision; and a
+        sign of each basis state for each output, as one byte and in single precision.
+        """
+        return (48 + 5 * self.outputs) * 2**self.qubits
 
     @property
     def inputs(self) -> tuple[int, ...]:
@@ -145,22 +159,28 @@ class Circuit:
     @cached_property
     def signs(self) -> np.ndarray:
         """The sign of each basis state under each output's product of Z, ``(outputs, 2^n)``."""
-        bits = basis(self.qubits)
-        return np.stack([(-1.0) ** bits[:, list(group)].sum(1) for group in self.measured])
+        odd = (reduce(np.bitwise_xor, (self._bit(q) for q in group)) for group in self.measured)
+        return np.stack([1 - 2 * x for x in odd])
 
     @cached_property
     def phases(self) -> np.ndarray:
         """The diagonal of one pattern of CZ, ``(2^n,)``."""
-        bits = basis(self.qubits)
-        return (-1.0) ** sum((bits[:, a] * bits[:, b] for a, b in self.pairs), np.zeros(len(bits)))
+        odd = np.zeros(2**self.qubits, np.int8)
+        for a, b in self.pairs:
+            odd ^= self._bit(a) & self._bit(b)
+        return 1 - 2 * odd
 
     @cached_property
     def permutation(self) -> np.ndarray:
         """Where each basis state's amplitude comes from under one pattern of CNOT, ``(2^n,)``."""
-        bits = basis(self.qubits)
+        source = np.arange(2**self.qubits)
         for control, target in reversed(self.pairs):
-            bits[:, target] ^= bits[:, control]
-        return bits @ (1 << np.arange(self.qubits)[::-1])
+            source ^= ((source >> (self.qubits - 1 - control)) & 1) << (self.qubits - 1 - target)
+        return source
+
+    def _bit(self, qubit: int) -> np.ndarray:
+        """The bit of a qubit in every basis state, ``(2^n,)``."""
+        return ((np.arange(2**self.qubits) >> (self.qubits - 1 - qubit)) & 1).astype(np.int8)
 
     @cached_property
     def initial(self) -> np.ndarray:
@@ -169,7 +189,7 @@ class Circuit:
         if self.start == "plus":
             return np.full(size, size**-0.5)
         if self.start == "zero":
-            return np.eye(size)[0]
+            return np.where(np.arange(size) == 0, 1.0, 0.0)
         pair = {"phi+": (1, 0, 0, 1), "phi-": (1, 0, 0, -1), "psi+": (0, 1, 1, 0), "psi-": (0, 1, -1, 0)}
         bell = np.array(pair[self.start]) / 2**0.5
         half = self.qubits // 2

@@ -72,7 +72,18 @@ def expectations(
         return jnp.stack(_node(circuit, device, shots, noise, False, "jax")(parameters, inputs))
     shape = jax.ShapeDtypeStruct((circuit.outputs,), jnp.float32)
     measure = partial(_measure, circuit, device, shots, noise)
-    return jax.pure_callback(measure, shape, *parameters, inputs, vmap_method="broadcast_all")
+
+    @jax.custom_jvp
+    def measured(*given: Array) -> Array:
+        return jax.pure_callback(measure, shape, *given, vmap_method="broadcast_all")
+
+    @measured.defjvp
+    def _(given: Any, changes: Any) -> Any:
+        raise UserError(
+            f"shots on PennyLane's {device} have no gradients here; those of our simulator have them"
+        )
+
+    return measured(*parameters, inputs)
 
 
 def draw(circuit: Circuit, how: str = "text") -> Any:

@@ -42,7 +42,7 @@ def run(
 @cache
 def _build(circuit: Circuit, output: Output) -> Callable[[Array, Gates, Gates], Array]:
     n, layers, size = circuit.qubits, circuit.layers, 2**circuit.qubits
-    signs = (circuit.signs if output == "readout" else np.eye(size)).astype(np.float32)
+    signs = circuit.signs.astype(np.float32) if output == "readout" else None
 
     def forward(initial: Array, first: Gates, later: Gates) -> tuple[Array, Array]:
         dims = np.broadcast_shapes(initial.shape[1:], first.w.shape[1:], later.w.shape[2:])
@@ -58,7 +58,8 @@ def _build(circuit: Circuit, output: Output) -> Callable[[Array, Gates, Gates], 
 
         state = jax.lax.scan(layer, state, flat(later))[0]
         final = state.reshape(2, size, *dims)
-        return jnp.tensordot(signs, jnp.square(state).sum(0), 1).reshape(-1, *dims), final
+        chance = jnp.square(state).sum(0)
+        return (chance if signs is None else jnp.tensordot(signs, chance, 1)).reshape(-1, *dims), final
 
     def backward(first: Gates, later: Gates, state: Array, change: Array) -> tuple[Array, Gates, Gates]:
         own = state.shape[2:]
@@ -66,7 +67,8 @@ def _build(circuit: Circuit, output: Output) -> Callable[[Array, Gates, Gates], 
         flat = _flat(dims, later)
         state = flat(jnp.broadcast_to(state, (2, size, *dims)))
         change = flat(jnp.broadcast_to(change, (*change.shape[: change.ndim - len(own)], *dims)))
-        both = jnp.stack([state, 2 * jnp.tensordot(signs.T, change, 1) * state])
+        change = change if signs is None else jnp.tensordot(signs.T, change, 1)
+        both = jnp.stack([state, 2 * change * state])
 
         def gate(both: Array, one: Gates) -> tuple[Array, Gates]:
             return _turn_back(both, one), _torque(both)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from jaxtyping import PRNGKeyArray
 
 from qflock.core.environment import Environment
 from qflock.core.errors import UserError
+from qflock.core.portable import ByChance
 from qflock.core.steps import Mode
 from qflock.core.trees import named
 from qflock.networks import conditions as circuit_conditions
@@ -100,6 +102,16 @@ def over_seeds(each: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {**out, "episodes": int(sum(r["episodes"] for r in each))}
 
 
+def differ(one: Mapping[str, float], other: Mapping[str, float]) -> bool:
+    """Whether two mean returns are further apart than chance of their episodes makes them, at 95 %.
+
+    Args:
+        one, other: as `row` or `over_seeds` give them.
+    """
+    error = math.hypot(*(x["return_std"] / math.sqrt(x["episodes"]) for x in (one, other)))
+    return abs(one["return_mean"] - other["return_mean"]) > 1.96 * error
+
+
 def references(
     env: Environment, key: PRNGKeyArray, episodes: int, copies: int | None = None
 ) -> dict[str, dict[str, float]]:
@@ -126,6 +138,7 @@ def evaluate_run(
     checkpoint: str = newest.NEWEST,
     environment_overrides: Mapping[str, Any] | None = None,
     conditions: Conditions | None = None,
+    both: bool = False,
 ) -> dict[str, Any]:
     """Score a run's policy on fresh episodes: only what execution needs is loaded.
 
@@ -138,11 +151,12 @@ def evaluate_run(
             models/.
         environment_overrides: environment settings to change, for example ``{"grid_size": 10}``.
         conditions: shots, noise or a device, under which the policy's circuits are measured.
+        both: beside greedy scores of a policy that trains by chance, those of its chance: ``sampled``.
 
     Returns:
         ``per_seed``, ``over_seeds`` and ``references``, with the columns of evaluation.csv; ``execution``
         says how the team acts, see `playing.execution.kind`; ``checkpoint`` and ``env_steps``, which weights
-        these are, "state" those of a run's newest state.
+        these are, "state" those of a run's newest state. With shots, ``measurements_per_decision``.
 
     Raises:
         UserError: no such run or checkpoint, a damaged file, a setting that does not fit the weights,
@@ -156,8 +170,17 @@ def evaluate_run(
     if conditions is not None:
         acting, parameters = circuit_conditions.under(acting, parameters, conditions)
     copies = programs.copies_of(policies.learner, len(policies.seeds))
-    score = programs.evaluator(policies.env, acting, episodes, mode, len(policies.seeds), copies=copies)
-    each = rows(score(parameters, key), policies.seeds)
+    count = len(policies.seeds)
+
+    def scored(mode: Mode) -> list[dict[str, float]]:
+        score = programs.evaluator(policies.env, acting, episodes, mode, count, copies=copies)
+        return rows(score(parameters, key), policies.seeds)
+
+    each, more = scored(mode), {}
+    by_chance = acting.portable is not None and isinstance(acting.portable.choice, ByChance)
+    if both and by_chance and mode == "greedy":
+        by_seed = scored("sample")
+        more = {"sampled": {"per_seed": by_seed, "over_seeds": over_seeds(by_seed)}}
     return {
         "run": str(policies.folder.path),
         "algorithm": policies.settings.algorithm,
@@ -168,7 +191,9 @@ def evaluate_run(
         "execution": execution.kind(acting),
         "episodes": episodes,
         "seed": seed,
+        **({"measurements_per_decision": conditions.shots} if conditions and conditions.shots else {}),
         "per_seed": each,
         "over_seeds": over_seeds(each),
+        **more,
         "references": references(policies.env, key, episodes, copies),
     }

@@ -9,8 +9,6 @@ import hashlib
 import json
 import os
 import secrets
-import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,7 +19,14 @@ from qflock.core import texts
 from qflock.core.errors import UserError
 from qflock.core.shell import command
 from qflock.files import lock
-from qflock.files.storage import DamagedFile, cannot_write, discard_partials, make_folder, write_text
+from qflock.files.storage import (
+    DamagedFile,
+    cannot_write,
+    discard_partials,
+    half_written,
+    make_folder,
+    write_text,
+)
 from qflock.runs import code
 from qflock.settings import config, file, registry
 from qflock.settings.config import Settings
@@ -176,15 +181,12 @@ def create(settings: Settings, run_dir: Path | None = None, *, now: datetime) ->
         **provenance.machine(),
     }
     try:
-        draft = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.path))
-        try:
+        with half_written(folder.path, ".new-") as draft:
             mapping = config.to_mapping(settings)
             facts["code"] = code.record(mapping, draft / code.FOLDER.name)
             _write_settings(draft, mapping, facts)
             draft.chmod(folder.path.stat().st_mode & 0o777)
             os.rename(draft, folder.path / "configs")  # fails where another process was faster
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
         folder.models.mkdir()
         folder.state.mkdir()
     except OSError as problem:

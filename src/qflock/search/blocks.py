@@ -97,6 +97,19 @@ def layout(init: Init, split: Split = "leaf") -> Layout:
     return Layout(int(ends[-1]), ravel, unravel, np.concatenate(circle), index, tuple(names))
 
 
+def widest(shape: Layout) -> np.ndarray:
+    """The largest scale of proposals in each block, ``(K,)``: half a circle where a block is of angles alone.
+
+    A wider step is no other step there, and where the target is flat acceptance would let the scale grow for
+    ever, until a wrapped angle has no digits left.
+
+    Args:
+        shape: of the parameters.
+    """
+    alone = [shape.circle[shape.block == block].all() for block in range(len(shape.names))]
+    return np.where(alone, np.pi, np.inf).astype(np.float32)
+
+
 def log_prior(shape: Layout, theta: Float[Array, "D"], sigma: float) -> Float[Array, ""]:
     """Log-density of the prior up to a constant: uniform angles, the others Gaussian around 0.
 

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Int
 
 
 class Window(NamedTuple):
-    """The newest W draws of C chains: a ring of J and of P watched probabilities."""
+    """The newest W draws of C chains from one target: a ring of J and of P watched probabilities."""
 
     draws: Float[Array, "W C P+1"]
     count: Int[Array, ""]
@@ -30,15 +30,17 @@ class Window(NamedTuple):
         """
         return Window(jnp.zeros((length, chains, watched + 1)), jnp.int32(0))
 
-    def add(self, score: Float[Array, "C"], watched: Float[Array, "C P"]) -> Window:
-        """One more draw of every chain.
+    def add(self, score: Float[Array, "C"], watched: Float[Array, "C P"], settled: Array | bool) -> Window:
+        """One more draw of every chain, or none left where the draw is not of the target that stays.
 
         Args:
             score: J of each chain, ``(C,)``.
             watched: ``(C, P)``.
+            settled: the target and the scales are those of the draws before: no warm-up, no new stage.
         """
         row = jnp.concatenate([score[:, None], watched], 1)
-        return Window(self.draws.at[self.count % len(self.draws)].set(row), self.count + 1)
+        count = jnp.where(settled, self.count + 1, 0)
+        return Window(self.draws.at[self.count % len(self.draws)].set(row), count)
 
 
 class Mixing(NamedTuple):

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from blackjax.mcmc import random_walk
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
@@ -104,26 +105,31 @@ class Scales(NamedTuple):
     adapted: Float[Array, "K"]
 
     @staticmethod
-    def start(sigma: float, blocks: int, *axes: int) -> Scales:
-        """All blocks at one scale.
+    def start(sigma: float | np.ndarray, blocks: int, *axes: int) -> Scales:
+        """Scales that have not learnt yet.
 
         Args:
-            sigma: the scale.
+            sigma: the scale of all blocks, or one for each, ``(K,)``.
             blocks: how many, K.
             *axes: leading axes of the scales, for rungs that differ.
         """
         return Scales(jnp.full((*axes, blocks), jnp.log(sigma)), jnp.zeros(blocks))
 
-    def adapt(self, rate: Float[Array, "*R"], block: Int[Array, ""], on: Array) -> Scales:
+    def adapt(
+        self, rate: Float[Array, "*R"], block: Int[Array, ""], on: Array, widest: np.ndarray | float = np.inf
+    ) -> Scales:
         """One Robbins-Monro step of one block: log sigma += t^-0.6 (rate - 0.234); none unless ``on``.
 
         Args:
             rate: mean acceptance probability of the chains that share a scale.
+            block: the block that moved.
+            on: whether scales learn.
+            widest: the largest scale of each block, ``(K,)``; see `blocks.widest`.
         """
         times = self.adapted[block] + 1
         change = jnp.where(on, times**-DECAY * (rate - TARGET_RATE), 0.0)
         return Scales(
-            self.log_sigma.at[..., block].add(change),
+            jnp.minimum(self.log_sigma.at[..., block].add(change), np.log(widest)),
             self.adapted.at[block].add(jnp.where(on, 1.0, 0.0)),
         )
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from blackjax.mcmc import random_walk
 from blackjax.smc import adaptive_tempered, resampling
 from blackjax.smc.tempered import TemperedSMCState
@@ -69,6 +70,7 @@ def step(
     propose: Callable[[PRNGKeyArray, Float[Array, "D"], Float[Array, "K"], Int[Array, ""]], Array],
     moves: int,
     wanted: float,
+    widest: np.ndarray | float = np.inf,
 ) -> tuple[Particles, Info]:
     """Temper, resample, and move every particle; scales of the moves follow acceptance from step to step.
 
@@ -77,6 +79,7 @@ def step(
         propose: ``(key, theta, sigma, block) -> theta``, symmetric.
         moves: Metropolis-Hastings moves of every particle.
         wanted: effective sample size that a tempering step leaves, as a fraction of the particles.
+        widest: the largest scale of each block, ``(K,)``; see `blocks.widest`.
     """
     blocks = particles.log_sigma.shape[0]
     accept = random_walk.build_rmh()
@@ -102,4 +105,5 @@ def step(
     tried = counts.sum((0, 1)) > 0
     step_size = 3.0 * (particles.steps + 1.0) ** -DECAY  # from the mean over many moves, hence the factor
     log_sigma = particles.log_sigma + jnp.where(tried, step_size * (rates - TARGET_RATE), 0.0)
+    log_sigma = jnp.minimum(log_sigma, np.log(widest))
     return Particles(smc, log_sigma, particles.steps + 1), Info(moved.rate.mean(), tempering)

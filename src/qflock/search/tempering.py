@@ -35,7 +35,8 @@ def swap(
     """Offer neighbouring rungs to exchange their positions; leaves the joint target invariant.
 
     Rungs r and r + 1 exchange with probability min(1, exp((beta_r - beta_{r+1})(J_{r+1} - J_r))); pairs start
-    at r = 0, or at r = 1 for ``odd``, and are disjoint. The prior cancels.
+    at r = 0, or at r = 1 for ``odd``, and are disjoint. Two rungs are one pair, offered either way. The prior
+    cancels.
 
     Args:
         beta: of each rung.
@@ -50,7 +51,7 @@ def swap(
         return jnp.zeros((1, chains), jnp.int32), jnp.zeros(())
     lower = jnp.arange(rungs - 1)
     chance = jnp.exp(jnp.minimum((beta[:-1] - beta[1:])[:, None] * (value[1:] - value[:-1]), 0.0))
-    offered = ((lower % 2) == odd)[:, None]
+    offered = ((lower % 2) == (odd if rungs > 2 else 0))[:, None]
     swapped = offered & (jax.random.uniform(key, chance.shape) < chance)
     edge = jnp.zeros((1, chains), bool)
     order = jnp.arange(rungs)[:, None]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from qflock.core.errors import UserError, shown, unknown
-from qflock.settings import file, pymarl, registry, renamed, shares
+from qflock.settings import agents, file, pymarl, registry, renamed, shares
 from qflock.settings.run import RunSettings
 from qflock.settings.values import convert, plain, types_of
 
@@ -234,6 +234,8 @@ def _build(algorithm: str, layers: list[_Layer]) -> Settings:
     given_as_shares = {name: value.percentage for name, value in values.items() if isinstance(value, _Share)}
     total_steps = values.get("total_steps", RunSettings.total_steps)
     values |= {name: shares.steps(percentage, total_steps) for name, percentage in given_as_shares.items()}
+
+    agents.set_number(values, getattr(learner_class, "AGENTS", ""), environment)
 
     def own(names: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         return {name: values[prefix + name] for name in names if prefix + name in values}

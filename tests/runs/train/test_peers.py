@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from qflock.files import csv_log
-from qflock.machine import processes
+from qflock.machine import coordinator, processes
 from qflock.machine.peers import LOST
 
 TINY = str(Path(__file__).parents[2] / "tiny.py") + ":Echo"
@@ -114,6 +115,16 @@ class Group:
             row[1].split(":")[0] for row in rows if row[1].endswith(f":{self.port:04X}") and row[3] == "0A"
         ]
 
+    def coordinators(self) -> list[int]:
+        """The numbers of the processes that serve this group."""
+        found = []
+        for place in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                words = place.read_bytes().decode(errors="replace")
+                if coordinator.__name__ in words and f":{self.port}\0" in words:
+                    found.append(int(place.parent.name))
+        return found
+
     def assert_nothing_is_left(self) -> None:
         end = time.monotonic() + WAIT
         while any(list(self.scratch(i).iterdir()) for i in (0, 1)) or self.listening():
@@ -157,6 +168,33 @@ def test_a_killed_process_ends_the_others_within_the_heartbeats_time(group: Grou
         group.start(index, "resume", str(group.run), "--total_steps", str(steps), "--quiet")
     assert [member.wait(WAIT) for member in group.members] == [0, 0], [group.lines(i) for i in (0, 1)]
     group.assert_nothing_is_left()
+
+
+@pytest.mark.slow
+@pytest.mark.ci_slow
+@pytest.mark.parametrize("whole_machine", [True, pytest.param(False, marks=pytest.mark.left_out)])
+def test_where_the_coordinator_is_gone_too_the_others_end_in_good_order(
+    group: Group, whole_machine: bool
+) -> None:
+    """As when the first process's machine is lost; JAX would abort them."""
+    group.train()
+    group.until_it_trains()
+    for number in group.coordinators():
+        os.kill(number, signal.SIGKILL)
+    if whole_machine:
+        group.members[0].kill()
+        group.members[0].wait()
+    died = time.monotonic()
+    for index in (1,) if whole_machine else (0, 1):
+        assert group.members[index].wait(WAIT) == LOST
+        (line,) = group.lines(index)
+        assert line == (
+            "qflock: the coordinator, beside process 0, does not answer; what is saved is whole. "
+            f"Go on with, in each process: qflock resume {group.run}"
+        )
+    print(f"coordinator killed: the others left after {time.monotonic() - died:.1f} s")
+    if not whole_machine:
+        group.assert_nothing_is_left()
 
 
 @pytest.mark.slow

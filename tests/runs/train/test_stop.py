@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from qflock.core.hooks import Hooks
 from qflock.machine import signals
 from qflock.runs.folder import RunFolder
 from qflock.runs.train import runner, stop, work
@@ -80,7 +81,7 @@ def test_a_signal_between_updates_saves_the_state(
     number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole, folder = tmp_path / "whole", tmp_path / "run"
-    count, chunks = Ledger.chunk, []
+    count, chunks, told = Ledger.chunk, [], []
 
     def kill(self: Ledger, *arguments: object) -> float:
         mean = count(self, *arguments)  # type: ignore[arg-type]
@@ -92,11 +93,13 @@ def test_a_signal_between_updates_saves_the_state(
     runner.train(settings("ippo", whole, state_interval=1000), quiet=True)
     with monkeypatch.context() as patch:
         patch.setattr(Ledger, "chunk", kill)
+        patch.setattr(Hooks, "interrupted", lambda hooks, state: told.append(state))
         began = time.monotonic()
         with pytest.raises(Interrupted) as caught:
             runner.train(settings("ippo", folder, state_interval=1000), quiet=True)
         assert time.monotonic() - began < 10
     assert caught.value.code == 130
+    assert len(told) == 1, "what else the learner does in a run hears of it"
     assert str(caught.value) == f"stopped; the state is saved. Go on with: qflock resume {folder}"
     assert len(list(RunFolder(folder).state.glob("*.safetensors"))) >= 1
     runner.resume(folder, quiet=True)

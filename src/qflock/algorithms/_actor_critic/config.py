@@ -74,8 +74,9 @@ class ActorCriticConfig(Experience, Optimiser, Agents, Circuit):
     """Normalised entropy wanted at the end (target)."""
     target_clock: Annotated[float, above(0)] = 1000.0
     """Sum of max(0.05, sqrt(1 - H^2)) over updates at which target_end is reached (target)."""
-    operator: Literal["none", "mean", "rotation"] = "none"
-    """Quantum-inspired operator on the policy: mean changes what agents act with, rotation makes a target."""
+    operator: Literal["none", "mean", "temperature", "rotation"] = "none"
+    """Quantum-inspired operator on the policy: mean changes what agents act with, rotation makes a target;
+    temperature is the control of mean, a plain inverse temperature of the same entropy."""
     eta: Annotated[float, at_least(0)] = 0.1
     """How far amplitudes move away from their mean (operator mean)."""
     min_entropy: Annotated[float, between(0, 1, "[)")] = 0.05

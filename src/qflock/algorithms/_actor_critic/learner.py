@@ -26,7 +26,7 @@ from qflock.learning import advantages, categorical, entropy, losses, optimiser,
 from qflock.learning.advantages import Scale
 from qflock.learning.descend import descend, epochs, masked_mean
 from qflock.networks import agents as agents_of
-from qflock.networks import by_name, critics
+from qflock.networks import by_name, circuit, critics
 
 
 class Weights(NamedTuple):
@@ -104,7 +104,7 @@ class ActorCritic:
 
     def init(self, key: PRNGKeyArray) -> TrainState:
         k_agents, k_critic, k_actions = jax.random.split(key, 3)
-        of_actions = self.action_critic.init(k_actions) if self.operators.rotates else ()
+        of_actions = circuit.apart(self.action_critic.init(k_actions), 3) if self.operators.rotates else ()
         weights = Weights(self.team.init(k_agents), self.critic.init(k_critic), of_actions)
         everyone = jnp.ones(self.spec.agents, bool)
         start = (Scale.start(), self.controller.init(), everyone, jnp.int32(0))
@@ -263,7 +263,12 @@ class ActorCritic:
 
     def policy(self) -> Policy:
         """Decentralised: each agent acts by its own logits, after the operator."""
-        return self.team.policy(self._choose, self._show, self.operators.choice())
+        policy = self.team.policy(self._choose, self._show, self.operators.choice())
+        if self.config.operator != "temperature" or policy.portable is None:
+            return policy
+        return policy._replace(
+            portable=policy.portable._replace(described=False)
+        )  # exports have no such choice
 
 
 def build(config: ActorCriticConfig, env: Environment) -> Learner:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
@@ -31,8 +33,11 @@ class Operators:
         """How outputs become an action; agents never act with the rotation."""
         if self._config.operator != "mean":
             return ByChance()
+        return ByChance(self._numbers())
+
+    def _numbers(self) -> dict[str, Any]:
         names = ("eta", "min_entropy", "inverse_temperature", "floor")
-        return ByChance({name: getattr(self._config, name) for name in names})
+        return {name: getattr(self._config, name) for name in names}
 
     def decide(self, outputs: Float[Array, "*X U"], legal: Bool[Array, "*X U"]) -> amplitude.Amplified:
         """The policy that agents act with: its log-probabilities, and where the entropy floor acted.
@@ -42,10 +47,9 @@ class Operators:
             legal: mask of legal actions, ``(..., U)``.
         """
         config = self._config
-        if config.operator == "mean":
-            return amplitude.apply(
-                outputs, legal, config.eta, config.min_entropy, config.inverse_temperature, config.floor
-            )
+        if config.operator in ("mean", "temperature"):
+            act = amplitude.apply if config.operator == "mean" else amplitude.temperature
+            return act(outputs, legal, **self._numbers())
         logs = categorical.log_probabilities(outputs, legal)
         return amplitude.Amplified(logs, jnp.zeros(logs.shape[:-1], bool))
 

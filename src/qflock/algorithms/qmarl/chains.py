@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from qflock.algorithms.qmarl.problem import Problem, Sampler
 from qflock.core.steps import Metrics
@@ -48,6 +49,7 @@ def build(problem: Problem) -> Sampler:
     """The sampler ``metropolis``, with parallel tempering where there are several temperatures."""
     config, shape, estimator = problem.config, problem.shape, problem.estimator
     rungs, chains, count = config.temperatures, config.n_chains, len(problem.shape.names)
+    widest, risen = blocks.widest(shape), config.warmup // 2
     fractions = tempering.ladder(rungs, config.temperature_ratio)
     grid = lambda x: x.reshape(rungs, chains, *x.shape[1:])
     over_grid = lambda f, axes: jax.vmap(jax.vmap(f, axes[0]), axes[1])
@@ -59,14 +61,14 @@ def build(problem: Problem) -> Sampler:
     def start(theta: Float[Array, "N D"], key: PRNGKeyArray, again: bool) -> Chains:
         k_place, k_stage = jax.random.split(key)
         position = place(grid(theta), k_place, k_stage)
-        scales = Scales.start(config.sigma_proposal, count, rungs)
+        scales = Scales.start(np.minimum(config.sigma_proposal, widest), count, rungs)
         none = jnp.int32(0)
         stage = jnp.int32(again)
         return Chains(position, scales, k_stage, stage, none, none, position.score[0].max(), none)
 
     def betas(s: Chains) -> Float[Array, "R"]:
         start = jnp.where(s.stage == 0, config.beta_start, max(config.beta_start, config.beta_again))
-        return config.beta * tempering.anneal(start, config.warmup, s.step) * fractions
+        return config.beta * tempering.anneal(start, risen, s.step) * fractions
 
     def move(s: Chains, key: PRNGKeyArray) -> tuple[Chains, tuple[Array, Array, Array]]:
         """One step of every chain, then perhaps swaps; tells acceptance and swaps of cold chains."""
@@ -76,7 +78,8 @@ def build(problem: Problem) -> Sampler:
         each = over_grid(partial(_step, problem, block, s.key), ((0, 0, None, None), (0, 0, 0, 0)))
         keys = jax.random.split(k_step, (rungs, chains))
         position, rate = each(keys, s.position, s.scales.log_sigma, beta)
-        scales = s.scales.adapt(rate.mean(1), block, s.step < config.warmup)
+        learnt = jnp.where(s.step == risen, 0.0, s.scales.adapted)  # of a target that was still changing
+        scales = s.scales._replace(adapted=learnt).adapt(rate.mean(1), block, s.step < config.warmup, widest)
 
         position, swapped = _swap(k_swap, s.turn, config.swap_every, beta, position)
         s = s._replace(position=position, scales=scales, step=s.step + 1, turn=s.turn + 1)
@@ -91,17 +94,16 @@ def build(problem: Problem) -> Sampler:
         none = jnp.int32(0)
         return Chains(position, scales, k_stage, s.stage + 1, none, s.turn, position.score[0].max(), none)
 
-    def sweep(s: Chains, key: PRNGKeyArray) -> tuple[Chains, Metrics, Array]:
+    def sweep(s: Chains, key: PRNGKeyArray) -> tuple[Chains, Metrics, Array, Array]:
         k_moves, k_stage = jax.random.split(key)
-        beta = betas(s)[0]
+        beta, moved = betas(s)[0], (s.turn + jnp.arange(config.sweep)) % count
         s, (rate, swaps, tops) = jax.lax.scan(move, s, jax.random.split(k_moves, config.sweep))
         acceptance, warm = rate.mean(), s.step > config.warmup
         better = tops.max() > s.record + BETTER
         since = jnp.where(better | ~warm, 0, s.since + config.sweep)
         s = s._replace(record=jnp.maximum(s.record, tops.max()), since=since)
-        low, high = USUAL_RATES
-        unusual = (acceptance < low) | (acceptance > high)
-        over = warm & (unusual | (since >= config.patience))
+        bound = (s.scales.log_sigma[0] >= np.log(widest) - 1e-3)[moved]
+        over = warm & (_unusual(rate, bound) | (since >= config.patience))
         metrics = {
             "acceptance": acceptance,
             "sigma": jnp.exp(s.scales.log_sigma[0].mean()),
@@ -110,7 +112,7 @@ def build(problem: Problem) -> Sampler:
         }
         if rungs > 1:
             metrics["swap_rate"] = jnp.nanmean(swaps)
-        return jax.lax.cond(over, lambda: renew(s, k_stage), lambda: s), metrics, over
+        return jax.lax.cond(over, lambda: renew(s, k_stage), lambda: s), metrics, over, warm & ~over
 
     return Sampler(
         rungs * chains,
@@ -121,6 +123,13 @@ def build(problem: Problem) -> Sampler:
         lambda s: s.position.theta.reshape(-1, shape.size),
         lambda s: (s.position.theta[0], s.position.score[0]),
     )
+
+
+def _unusual(rate: Float[Array, "S"], bound: Bool[Array, "S"]) -> Bool[Array, ""]:
+    """Whether acceptance tells that scales do not suit; at its bound none is too small."""
+    low, high = USUAL_RATES
+    free = jnp.where(bound, 0.0, rate).sum() / jnp.maximum((~bound).sum(), 1)
+    return (rate.mean() < low) | (free > high)
 
 
 def _step(
@@ -140,7 +149,10 @@ def _step(
     else:
         proposal = Proposal(lambda k, p: blocks.propose(shape, k, p.theta, sigma, block))
     weigh = lambda old, theta, k: problem.estimator.weigh(old, theta, k, stage, beta)
-    return metropolis.step(key, old, proposal, weigh, problem.log_prior, beta)
+    position, rate = metropolis.step(key, old, proposal, weigh, problem.log_prior, beta)
+    if problem.config.proposal == "langevin":  # whose densities are of the line
+        position = position._replace(theta=blocks.wrap(shape, position.theta))
+    return position, rate
 
 
 def _swap(

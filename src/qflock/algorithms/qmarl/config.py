@@ -17,6 +17,9 @@ class QmarlConfig(Circuit):
     LIMITS: ClassVar[tuple[str, ...]] = ("n_mcmc_steps",)
     """Settings that limit a run's length; they give way where ``total_steps`` is given anew."""
 
+    AGENTS: ClassVar[str] = "n_gs"
+    """The setting that names the number of agents, for environments that can have any."""
+
     network: str = "circuit"
     """The agents' network: circuit, mlp, or a file and class, my.py:Net."""
     hidden: Annotated[tuple[int, ...], WIDTHS] = (12,)
@@ -35,7 +38,7 @@ class QmarlConfig(Circuit):
     """Persistent memory: a folder, auto for one of each environment and shape of policy, or none. A run
     starts from its best policy, and may replace it."""
     n_gs: Annotated[int, at_least(0)] = 0
-    """Number of agents, the published name; 0 for as many as the environment has."""
+    """Number of agents, the published name, where the environment can have any; 0 for as many as it has."""
     n_mcmc_steps: Annotated[int, at_least(0)] = 0
     """Stop after so many steps, if that is before total_steps; 0 for no limit."""
     sampler: Literal["metropolis", "smc", "evolution"] = "metropolis"
@@ -59,9 +62,9 @@ class QmarlConfig(Circuit):
     blocks: blocks.Split = "leaf"
     """Parameters that move together: all, those of a leaf, or of a circuit's layer (layer)."""
     warmup: Annotated[int, at_least(0)] = 1000
-    """First steps of a stage, in which scales adapt and beta rises."""
+    """First steps of a stage, in which scales adapt; beta rises in the first half of them."""
     beta_start: Annotated[float, between(0, 1, "(]")] = 0.1
-    """Share of beta at the start; it rises geometrically over the warm-up. 1 for no annealing."""
+    """Share of beta at the start; it rises geometrically over half the warm-up. 1 for no annealing."""
     beta_again: Annotated[float, between(0, 1, "(]")] = 0.5
     """The same at the start of later stages, and of runs that go on from weights."""
     temperatures: Annotated[int, at_least(1)] = 1
@@ -74,8 +77,8 @@ class QmarlConfig(Circuit):
     """Steps of one update: between looks at candidates, diagnostics and stages."""
     patience: Annotated[int, at_least(1)] = 4000
     """Steps after warm-up without a better chain, after which a new stage begins."""
-    window: Annotated[int, at_least(4)] = 100
-    """Updates over which R-hat and effective sample size are taken."""
+    window: Annotated[int, at_least(4)] = 50
+    """Updates over which R-hat and effective sample size are taken, all after the warm-up of one stage."""
     acting: Literal["sample", "greedy"] = "sample"
     """How policies act while chains score them; the best is judged as it executes, greedily."""
     distil_steps: Annotated[int, at_least(0)] = 100
@@ -112,6 +115,7 @@ class QmarlConfig(Circuit):
             f"sampler {self.sampler} needs estimator exact or fixed, not {self.estimator}",
         )
         need(
-            self.estimator != "same" or (self.beta >= 1 and self.beta_start == 1),
-            "estimator same multiplies beta returns: give a beta of at least 1 and beta_start 1",
+            self.estimator != "same" or (self.beta >= 1 and self.beta % 1 == 0 and self.beta_start == 1),
+            f"estimator same multiplies beta returns: give a whole beta of at least 1, not {self.beta:g}, "
+            "and beta_start 1",
         )

@@ -11,6 +11,7 @@ finite negative log-probability (`learning.categorical.NEVER`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
@@ -18,12 +19,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from qflock.core.steps import Parameters
 
 CONFIDENCE = 0.95
 Policy = Callable[[Parameters, Any], Float[Array, "N U"]]
+
+
+ERROR = 1 - CONFIDENCE
+"""With which a worse policy takes the best's place at all, in however many challenges."""
 
 
 class Seen(NamedTuple):
@@ -185,6 +190,30 @@ def distil(
         student = fit(policy, student.parameters, met, targets, weights, steps=steps, lr=lr)
         losses.append(student.losses)
     return Student(student.parameters, jnp.concatenate(losses))
+
+
+def error_of(challenge: int | Int[Array, ""]) -> Any:
+    """The error that a challenge may spend: all of them, without end, spend `ERROR` together.
+
+    Challenges that each had 5 % would let a worse policy in before long.
+
+    Args:
+        challenge: its number, from 1.
+    """
+    return ERROR / (challenge * (challenge + 1.0))
+
+
+def surely_better(differences: Float[Array, "E"], error: float | Float[Array, ""]) -> Bool[Array, ""]:
+    """As `accept_paired`, inside compiled programs: whether such a gain is by luck less often than ``error``.
+
+    Args:
+        differences: returns of the candidate less the incumbent's, of E >= 2 episodes on common keys.
+        error: one-sided.
+    """
+    freedom = differences.shape[0] - 1
+    t = differences.mean() / (differences.std(ddof=1) / math.sqrt(freedom + 1))
+    by_luck = jax.scipy.special.betainc(freedom / 2, 0.5, freedom / (freedom + t * t)) / 2
+    return (t > 0) & (by_luck < error)  # no where t is no number: nothing differs
 
 
 def accept_exact(candidate: float, incumbent: float) -> Verdict:

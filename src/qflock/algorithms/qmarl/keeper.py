@@ -163,6 +163,12 @@ class Keeper(Hooks):
         """Take back the rows that were saved with a state."""
         self.rows = [dict(row) for row in kept or ()]
 
+    def interrupted(self, state: Any) -> None:
+        """Offer the best of each seed to the memory; a student waits for the run's end."""
+        for seed in range(self._run.seeds) if self.store is not None else ():
+            own = jax.tree.map(lambda x, seed=seed: x[seed], state)
+            self._offer_own(self._search.shape.ravel(self._search.weights(own).best), seed)
+
     def end(self, run: EndedRun, state: Any) -> dict[str, Any]:
         """Offer the run's policies to the memory, and write the history.
 
@@ -199,8 +205,7 @@ class Keeper(Hooks):
         search, shape = self._search, self._search.shape
         weights: Any = search.weights(state)
         own = shape.ravel(weights.best)
-        key = named(jax.random.key(self._run.seed + seed), "memory")
-        self._judged(own, jax.random.fold_in(key, 0), "chains")
+        key = self._offer_own(own, seed)
         if search.distil is None or search.config.sampler != "metropolis":
             return
         assert self.store.best is not None
@@ -212,6 +217,12 @@ class Keeper(Hooks):
         )
         student = jax.jit(search.distil)(teachers, surely, jax.random.fold_in(key, 2))
         self._judged(student, jax.random.fold_in(key, 3), "distillation")
+
+    def _offer_own(self, best: Any, seed: int) -> PRNGKeyArray:
+        """Offer a seed's best policy; the key of all that is drawn for the seed's offers."""
+        key = named(jax.random.key(self._run.seed + seed), "memory")
+        self._judged(best, jax.random.fold_in(key, 0), "chains")
+        return key
 
     def _judged(self, theta: Any, key: PRNGKeyArray, source: str) -> None:
         """Offer a policy, judged exactly, or on fresh scenarios beside the best."""
@@ -229,7 +240,10 @@ class Keeper(Hooks):
             returns = np.asarray(play(new).episode_return)
             gained = float(returns.mean())
             if old is not None:
-                verdict = distillation.accept_paired(returns, np.asarray(play(old).episode_return))
+                offers = [offer for run in self.store.runs for offer in run["offers"]]
+                challenge = 1 + sum(offer["rule"] == "paired" for offer in offers)
+                sure = 1 - distillation.error_of(challenge)
+                verdict = distillation.accept_paired(returns, np.asarray(play(old).episode_return), sure)
         self.store.offer(new, gained, verdict, {"source": source, "environment": self._run.environment})
 
 

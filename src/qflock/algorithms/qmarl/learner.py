@@ -19,7 +19,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from qflock.algorithms.qmarl import chains as qmarl_chains
 from qflock.algorithms.qmarl import distil as qmarl_distil
-from qflock.algorithms.qmarl import keeper, others
+from qflock.algorithms.qmarl import distillation, keeper, others
 from qflock.algorithms.qmarl import problem as qmarl_problem
 from qflock.algorithms.qmarl.config import QmarlConfig
 from qflock.algorithms.qmarl.pieces import bounds, pieces
@@ -37,8 +37,6 @@ PROBES = 8
 """Observations at which R-hat and effective sample size watch action probabilities."""
 SHOWN = 4
 """Episodes that each chain plays after a sweep, for the log: returns, measures, and the noise of returns."""
-CONFIDENT = 1.645
-"""Standard errors by which a candidate must beat the best where returns are estimated: one-sided 95 %."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +112,9 @@ class Qmarl:
     def judge(self, s: TrainState, theta: Array, top: Array, key: PRNGKeyArray) -> TrainState:
         """Let the chains' policies challenge the best, on scenarios that no chain was scored on.
 
+        Where returns are estimated, the challenges of a search spend one error together: those of a sweep, by
+        chains and by a student, half of its share each.
+
         Args:
             s: the training state.
             theta: policies of the chains, ``(C, D)``.
@@ -129,9 +130,8 @@ class Qmarl:
         held_out, play = self.config.held_out, self.score.play
         of = lambda t: play(self.shape.unravel(t), key, held_out, "greedy").episode_return
         old, new = jax.vmap(of)(jnp.stack([s.best, top]))
-        difference = new - old
-        bound = difference.mean() - CONFIDENT * difference.std(ddof=1) / math.sqrt(self.config.held_out)
-        better = (bound > 0) | ~s.judged
+        error = distillation.error_of(jnp.maximum(s.scorings // self.sampler.scorings, 1)) / 2
+        better = distillation.surely_better(new - old, error) | ~s.judged
         return s._replace(
             best=jnp.where(better, top, s.best),
             best_return=jnp.where(better, new.mean(), old.mean()),
@@ -146,7 +146,7 @@ class Qmarl:
             key: of what is drawn.
         """
         k_sweep, k_judge, k_play, k_distil = jax.random.split(key, 4)
-        state, metrics, renewed = self.sampler.sweep(s.sampler, k_sweep)
+        state, metrics, renewed, settled = self.sampler.sweep(s.sampler, k_sweep)
         s = s._replace(sampler=state, scorings=s.scorings + self.sampler.scorings)
         theta, scores = self.sampler.now(state)
         top = theta[scores.argmax()]
@@ -166,7 +166,7 @@ class Qmarl:
             {name: x.sum() for name, x in played.measures.items()},
         )
         watched = jax.vmap(lambda t: self.score.chances(self.shape.unravel(t), s.probes).ravel())(theta)
-        s = s._replace(window=s.window.add(scores, watched))
+        s = s._replace(window=s.window.add(scores, watched, settled))
         mixed = convergence.judge(s.window)
         low, high = self.spec.return_range
         episodes = 0 if self.solved else self.config.episodes
@@ -245,8 +245,8 @@ def build(config: QmarlConfig, env: Environment) -> Learner:
     spec = env.spec
     if config.n_gs not in (0, spec.agents):
         raise UserError(
-            f"n_gs is {config.n_gs}, but {spec.name} has {spec.agents} agents as it is set up; "
-            "change them by the environment's own settings, or leave n_gs out"
+            f"n_gs is {config.n_gs}, but {spec.name} has {spec.agents} agents, and n_gs cannot change that; "
+            "leave n_gs out"
         )
     own = Qmarl(config, env)
     num_policies, updates = own.sampler.num_policies, math.ceil(config.n_mcmc_steps / config.sweep)

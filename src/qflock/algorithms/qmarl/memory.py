@@ -2,8 +2,9 @@
 
 A memory is a folder with ``best_model_weights.safetensors`` (and ``.pt``, where PyTorch is installed) and
 ``training_history.json``. It belongs to one environment and one shape of policy. One run writes at a time.
-The best is replaced only by what a `Verdict` accepts, so it never gets worse. A damaged file is moved
-aside, never overwritten, and said so in one line.
+The best is replaced only by what a `Verdict` accepts: where returns are exact it never gets worse, where they
+are estimated not with 95 %, in however many runs. A damaged file is moved aside, never overwritten, and said
+so in one line.
 """
 
 from __future__ import annotations

@@ -30,17 +30,23 @@ class Cloud(NamedTuple):
 
 
 def smc(problem: Problem) -> Sampler:
-    """The sampler ``smc``: one sweep is one tempering step with ``sweep`` moves of every particle."""
+    """The sampler ``smc``: one sweep is one tempering step with ``sweep`` moves of every particle.
+
+    Particles begin as draws of the prior, whatever it is given to go on from: else their weights are wrong.
+    """
     config, shape = problem.config, problem.shape
 
     def score(theta: Float[Array, "C D"], key: PRNGKeyArray) -> Float[Array, "C"]:
         return jax.vmap(objective(problem, key))(theta)
 
     def start(theta: Float[Array, "C D"], key: PRNGKeyArray, again: bool) -> Cloud:
+        k_stage, k_prior = jax.random.split(key)
+        drawn = lambda k: blocks.draw_prior(shape, k, config.prior_sigma)
+        theta = jax.vmap(drawn)(jax.random.split(k_prior, config.n_chains))
         state = tempered_smc.start(theta, config.sigma_proposal, len(shape.names))
-        return Cloud(state, theta, score(theta, key), key)
+        return Cloud(state, theta, score(theta, k_stage), k_stage)
 
-    def sweep(s: Cloud, key: PRNGKeyArray) -> tuple[Cloud, Metrics, Array]:
+    def sweep(s: Cloud, key: PRNGKeyArray) -> tuple[Cloud, Metrics, Array, Array]:
         target = objective(problem, s.key)
         state, info = tempered_smc.step(
             key,
@@ -50,6 +56,7 @@ def smc(problem: Problem) -> Sampler:
             lambda k, theta, sigma, block: blocks.propose(shape, k, theta, sigma, block),
             config.sweep,
             config.smc_ess,
+            blocks.widest(shape),
         )
         theta: Any = state.smc.particles
         metrics = {
@@ -57,7 +64,8 @@ def smc(problem: Problem) -> Sampler:
             "sigma": jnp.exp(state.log_sigma.mean()),
             "beta": config.beta * info.tempering,
         }
-        return Cloud(state, theta, score(theta, s.key), s.key), metrics, jnp.bool_(False)
+        theta_scores = score(theta, s.key)
+        return Cloud(state, theta, theta_scores, s.key), metrics, jnp.bool_(False), info.tempering >= 1
 
     def placed(s: Cloud) -> Float[Array, "C D"]:
         assert isinstance(s.state, Particles)
@@ -99,7 +107,7 @@ def evolution(problem: Problem) -> Sampler:
         state = strategy.init(k_state, theta[scores.argmax()], parameters)
         return Cloud(state, theta, scores, k_stage)
 
-    def sweep(s: Cloud, key: PRNGKeyArray) -> tuple[Cloud, Metrics, Array]:
+    def sweep(s: Cloud, key: PRNGKeyArray) -> tuple[Cloud, Metrics, Array, Array]:
         strategy, parameters = make_strategy()
 
         def generation(s: Cloud, key: PRNGKeyArray) -> tuple[Cloud, None]:
@@ -111,7 +119,7 @@ def evolution(problem: Problem) -> Sampler:
 
         s, _ = jax.lax.scan(generation, s, jax.random.split(key, config.sweep))
         info = {"acceptance": none(), "sigma": jnp.mean(s.theta.std(0)), "beta": none()}
-        return s, info, jnp.bool_(False)
+        return s, info, jnp.bool_(False), jnp.bool_(False)
 
     return Sampler(
         config.n_chains,

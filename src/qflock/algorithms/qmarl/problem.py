@@ -51,8 +51,10 @@ class Start(Protocol):
 class Sweep(Protocol):
     """What a sampler does in one update."""
 
-    def __call__(self, state: Any, key: PRNGKeyArray, /) -> tuple[Any, Metrics, Bool[Array, ""]]:
-        """The new state, metrics, and whether a new stage began.
+    def __call__(
+        self, state: Any, key: PRNGKeyArray, /
+    ) -> tuple[Any, Metrics, Bool[Array, ""], Bool[Array, ""]]:
+        """The new state, metrics, whether a new stage began, and whether the target stays as it was here.
 
         Args:
             state: the sampler's.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
@@ -16,6 +15,7 @@ from qflock.bridges.host.worker import GO_ON, HostCopy, Orders, Seen, truncated_
 from qflock.core.errors import UserError
 from qflock.core.spec import Spec
 from qflock.core.steps import TimeStep
+from qflock.machine import provenance
 from qflock.settings.foreign import Failure
 
 Kind = Literal["processes", "threads", "serial"]
@@ -80,7 +80,7 @@ class Workers:
             WorkerLost: a worker is gone, or takes more than its limits.
         """
         self.num_envs = num_envs
-        count = min(num_envs, env.worker_count or os.cpu_count() or 1)
+        count = min(num_envs, env.worker_count or provenance.cores())
         shares = np.array_split(np.arange(first, first + num_envs), count)
         self._name = env.spec.name
         self._cuts = np.cumsum([len(share) for share in shares])[:-1]

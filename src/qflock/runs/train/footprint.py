@@ -7,7 +7,6 @@ that holds more than half of what is free is therefore warned.
 from __future__ import annotations
 
 import math
-import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,8 +14,10 @@ import jax
 
 from qflock.core.errors import UserError
 from qflock.core.learner import Dataset, Rollout
+from qflock.core.printing import amount
 from qflock.core.spec import Box
 from qflock.learning.replay import CAPACITY, Replay
+from qflock.machine import memory
 from qflock.runs.train.program import Program
 from qflock.runs.train.sharing import Sharing
 
@@ -77,8 +78,8 @@ def tell(footprint: Footprint, sharing: Sharing) -> list[str]:
         UserError: the run holds more than there is.
     """
     needed, room = _on_the_fullest(footprint, sharing), free(_device(sharing))
-    parts = ", ".join(f"{name} {_size(x)}" for name, x in footprint._asdict().items() if x)
-    total = f"{sharing.seeds} seed(s) hold {_size(needed)}" + (f" of {_size(room)} free" if room else "")
+    parts = ", ".join(f"{name} {amount(x)}" for name, x in footprint._asdict().items() if x)
+    total = f"{sharing.seeds} seed(s) hold {amount(needed)}" + (f" of {amount(room)} free" if room else "")
     if sharing.mesh is not None and _device(sharing).platform != "cpu":
         total += " on each device"
     if room and needed > room:
@@ -105,9 +106,10 @@ def free(device: Any) -> int | None:
         rows = dict(line.split(":") for line in MEMORY.read_text().splitlines())
         there = 1024 * int(rows["MemAvailable"].split()[0])
     except (OSError, ValueError, KeyError):
-        there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        there = memory.installed()
     try:
-        return min(there, int(LIMIT.read_text()))  # a container may have less than the machine
+        limit = int(LIMIT.read_text())  # a container may have less than the machine
+        return limit if there is None else min(there, limit)
     except (OSError, ValueError):
         return there
 
@@ -132,8 +134,3 @@ def _device(sharing: Sharing) -> Any:
 
 def _bytes(tree: Any) -> int:
     return sum(math.prod(x.shape) * x.dtype.itemsize for x in jax.tree.leaves(tree))
-
-
-def _size(count: float) -> str:
-    power = min(int(math.log(max(count, 1), 1024)), 4)
-    return f"{count / 1024**power:.4g} {('B', 'KiB', 'MiB', 'GiB', 'TiB')[power]}"

@@ -7,7 +7,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from qflock.core.errors import UserError
+from qflock.core.shell import command
 from qflock.runs import checkpoint, folder
+from qflock.runs.folder import RunFolder
 from qflock.runs.train import longer, together
 from qflock.runs.train.work import Work
 from qflock.settings.config import Settings
@@ -68,8 +71,19 @@ def resume(
             where.record_settings(settings, now=datetime.now())
         work = Work(settings, quiet)
         with work.hooked():
+            _refuse_pruned(where, settings)
             newest = checkpoint.newest_state(where, work.shapes, work.doubt(where))
             return work.go(where, longer.from_before(where, newest, work.total, work.shapes))
+
+
+def _refuse_pruned(where: RunFolder, settings: Settings) -> None:
+    """A finished run whose states were removed would begin again, over its own results."""
+    if where.summary.is_file() and not any(where.state.glob("state-*.safetensors")):
+        again = command("train", settings.algorithm, "--env", settings.run.env, "--init_from", where.known_as)
+        raise UserError(
+            f"{where.known_as} is finished and its training states are gone; a new run can start from its "
+            f"weights: {again}"
+        )
 
 
 def _to_end_at(settings: Settings, total_steps: int) -> Settings:

@@ -139,6 +139,7 @@ class Work:
                 if asked or late:
                     self._save(state)
                 if asked:
+                    self.hooks.interrupted(state.learner)
                     raise Interrupted(self.where.known_as)
             self._save(state)
             return self._finish(state)
@@ -256,8 +257,7 @@ class Work:
     def _evaluate(self, state: program.RunState) -> None:
         done = self.ledger.done
         key = evaluation.evaluation_key(self.settings.run.seed, done)
-        scores = self.program.evaluate(self.files.policy(state.learner), key)
-        each = evaluation.rows(scores, self.seeds)
+        each = evaluation.rows(self.program.evaluate(self.files.policy(state.learner), key), self.seeds)
         self.ledger.evaluation(each)
         mean = evaluation.over_seeds(each)
         self.progress.evaluation(done, mean["discounted_mean"], mean.get("solved"))
