@@ -133,8 +133,7 @@ def test_stages_anneal_adapt_and_refresh_scenarios():
     assert seen[0][2] == pytest.approx(300 * 0.25 ** (1 - 1 / 20), rel=1e-4)
     first = next(x for x in itertools.pairwise(seen) if x[0][0] == 1)[1]
     assert first[2] == pytest.approx(300 * 0.5 ** (1 - 1 / 20), rel=1e-4)
-    usual = chains.USUAL_RATES
-    assert usual == (0.1, 0.5)
+    assert chains.usual(0.234) == pytest.approx((0.1, 0.5))
 
 
 def test_start_from_puts_every_chain_where_it_was():
