@@ -17,7 +17,7 @@ from qflock.search.metropolis import DECAY, Density, Position, Proposal
 TARGET_RATE = 0.574
 """Acceptance at which these proposals are fastest (Roberts & Rosenthal 1998)."""
 EVEN = 1e-3
-"""Share of the mean squared slope that each coordinate has at least, lest one without slope be thrown about."""
+"""Least share of the mean squared slope for each coordinate, lest one without slope be thrown about."""
 
 
 class Metric(NamedTuple):
