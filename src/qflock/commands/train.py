@@ -12,7 +12,7 @@ from qflock.commands._arguments import Group
 from qflock.core.errors import UserError
 from qflock.core.printing import say
 from qflock.core.shell import command
-from qflock.settings import config, registry
+from qflock.settings import agents, config, registry
 from qflock.settings.config import Settings
 
 USAGE = """usage: qflock train ALGORITHM [--env ENVIRONMENT] [--SETTING VALUE ...]
@@ -99,4 +99,7 @@ def _parse(defaults: Settings, argv: list[str], typed: str) -> tuple[Options, Se
         after=CODES,
     )
     run = dataclasses.replace(run, env=defaults.run.env)  # as resolved: canonical, with its full path
-    return options, Settings(defaults.algorithm, run, learner, environment[0] if environment else None)
+    own = environment[0] if environment else None
+    if own is not None:
+        own = agents.followed(own, learner, typed=f"--env.{agents.NUMBER}" in {x.split("=")[0] for x in argv})
+    return options, Settings(defaults.algorithm, run, learner, own)
