@@ -225,7 +225,8 @@ def test_help_without_an_algorithm_lists_them(capsys: pytest.CaptureFixture[str]
 def test_a_number_of_agents_by_its_published_name_reaches_the_environment(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert main(["train", "qmarl", "--env", "forest_uav", "--n_gs", "3", "--dry_run"]) == 0
+    typed = ["train", "qmarl", "--env", "forest_uav", "--n_gs", "3", "--dry_run"]
+    assert main(typed) == 0
     assert "n_agents: 3" in capsys.readouterr().out
     assert (
         main(["train", "qmarl", "--env", "forest_uav", "--n_gs", "3", "--env.n_agents", "10", "--dry_run"])
