@@ -64,7 +64,7 @@ def test_searchers_find_better_policies_and_say_how(changes):
     assert ((told["acceptance"] >= 0) & (told["acceptance"] <= 1)).all()
     assert (np.diff(told["network_calls"]) > 0).all()
     np.testing.assert_array_equal(told["mcmc_step"], np.arange(10, 121, 10))
-    assert np.isfinite(told["ess"][-1]) or changes.get("sampler") == "smc"
+    assert np.isfinite(told["ess"]).any() or changes.get("sampler") == "smc"  # a new stage begins it anew
     if changes.get("temperatures"):
         assert np.isfinite(told["swap_rate"]).all()
         for rung in state.sampler.position.value:
