@@ -55,7 +55,6 @@ def build(problem: Problem) -> Sampler:
     target = config.target_acceptance or TARGETS[config.proposal]
     metric = langevin.Metric.start(rungs, shape.size) if config.proposal == "langevin" else ()
     fractions = tempering.ladder(rungs, config.temperature_ratio)
-    grid = lambda x: x.reshape(rungs, chains, *x.shape[1:])
     over_grid = lambda f, axes: jax.vmap(jax.vmap(f, axes[0]), axes[1])
 
     def place(theta: Float[Array, "R C D"], key: PRNGKeyArray, stage: PRNGKeyArray) -> Position:
@@ -64,10 +63,9 @@ def build(problem: Problem) -> Sampler:
 
     def start(theta: Float[Array, "N D"], key: PRNGKeyArray, again: bool) -> Chains:
         k_place, k_stage = jax.random.split(key)
-        position = place(grid(theta), k_place, k_stage)
+        position = place(theta.reshape(rungs, chains, shape.size), k_place, k_stage)
         scales = Scales.start(np.minimum(config.sigma_proposal, widest), count, rungs)
-        none = jnp.int32(0)
-        stage = jnp.int32(again)
+        none, stage = jnp.int32(0), jnp.int32(again)
         return Chains(position, scales, k_stage, stage, none, none, position.score[0].max(), none, metric)
 
     def betas(s: Chains) -> Float[Array, "R"]:
@@ -78,7 +76,6 @@ def build(problem: Problem) -> Sampler:
         """One step of every chain, then perhaps swaps; tells acceptance and swaps of cold chains."""
         k_step, k_swap = jax.random.split(key)
         beta, block = betas(s), s.turn % count
-
         each = over_grid(partial(_step, problem, block, s.key), ((0, 0, None, None, None), (0, 0, 0, 0, 0)))
         keys = jax.random.split(k_step, (rungs, chains))
         relative = s.metric.relative if s.metric else jnp.ones((rungs, 1))
@@ -88,7 +85,6 @@ def build(problem: Problem) -> Sampler:
         scales = s.scales._replace(adapted=learnt).adapt(
             rate.mean(1), block, s.step < config.warmup, widest, target
         )
-
         position, swapped = _swap(k_swap, s.turn, config.swap_every, beta, position)
         s = s._replace(position=position, scales=scales, step=s.step + 1, turn=s.turn + 1, metric=metric)
         return s, (rate[0].mean(), swapped, position.score[0].max())
