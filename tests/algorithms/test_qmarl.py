@@ -64,7 +64,7 @@ def test_searchers_find_better_policies_and_say_how(changes):
     assert ((told["acceptance"] >= 0) & (told["acceptance"] <= 1)).all()
     assert (np.diff(told["network_calls"]) > 0).all()
     np.testing.assert_array_equal(told["mcmc_step"], np.arange(10, 121, 10))
-    assert np.isfinite(told["ess"][-1]) or changes.get("sampler") == "smc"
+    assert np.isfinite(told["ess"]).any() or changes.get("sampler") == "smc"  # a new stage begins it anew
     if changes.get("temperatures"):
         assert np.isfinite(told["swap_rate"]).all()
         for rung in state.sampler.position.value:
@@ -133,8 +133,7 @@ def test_stages_anneal_adapt_and_refresh_scenarios():
     assert seen[0][2] == pytest.approx(300 * 0.25 ** (1 - 1 / 20), rel=1e-4)
     first = next(x for x in itertools.pairwise(seen) if x[0][0] == 1)[1]
     assert first[2] == pytest.approx(300 * 0.5 ** (1 - 1 / 20), rel=1e-4)
-    usual = chains.USUAL_RATES
-    assert usual == (0.1, 0.5)
+    assert chains.usual(0.234) == pytest.approx((0.1, 0.5))
 
 
 def test_start_from_puts_every_chain_where_it_was():

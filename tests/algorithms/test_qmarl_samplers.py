@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qflock.algorithms.qmarl import chains, others
+from qflock.algorithms.qmarl import ascent, chains, others
 from qflock.algorithms.qmarl import learner as qmarl
 from qflock.algorithms.qmarl.config import QmarlConfig
 from qflock.algorithms.qmarl.problem import Problem
@@ -75,6 +75,38 @@ def test_where_angles_have_a_flat_target_scales_stay_below_half_a_circle_and_the
     assert abs(np.exp(1j * late[..., :4]).mean()) < 0.1  # uniform on the circle
     assert late[..., 4:].std() == pytest.approx(3.0, rel=0.2)
     assert (np.asarray(told["acceptance"]) > 0.1).all()
+
+
+@pytest.mark.slow
+@pytest.mark.ci_slow
+def test_langevin_steps_have_the_scales_of_their_coordinates_and_the_acceptance_that_is_fastest():
+    """A Gaussian 30 times as wide along one coordinate as along the others."""
+    wide = jnp.array([1.0, 1.0, 30.0])
+    value = lambda t: -0.5 * jnp.square(t[4:] / wide).sum() + jnp.cos(t[:4]).sum()
+    settings = {"proposal": "langevin", "beta": 1.0, "prior_sigma": 1e4, "beta_start": 1.0, "warmup": 2000}
+    posed = problem(value, "all", **settings, n_chains=16)
+    state, (told, _, theta) = searched(chains.build(posed), jnp.ones((16, 7)), 100)
+    relative = np.asarray(state.metric.relative[0, 4:])
+    assert relative[2] / relative[:2].mean() == pytest.approx(30, rel=0.5)
+    late = np.asarray(theta[60:, :, 4:])
+    assert np.asarray(told["acceptance"])[50:].mean() == pytest.approx(0.574, abs=0.1)
+    assert state.stage == 0
+    np.testing.assert_allclose(late.reshape(-1, 3).std(0), wide, rtol=0.25)
+
+
+@pytest.mark.parametrize(("make", "sweeps"), [(ascent.adam, 20), (ascent.spsa, 40)])
+def test_gradient_ascent_reaches_the_top_of_the_same_returns(make, sweeps):
+    top = jnp.linspace(-1.0, 1.0, 7)
+    posed = problem(lambda t: 1 - jnp.square(t - top).sum(), search_lr=0.02)
+    sampler = make(posed)
+    _, (_, _, theta) = searched(sampler, jnp.full((4, 7), 2.0), sweeps)
+    np.testing.assert_allclose(theta[-1], np.broadcast_to(top, (4, 7)), atol=0.1)
+    assert sampler.scorings == 4 * (50 * (2 if make is ascent.spsa else 1) + 1)
+
+
+def test_an_exact_gradient_needs_exact_returns():
+    with pytest.raises(UserError, match=r"^[^\n]*take estimator exact, or sampler spsa$"):
+        QmarlConfig(sampler="adam")
 
 
 def test_tempered_smc_starts_from_its_prior_wherever_it_is_put():

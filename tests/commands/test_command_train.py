@@ -222,3 +222,16 @@ def test_help_without_an_algorithm_lists_them(capsys: pytest.CaptureFixture[str]
     assert "usage: qflock train ALGORITHM" in out
     assert "tiny" in out
     assert "tiny_world" in out
+
+
+def test_a_number_of_agents_by_its_published_name_reaches_the_environment(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    typed = ["train", "qmarl", "--env", "forest_uav", "--n_gs", "3", "--dry_run"]
+    assert main(typed) == 0
+    assert "n_agents: 3" in capsys.readouterr().out
+    assert (
+        main(["train", "qmarl", "--env", "forest_uav", "--n_gs", "3", "--env.n_agents", "10", "--dry_run"])
+        == 2
+    )
+    assert "n_gs is 3 and env.n_agents 10; leave one of them out" in capsys.readouterr().err

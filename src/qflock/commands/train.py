@@ -17,7 +17,7 @@ from qflock.core.printing import say
 from qflock.core.shell import command
 from qflock.runs import folder
 from qflock.runs.train import opening
-from qflock.settings import config, registry
+from qflock.settings import agents, config, registry
 from qflock.settings.config import Settings
 from qflock.settings.run import RunSettings
 
@@ -128,4 +128,7 @@ def _parse(defaults: Settings, argv: list[str], typed: str) -> tuple[Options, Se
         after=CODES,
     )
     run = dataclasses.replace(run, env=defaults.run.env)  # as resolved: canonical, with its full path
-    return options, Settings(defaults.algorithm, run, learner, environment[0] if environment else None)
+    own = environment[0] if environment else None
+    if own is not None:
+        own = agents.followed(own, learner, typed=f"--env.{agents.NUMBER}" in {x.split("=")[0] for x in argv})
+    return options, Settings(defaults.algorithm, run, learner, own)

@@ -191,7 +191,7 @@ def build(
     """
     if groups and len(groups) != spec.agents:
         raise UserError(f"groups names {len(groups)} agents; {spec.name} has {spec.agents}")
-    with_ids = ids and not (alone := not groups and not shared)
+    with_ids = not (alone := not groups and not shared) and ids
     network_of = tuple(groups) or (tuple(range(spec.agents)) if alone else ())
     seen = inputs.of_observation(spec, stage)
     action = actions_of(spec.action)

@@ -1,15 +1,60 @@
 """Langevin proposals: a step along the gradient of the log-density, and noise (Roberts & Tweedie 1996).
 
 With the acceptance of Metropolis and Hastings this is MALA; its target is the same as the random walk's.
+Coordinates differ in scale; a warm-up learns a diagonal metric from the slopes that it meets.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from qflock.search.metropolis import Density, Position, Proposal
+from qflock.search.metropolis import DECAY, Density, Position, Proposal
+
+TARGET_RATE = 0.574
+"""Acceptance at which these proposals are fastest (Roberts & Rosenthal 1998)."""
+EVEN = 1e-3
+"""Least share of the mean squared slope for each coordinate, lest one without slope be thrown about."""
+
+
+class Metric(NamedTuple):
+    """Attributes:
+    squares: running means of squared slopes of the log-density, ``(R, D)``.
+    relative: scale of each coordinate over the others, ``(R, D)``.
+    """
+
+    squares: Float[Array, "R D"]
+    relative: Float[Array, "R D"]
+
+    @staticmethod
+    def start(rungs: int, size: int) -> Metric:
+        """All coordinates alike.
+
+        Args:
+            rungs: of tempering, R.
+            size: coordinates, D.
+        """
+        return Metric(jnp.zeros((rungs, size)), jnp.ones((rungs, size)))
+
+    def learn(self, slopes: Float[Array, "R C D"], step: Int[Array, ""], until: int) -> Metric:
+        """Follow the slopes; from the step ``until`` on, coordinates have the scales that they tell.
+
+        A Gaussian of deviation s has slopes of mean square 1 / s^2.
+
+        Args:
+            slopes: of the log-density where the chains stand.
+            step: steps done in the stage.
+            until: steps of learning; 0 for none.
+        """
+        gain = jnp.where(step < until, (step + 1.0) ** -DECAY, 0.0)
+        squares = self.squares + gain * (jnp.square(slopes).mean(1) - self.squares)
+        even = squares + EVEN * squares.mean(1, keepdims=True) + 1e-30
+        scales = even**-0.5
+        relative = scales / jnp.exp(jnp.log(scales).mean(1, keepdims=True))
+        return Metric(squares, jnp.where(step == until - 1, relative, self.relative))
 
 
 def proposal(

@@ -15,9 +15,7 @@ from blackjax.mcmc import random_walk
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 TARGET_RATE = 0.234
-"""Acceptance that scales aim at: optimal for random walks in many dimensions (Roberts et al. 1997). Langevin
-proposals would be fastest at 0.574 (Roberts & Rosenthal 1998); they too aim at this rate, where a few large
-steps find more than many small ones."""
+"""Acceptance that scales aim at: optimal for random walks in many dimensions (Roberts et al. 1997)."""
 DECAY = 0.6
 """Power of the Robbins-Monro step: 1/2 < DECAY <= 1."""
 
@@ -116,18 +114,24 @@ class Scales(NamedTuple):
         return Scales(jnp.full((*axes, blocks), jnp.log(sigma)), jnp.zeros(blocks))
 
     def adapt(
-        self, rate: Float[Array, "*R"], block: Int[Array, ""], on: Array, widest: np.ndarray | float = np.inf
+        self,
+        rate: Float[Array, "*R"],
+        block: Int[Array, ""],
+        on: Array,
+        widest: np.ndarray | float = np.inf,
+        target: float = TARGET_RATE,
     ) -> Scales:
-        """One Robbins-Monro step of one block: log sigma += t^-0.6 (rate - 0.234); none unless ``on``.
+        """One Robbins-Monro step of one block: log sigma += t^-0.6 (rate - target); none unless ``on``.
 
         Args:
             rate: mean acceptance probability of the chains that share a scale.
             block: the block that moved.
             on: whether scales learn.
             widest: the largest scale of each block, ``(K,)``; see `blocks.widest`.
+            target: the rate that is wanted.
         """
         times = self.adapted[block] + 1
-        change = jnp.where(on, times**-DECAY * (rate - TARGET_RATE), 0.0)
+        change = jnp.where(on, times**-DECAY * (rate - target), 0.0)
         return Scales(
             jnp.minimum(self.log_sigma.at[..., block].add(change), np.log(widest)),
             self.adapted.at[block].add(jnp.where(on, 1.0, 0.0)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,7 +24,29 @@ def set_number(values: dict[str, Any], name: str, environment: Mapping[str, Any]
         UserError: the environment's own setting was given too, and is another number.
     """
     count, own = values.get(name, 0), f"env.{NUMBER}"
-    if not count or NUMBER not in environment:
-        return
-    if values.setdefault(own, count) != count:
-        raise UserError(f"{name} is {count} and {own} {values[own]}; leave one of them out")
+    if count and NUMBER in environment:
+        _need_one(name, count, values.setdefault(own, count))
+
+
+def followed(environment: Any, learner: Any, typed: bool) -> Any:
+    """An environment's settings with the number of agents that the learner's settings name, where it has one.
+
+    Args:
+        environment, learner: their settings.
+        typed: the environment's own setting was given too.
+
+    Raises:
+        UserError: it was, and is another number.
+    """
+    name = getattr(type(learner), "AGENTS", "")
+    count = getattr(learner, name, 0)
+    if not count or not hasattr(environment, NUMBER):
+        return environment
+    if typed:
+        _need_one(name, count, getattr(environment, NUMBER))
+    return dataclasses.replace(environment, **{NUMBER: count})
+
+
+def _need_one(name: str, count: int, other: int) -> None:
+    if other != count:
+        raise UserError(f"{name} is {count} and env.{NUMBER} {other}; leave one of them out")

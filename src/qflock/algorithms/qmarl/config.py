@@ -41,8 +41,9 @@ class QmarlConfig(Circuit):
     """Number of agents, the published name, where the environment can have any; 0 for as many as it has."""
     n_mcmc_steps: Annotated[int, at_least(0)] = 0
     """Stop after so many steps, if that is before total_steps; 0 for no limit."""
-    sampler: Literal["metropolis", "smc", "evolution"] = "metropolis"
-    """Metropolis-Hastings chains, tempered sequential Monte Carlo, or an evolution strategy."""
+    sampler: Literal["metropolis", "smc", "evolution", "adam", "spsa"] = "metropolis"
+    """Metropolis-Hastings chains, tempered sequential Monte Carlo, an evolution strategy; or, no samplers but
+    what these must beat: Adam along the exact gradient, or along differences at random (spsa)."""
     estimator: estimators.Name = "fixed"
     """How returns enter the target: exact, fixed, penalty, same, kept, or redraw (the published rule)."""
     n_chains: Annotated[int, at_least(1)] = 8
@@ -54,9 +55,15 @@ class QmarlConfig(Circuit):
     beta: Annotated[float, at_least(0)] = 200.0
     """Inverse temperature: the target is p0 exp(beta J), J being the mean return in [0, 1]."""
     proposal: Literal["walk", "langevin"] = "walk"
-    """How chains propose: Gaussian steps, or steps that also follow the gradient of J (estimator exact)."""
+    """How chains propose: Gaussian steps, or steps that also follow the gradient of J (estimator exact), in a
+    diagonal metric that the warm-up learns."""
     sigma_proposal: Annotated[float, above(0)] = 0.1
-    """Scale of proposals at the start, in radians for angles; warm-up adapts it for each block."""
+    """Scale of proposals at the start, in radians for angles; warm-up adapts it for each block. How far spsa
+    looks to both sides."""
+    target_acceptance: Annotated[float, between(0, 1, "[)")] = 0.0
+    """Acceptance that scales aim at; 0 for what is fastest: 0.234 (walk) or 0.574 (langevin)."""
+    search_lr: Annotated[float, above(0)] = 0.01
+    """Adam's step size (adam, spsa)."""
     prior_sigma: Annotated[float, above(0)] = 3.0
     """Standard deviation of the Gaussian prior of scales, heads and weights; angles are uniform."""
     blocks: blocks.Split = "leaf"
@@ -113,6 +120,10 @@ class QmarlConfig(Circuit):
         need(
             frozen or self.sampler == "metropolis",
             f"sampler {self.sampler} needs estimator exact or fixed, not {self.estimator}",
+        )
+        need(
+            self.sampler != "adam" or self.estimator == "exact",
+            "sampler adam follows the gradient of exact returns: take estimator exact, or sampler spsa",
         )
         need(
             self.estimator != "same" or (self.beta >= 1 and self.beta % 1 == 0 and self.beta_start == 1),

@@ -17,9 +17,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from qflock.algorithms.qmarl import ascent, distillation, keeper, others
 from qflock.algorithms.qmarl import chains as qmarl_chains
 from qflock.algorithms.qmarl import distil as qmarl_distil
-from qflock.algorithms.qmarl import distillation, keeper, others
 from qflock.algorithms.qmarl import problem as qmarl_problem
 from qflock.algorithms.qmarl.config import QmarlConfig
 from qflock.algorithms.qmarl.pieces import bounds, pieces
@@ -63,7 +63,13 @@ class TrainState(NamedTuple):
     scorings: Int[Array, ""]
 
 
-SAMPLERS = {"metropolis": qmarl_chains.build, "smc": others.smc, "evolution": others.evolution}
+SAMPLERS = {
+    "metropolis": qmarl_chains.build,
+    "smc": others.smc,
+    "evolution": others.evolution,
+    "adam": ascent.adam,
+    "spsa": ascent.spsa,
+}
 """Who proposes parameters."""
 
 
