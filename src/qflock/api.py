@@ -54,12 +54,12 @@ def train(
     where = run.run_dir or folder.new_path(name, run.env, datetime.now())  # the first line names it
     run = replace(run, run_dir=where)
     with processes.joined(run.heartbeat_timeout_seconds):
-        if not quiet and processes.first():
-            opening.tell(opening.of_training(name, run.env, run.device, where))
+        aloud = not quiet and processes.first()
+        line = opening.of_training(name, run.env, run.device, where) if aloud else ""
         from qflock.runs.train import runner
 
         device.use(run.device, devices=run.devices)
-        summary = runner.train(replace(algorithm, run=run), quiet)
+        summary = runner.train(replace(algorithm, run=run), quiet, line)
     return _illustrated(summary)
 
 
@@ -93,17 +93,15 @@ def resume(
     found = folder.open_run(run)
     given = found.read_hparams()["settings"]
     with processes.joined(given.get("heartbeat_timeout_seconds", RunSettings.heartbeat_timeout_seconds)):
-        line = opening.of_resuming(given, device, found.path)
         aloud = not quiet and processes.first()
+        line = opening.of_resuming(given, device, found.path) if aloud else ""
         with opening.shown(line) if aloud else nullcontext():
             settings = found.settings()
-        if aloud:
-            opening.tell(line)
         from qflock.runs.train import runner
 
         where = device or settings.run.device
         place.use(where, devices=devices or settings.run.devices)  # type: ignore[arg-type]
-        summary = runner.resume(run, total_steps, quiet, on_nan, devices)
+        summary = runner.resume(run, total_steps, quiet, on_nan, devices, line)
     return _illustrated(summary)
 
 

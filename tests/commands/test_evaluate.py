@@ -16,6 +16,7 @@ def result(**sampled):
         "run": "runs/one",
         "episodes": 64,
         "mode": "greedy",
+        "checkpoint": "final",
         "execution": "decentralised",
         **scores,
         **by_chance,

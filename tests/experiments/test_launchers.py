@@ -30,6 +30,7 @@ from qflock.experiments.launchers import Launcher
 from qflock.experiments.tries import Tries
 from qflock.experiments.worker_processes import WorkerProcesses, limited
 from qflock.files import csv_log, lock
+from qflock.machine import provenance
 from tests.experiments.conftest import LEARNER, RUN, Trained, Write
 
 SEEDS = [0, 1, 2]
@@ -247,7 +248,7 @@ def test_a_worker_stops_when_its_parent_is_gone(write: Write) -> None:
 
 
 def test_threads_of_parallel_processes_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(provenance, "cores", lambda: 8)
     assert WorkerProcesses(3, None).threads == 2  # type: ignore
     monkeypatch.setenv("XLA_FLAGS", "--xla_dump_to=x")
     variables = limited(1)

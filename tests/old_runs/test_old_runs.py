@@ -7,6 +7,7 @@ line, exit with 2 and leave every file as it was; `REFUSED` is the place where t
 import csv
 import hashlib
 import json
+import re
 import shutil
 
 import numpy as np

@@ -71,8 +71,7 @@ def joined(heartbeat: int) -> Iterator[None]:
             f"process {index} of {count} is here already, or was until now; start again in a moment",
             code=LOST,
         )
-    assert _relay is not None
-    _peers = Peers(_service, room, index, count, heartbeat, _relay.lost)
+    _peers = Peers(_service, room, index, count, heartbeat, _relay.lost if _relay else None)
     try:
         begin = f"qflock/{_round}/begin"
         _once_all_are_here(lambda: _service.wait_at_barrier(begin, FOREVER), count)

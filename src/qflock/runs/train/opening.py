@@ -48,6 +48,21 @@ def tell(line: str) -> None:
 
 
 @contextlib.contextmanager
+def first(line: str) -> Iterator[None]:
+    """Say it when the block has come to its end; a terminal shows it already.
+
+    Args:
+        line: of `of_training` or `of_resuming`; empty for none.
+    """
+    if not line:
+        yield
+        return
+    with shown(line):
+        yield
+    tell(line)
+
+
+@contextlib.contextmanager
 def shown(line: str) -> Iterator[None]:
     """While settings are read, which imports JAX, a terminal shows the line already.
 

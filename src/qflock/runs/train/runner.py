@@ -11,17 +11,18 @@ from qflock.core.errors import UserError
 from qflock.core.shell import command
 from qflock.runs import checkpoint, folder
 from qflock.runs.folder import RunFolder
-from qflock.runs.train import longer, together
+from qflock.runs.train import longer, opening, together
 from qflock.runs.train.work import Work
 from qflock.settings.config import Settings
 
 
-def train(settings: Settings, quiet: bool = False) -> dict[str, Any]:
+def train(settings: Settings, quiet: bool = False, first_line: str = "") -> dict[str, Any]:
     """Train from the beginning, in a new run folder.
 
     Args:
         settings: all settings, resolved.
         quiet: show no progress.
+        first_line: as `opening` has it; said once it is clear that there will be a run.
 
     Returns:
         What ``summary.json`` holds: the final scores beside the references, sizes and times.
@@ -31,7 +32,8 @@ def train(settings: Settings, quiet: bool = False) -> dict[str, Any]:
         Interrupted: Ctrl-C or SIGTERM; the state is saved.
         Diverged: NaN or infinity, with ``on_nan`` "stop"; the last good state is kept.
     """
-    work = Work(settings, quiet)  # before the folder: bad settings leave nothing behind
+    with opening.first(first_line):
+        work = Work(settings, quiet)  # before the folder: bad settings leave nothing behind
     with work.hooked(), together.created(settings) as where:
         return work.go(where, None)
 
@@ -42,6 +44,7 @@ def resume(
     quiet: bool = False,
     on_nan: str | None = None,
     devices: int | str | None = None,
+    first_line: str = "",
 ) -> dict[str, Any]:
     """Go on with a run from its newest whole state; from the start where none was saved yet.
 
@@ -52,6 +55,7 @@ def resume(
         quiet: show no progress.
         on_nan: "stop", "skip" or "rollback" from now on; as before if left out.
         devices: how many share the work from now on, or "all"; as before if left out.
+        first_line: as in `train`.
 
     Returns:
         As `train`.
@@ -69,9 +73,10 @@ def resume(
             settings = _to_end_at(settings, total_steps)
         if settings != before:
             where.record_settings(settings, now=datetime.now())
-        work = Work(settings, quiet)
-        with work.hooked():
+        with opening.first(first_line):
             _refuse_pruned(where, settings)
+            work = Work(settings, quiet)
+        with work.hooked():
             newest = checkpoint.newest_state(where, work.shapes, work.doubt(where))
             return work.go(where, longer.from_before(where, newest, work.total, work.shapes))
 
