@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from qflock import api
+from qflock.core.errors import UserError
 from qflock.runs.train import opening, programs, runner
 
 LINE = "vdn on two_step: no preset, device cpu, run folder {}; compiling"
@@ -69,18 +70,30 @@ def test_bad_settings_leave_their_error_alone_on_a_terminal(tmp_path: Path) -> N
     assert not (tmp_path / "here").exists()
 
 
-def test_python_and_pipes_are_told_it_before_anything_is_traced(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+def test_python_has_the_line_for_its_run_unless_it_is_quiet(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    ran = []
-    monkeypatch.setattr(runner, "train", lambda settings, quiet: ran.append(settings) or {"run": "x"})
+    told = []
+    train = lambda settings, quiet, line: told.append((settings.run.run_dir, line)) or {"run": "x"}
+    monkeypatch.setattr(runner, "train", train)
     monkeypatch.setattr(api, "_illustrated", lambda summary: summary)
     api.train("vdn", "two_step", device="cpu")
-    said = capsys.readouterr().err
-    assert said == LINE.format(ran[0].run.run_dir) + "\n"
-    assert re.fullmatch(r"runs/vdn-two_step-[\w-]+", str(ran[0].run.run_dir))
     api.train("vdn", "two_step", device="cpu", quiet=True)
+    (where, line), (_, none) = told
+    assert line == LINE.format(where)
+    assert re.fullmatch(r"runs/vdn-two_step-[\w-]+", str(where))
+    assert none == ""
+
+
+def test_pipes_are_told_it_once_it_is_clear_that_there_will_be_a_run(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with opening.first("the line"):
+        assert capsys.readouterr().err == ""
+    assert capsys.readouterr().err == "the line\n"
+    with pytest.raises(UserError), opening.first("the line"):
+        raise UserError("bad settings")
     assert capsys.readouterr().err == ""
 
 
