@@ -45,7 +45,6 @@ FIRST_READ = (
     "README.md",
     "first_ten_minutes.md",
     "own_environment.md",
-    "fair_comparison.md",
     "taking_home.md",
 )
 """The pages that CI runs in full."""

@@ -58,6 +58,7 @@ def assert_near(one, other, tolerance):
 
 @pytest.mark.slow
 @pytest.mark.ci_slow
+@pytest.mark.left_out
 def test_eight_devices_give_what_one_gives():
     """Four devices share the copies of each of two seeds."""
     value, actor = results(start([("compare", "qmix", 2, 8), ("compare", "ippo", 2, 8)], 8))
@@ -69,6 +70,7 @@ def test_eight_devices_give_what_one_gives():
 
 @pytest.mark.slow
 @pytest.mark.ci_slow
+@pytest.mark.left_out
 def test_learners_with_replay_share_each_batch():
     """Own errors, a second error beside them, and agents that remember: each mean is the batch's, though a
     device has another number of transitions that count."""
