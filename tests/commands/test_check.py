@@ -188,7 +188,7 @@ def test_training_finds_wrong_shapes_before_it_starts_and_says_the_same(
     assert main(["check", name]) == 1
     finding = capsys.readouterr().out.splitlines()[0].removeprefix("wrong: ")
     assert main(["train", "vdn", "--env", name, "--run_dir", str(tmp_path / "run"), "--device", "cpu"]) == 2
-    _, error = capsys.readouterr().err.splitlines()
+    (error,) = capsys.readouterr().err.splitlines()
     assert error.startswith(f"qflock: {name}: {finding}; qflock check {name} lists all that is wrong")
     assert not (tmp_path / "run").exists()
 
