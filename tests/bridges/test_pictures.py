@@ -102,6 +102,7 @@ def test_the_command_writes_a_film_of_it(
     assert main(["watch", "--env", f"{walk}:Walk", "-o", str(out)]) == 0
     assert out.stat().st_size > 1000
     assert registry.can_be_watched(f"{walk}:Walk")
+    assert not registry.can_be_watched(f"{walk}:Blind")
     assert not registry.can_be_drawn(f"{walk}:Walk")  # not at the end of every training
 
 

@@ -198,7 +198,7 @@ def can_be_watched(name: str) -> bool:
     """
     try:
         found = environment_class(name)
-        return any(hasattr(found, way) for way in ("draw", "maker"))  # a copy of a host's shows itself
+        return hasattr(found, "draw") or (hasattr(found, "shows_itself") and found.shows_itself())
     except UserError:
         return False
 

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from qflock.bridges import _adversaries, _options
-from qflock.bridges.host import constructors, gymnasium_copy, pettingzoo_copy, places, watch, worker
+from qflock.bridges.host import constructors, gymnasium_copy, pettingzoo_copy, pictures, places, watch, worker
 from qflock.bridges.host.found import Found
 from qflock.bridges.host.watch import Limits
 from qflock.bridges.host.worker import HostCopy
@@ -89,6 +89,11 @@ class Hosted:
             agents_return=True,
         )
         self._dtypes = (one.dtype, one.state_dtype)
+
+    @classmethod
+    def shows_itself(cls) -> bool:
+        """Whether its copies can be drawn, as far as their class tells."""
+        return pictures.likely(cls.found)
 
     def _count(self, settings: dict[str, Any], name: str) -> int:
         """A setting that counts something."""

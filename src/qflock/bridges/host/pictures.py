@@ -12,6 +12,20 @@ from qflock.core.errors import UserError
 MODE = "render_mode"
 
 
+def likely(found: Found) -> bool:
+    """Whether it can be drawn as far as is known without making one: its constructor and its class tell.
+
+    Args:
+        found: the environment.
+    """
+    constructor = found.constructor
+    if not (constructor.open or MODE in constructor.parameters):
+        return False
+    told = [getattr(maker, "metadata", None) for maker in found.place.makers() if isinstance(maker, type)]
+    listed = [each["render_modes"] for each in told if isinstance(each, dict) and "render_modes" in each]
+    return all("rgb_array" in modes for modes in listed)
+
+
 def asked(found: Found) -> dict[str, str]:
     """The further argument that an environment is made with to be looked at.
 
