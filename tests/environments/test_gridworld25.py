@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from scipy.stats import chisquare
 
 from qflock.core.errors import UserError
-from qflock.environments.gridworld25 import game
+from qflock.environments.gridworld25 import boards
 from qflock.environments.gridworld25.game import Config, Environment
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "gridworld25.json").read_text())
@@ -200,7 +200,7 @@ def test_solved_with_the_last_step_is_not_truncated():
 def test_places_among_the_free_cells_reach_every_choice_once():
     """All 5 * 4 * 3 draws give all ordered choices of 3 among 5: equal draws make equal chances."""
     draws = np.array(list(itertools.product(range(5), range(4), range(3))))
-    chosen = np.stack(game._free(list(jnp.asarray(draws.T))), 1)
+    chosen = np.stack(boards.free(list(jnp.asarray(draws.T))), 1)
     assert {tuple(row) for row in chosen.tolist()} == set(itertools.permutations(range(5), 3))
 
 

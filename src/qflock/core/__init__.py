@@ -8,7 +8,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from qflock.core.environment import Drawable, Environment, Exact, Referenced, ReferencePolicy, State
+    from qflock.core.environment import (
+        Drawable,
+        Environment,
+        Exact,
+        Referenced,
+        ReferencePolicy,
+        State,
+        Symmetric,
+    )
     from qflock.core.hooks import Hooks, RunFacts
     from qflock.core.learner import Dataset, Learner, Own, Policy, Rollout, Source
     from qflock.core.portable import ByChance, ByValue, Portable
@@ -27,7 +35,15 @@ if TYPE_CHECKING:
     )
 
 _PLACES = {
-    "environment": ("Drawable", "Environment", "Exact", "Referenced", "ReferencePolicy", "State"),
+    "environment": (
+        "Drawable",
+        "Environment",
+        "Exact",
+        "Referenced",
+        "ReferencePolicy",
+        "State",
+        "Symmetric",
+    ),
     "hooks": ("Hooks", "RunFacts"),
     "learner": ("Dataset", "Learner", "Own", "Policy", "Rollout", "Source"),
     "portable": ("ByChance", "ByValue", "Portable"),
@@ -76,6 +92,7 @@ __all__ = [
     "Source",
     "Spec",
     "State",
+    "Symmetric",
     "TimeStep",
     "own_ends",
     "team_reward",

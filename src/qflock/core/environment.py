@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray, Shaped
+from jaxtyping import Array, Float, Int, PRNGKeyArray, Shaped
 
 from qflock.core.spec import Spec
 from qflock.core.steps import Actions, TimeStep
@@ -74,6 +74,47 @@ class Referenced(Protocol):
 
     def references(self) -> Mapping[str, ReferencePolicy]:
         """Policies by name, best first: ``oracle``, ..., ``random`` is added by the library."""
+        ...
+
+
+@runtime_checkable
+class Symmetric(Protocol):
+    """An environment whose world looks and works alike from several sides: mirrored, turned.
+
+    A step from a turned state, by turned actions and with the same key, gives the turned next state and time
+    step, with the same rewards. Learners may then learn from turned experience. All methods are pure.
+
+    Attributes:
+        symmetries: how many there are; number 0 changes nothing.
+    """
+
+    symmetries: int
+
+    def turned(self, which: Int[Array, ""], timestep: TimeStep) -> TimeStep:
+        """What the turned world shows; the time step's state may be empty.
+
+        Args:
+            which: number of the symmetry, scalar.
+            timestep: unbatched.
+        """
+        ...
+
+    def turned_actions(self, which: Int[Array, ""], actions: Actions) -> Actions:
+        """The actions that do the same in the turned world; what is no action's number stays.
+
+        Args:
+            which: number of the symmetry, scalar.
+            actions: of all agents, ``(A,)``.
+        """
+        ...
+
+    def turned_state(self, which: Int[Array, ""], state: State) -> State:
+        """The turned world.
+
+        Args:
+            which: number of the symmetry, scalar.
+            state: unbatched.
+        """
         ...
 
 

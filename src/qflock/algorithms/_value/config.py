@@ -32,6 +32,8 @@ class ValueConfig(QConfig):
     """Transitions of a gradient step; a multiple of row_length."""
     train_frequency: Annotated[int, at_least(0)] = 0
     """Environment steps per gradient step; divides num_envs x num_steps. 0 for about 128, or all of these."""
+    augment: bool = False
+    """Learn each sequence of replay as seen from a side drawn anew, where the environment has symmetries."""
     target_update_interval: Annotated[int, at_least(0)] = 10_000
     """Environment steps between updates of the target network; 0 for none: targets are the online one's."""
     target_tau: Annotated[float, between(0, 1)] = 1.0

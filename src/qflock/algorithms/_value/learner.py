@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from qflock.algorithms._value.augmentation import augmented, need_symmetries
 from qflock.algorithms._value.config import ValueConfig
 from qflock.algorithms._value.q_learning import QLearning, Weights, choose
 from qflock.core.environment import Environment
@@ -146,6 +147,9 @@ class ValueLearner:
                 f"row_length is {config.row_length} and num_steps {config.num_steps}; agents that remember "
                 "need them equal, for replay keeps their memory at the start of what is collected"
             )
+        if config.augment:
+            need_symmetries(env, self.policy.start())
+        self.env = env
         block = config.num_envs * config.num_steps
         self.capacity = config.buffer_capacity // block * (block // config.row_length)
         self.first_filled = min(-(-config.min_buffer_size // config.row_length), self.capacity)
@@ -240,6 +244,8 @@ class ValueLearner:
 
         def step(carry: tuple[Weights, Any], key: PRNGKeyArray) -> tuple[tuple[Weights, Any], Metrics]:
             batch = replay.sample(ring, key, config.batch_size // config.row_length)
+            if config.augment:
+                batch = augmented(self.env, jax.random.fold_in(key, 1), batch)
             *changed, metrics = self.descent.step(*carry, s.target, batch, env_steps)
             carry = jax.tree.map(lambda new, old: jnp.where(ready, new, old), tuple(changed), carry)
             return carry, metrics

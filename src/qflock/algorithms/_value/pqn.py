@@ -104,7 +104,7 @@ class ReplayFree:
             weights, opt, metrics = self.descent.step(*carry, (), batch, env_steps)
             return (weights, opt), metrics
 
-        orders = epochs(key, config.num_envs, config.epochs, config.minibatches)
+        orders = epochs(key, config.num_envs, config.epochs, config.gradient_steps)
         (weights, opt), metrics = jax.lax.scan(step, (s.weights, s.optimiser), orders)
         metrics = jax.tree.map(lambda x: x.mean(0), metrics)
         metrics["epsilon"] = core.epsilon(env_steps)

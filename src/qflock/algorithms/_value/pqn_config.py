@@ -8,6 +8,9 @@ from typing import Annotated, Literal
 from qflock.algorithms._value.q_config import QConfig
 from qflock.settings.ranges import at_least, need
 
+MINIBATCH = 256
+"""Transitions of a minibatch, where nothing else is asked for."""
+
 
 @dataclass(frozen=True)
 class PQNConfig(QConfig):
@@ -23,12 +26,20 @@ class PQNConfig(QConfig):
     """Steps of each copy between two learning phases: the length of a rollout."""
     epochs: Annotated[int, at_least(1)] = 2
     """Passes over each rollout."""
-    minibatches: Annotated[int, at_least(1)] = 4
-    """Gradient steps of each pass; whole copies stay together, so it divides num_envs."""
+    minibatches: Annotated[int, at_least(0)] = 0
+    """Gradient steps of each pass; divides num_envs: copies stay whole. 0: about 256 transitions each."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         need(
-            self.num_envs % self.minibatches == 0,
+            self.minibatches == 0 or self.num_envs % self.minibatches == 0,
             f"minibatches {self.minibatches} does not divide num_envs {self.num_envs}",
         )
+
+    @property
+    def gradient_steps(self) -> int:
+        """Gradient steps of one pass."""
+        if self.minibatches:
+            return self.minibatches
+        copies = min(self.num_envs, -(-MINIBATCH // self.num_steps))
+        return max(n for n in range(1, self.num_envs // copies + 1) if self.num_envs % n == 0)

@@ -24,6 +24,8 @@ from qflock.core.errors import UserError
 from qflock.core.spec import Entities, Spec
 from qflock.core.steps import TimeStep
 from qflock.environments._canvas import Canvas, agent_colour, apple, disc
+from qflock.environments.gridworld25 import symmetries
+from qflock.environments.gridworld25.boards import distinct
 from qflock.environments.gridworld25.references import greedy, greedy_neighbour, oracle
 
 AGENTS = FOODS = 4
@@ -32,6 +34,7 @@ COLLECT = ACTIONS.index("collect")
 MOVES = np.array([(0, 0), (0, -1), (0, 1), (-1, 0), (1, 0)], np.int8)  # by action id
 NEIGHBOUR = (1, 0, 0, 1)  # the one other agent that each agent sees
 SLOTS = 3  # foods that each agent sees
+TURNED = symmetries.action_table(MOVES, len(ACTIONS))
 LEFT_OVER = -0.5  # paid to every agent for every food that remains when the clock runs out
 OBSERVATION = 18  # itself, its neighbour, three foods and a last empty record, three numbers each
 
@@ -86,6 +89,7 @@ class Environment:
 
     Config = Config
     State = State
+    symmetries = len(symmetries.SYMMETRIES)
     published = {"score": 1.62, "by": "the best figure found in print, on one fixed layout"}  # noqa: RUF012
 
     def __init__(self, config: Config = Config()) -> None:  # noqa: B008 (frozen)
@@ -114,7 +118,7 @@ class Environment:
         if self.config.layout == "fixed":
             key = jax.random.key(self.config.layout_seed)
         size = self.config.grid_size
-        cells = jnp.stack(_distinct(key, AGENTS + FOODS, size * size))
+        cells = jnp.stack(distinct(key, AGENTS + FOODS, size * size))
         places = jnp.stack([cells % size, cells // size], -1).astype(jnp.int8)
         return self._start(places[:AGENTS], places[AGENTS:])
 
@@ -181,6 +185,42 @@ class Environment:
         """The all-seeing planner, then two policies that use each agent's own observation only."""
         return {"oracle": oracle, "greedy_neighbour": greedy_neighbour, "greedy": greedy}
 
+    def turned(self, which: Int[Array, ""], timestep: TimeStep) -> TimeStep:
+        """As `core.environment.Symmetric`: the board's eight symmetries.
+
+        Args:
+            which: number of the symmetry.
+            timestep: unbatched.
+        """
+        observation, state = (
+            symmetries.records(which, x, self.config.grid_size - 1)
+            for x in (timestep.observation, timestep.state)
+        )
+        return timestep._replace(observation=observation, state=state)
+
+    def turned_actions(self, which: Int[Array, ""], actions: Int[Array, "4"]) -> Int[Array, "4"]:
+        """As `core.environment.Symmetric`.
+
+        Args:
+            which: number of the symmetry.
+            actions: of all agents, ``(A,)``.
+        """
+        known = (actions >= 0) & (actions < len(ACTIONS))
+        table = jnp.asarray(TURNED, actions.dtype)[which]
+        return jnp.where(known, table[jnp.where(known, actions, 0)], actions)
+
+    def turned_state(self, which: Int[Array, ""], state: State) -> State:
+        """As `core.environment.Symmetric`.
+
+        Args:
+            which: number of the symmetry.
+            state: unbatched.
+        """
+        agents, foods = (
+            symmetries.cells(which, x, self.config.grid_size - 1) for x in (state.agents, state.foods)
+        )
+        return state._replace(agents=agents, foods=foods)
+
     def _start(self, agents: Int8[Array, "4 2"], foods: Int8[Array, "4 2"]) -> tuple[State, TimeStep]:
         state = State(agents, foods, jnp.ones(FOODS, bool), jnp.int32(0))
         return state, _timestep(state, jnp.zeros(AGENTS), jnp.bool_(False), jnp.bool_(False))
@@ -244,31 +284,6 @@ def _observe(state: State) -> Int8[Array, "4 18"]:
     slots = (seen[..., None] * foods).sum(2, dtype=jnp.int8).reshape(AGENTS, -1)
     neighbours = jnp.stack([agents[i] for i in NEIGHBOUR])
     return jnp.concatenate([agents, neighbours, slots, jnp.zeros((AGENTS, 3), jnp.int8)], 1)
-
-
-def _distinct(key: PRNGKeyArray, count: int, among: int) -> list[Int[Array, ""]]:
-    """``count`` distinct integers below ``among``, every ordered choice equally likely.
-
-    Number k is drawn as a place among the ``among - k`` integers that are still free: no sort and no
-    permutation of the grid, for a reset is paid in every step. (A remainder of 32 random bits
-    favours no cell by more than ``among / 2**32``.)
-    """
-    bits = jax.random.bits(key, (count,), jnp.uint32)
-    return _free([(bits[k] % jnp.uint32(among - k)).astype(jnp.int32) for k in range(count)])
-
-
-def _free(places: list[Int[Array, ""]]) -> list[Int[Array, ""]]:
-    """The integers that stand at these places among those that no earlier one has taken."""
-    numbers: list[Array] = []
-    taken: list[Array] = []  # rising
-    for number in places:
-        for earlier in taken:
-            number = number + (number >= earlier)
-        numbers.append(number)
-        for k, earlier in enumerate(taken):  # put it where it belongs
-            taken[k], number = jnp.minimum(earlier, number), jnp.maximum(earlier, number)
-        taken.append(number)
-    return numbers
 
 
 def _check_cells(name: str, given: Any, size: int) -> None:

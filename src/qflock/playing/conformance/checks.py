@@ -14,7 +14,7 @@ from qflock.core.errors import in_short
 from qflock.core.spec import Box, Choices, Spec
 from qflock.core.steps import Actions
 from qflock.learning.actions import of
-from qflock.playing.conformance import episodes
+from qflock.playing.conformance import episodes, symmetries
 from qflock.settings import foreign
 
 COPIES, LONGEST, TRACES = 16, 2000, 3
@@ -204,7 +204,11 @@ def _of_episodes(env: Environment) -> list[str]:
             break
     plain = env.step(keys[0], at(states, 0), actions[0])
     once = _raw(at((states, shown), 1))
-    return problems + _different(_raw(plain), once, "step without jit differs from step with it")
+    problems += _different(_raw(plain), once, "step without jit differs from step with it")
+    try:
+        return problems + symmetries.findings(env, states, shown, keys, actions)
+    except Exception as problem:
+        return [*problems, f"symmetries: {_described(problem)}"]
 
 
 def _of_keys(env: Environment) -> list[str]:
