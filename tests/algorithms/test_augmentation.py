@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import jax
 import numpy as np
 import pytest
 
 from qflock.algorithms import qmix
 from qflock.algorithms._value.augmentation import augmented
-from qflock.core.errors import UserError
+from qflock.core.errors import Notice, UserError
 from qflock.environments import two_step
 from qflock.environments.gridworld25 import Config, Environment
 from qflock.networks.agents import Acted
@@ -61,8 +63,19 @@ def test_it_changes_what_is_learnt_and_nothing_when_off():
     assert any((a != b).any() for a, b in zip(after[False], after[True], strict=True))
 
 
-def test_what_cannot_be_turned_is_refused_in_one_line():
+def test_an_environment_without_symmetries_is_refused_in_one_line():
     with pytest.raises(UserError, match="two_step declares none"):
         qmix.build(qmix.Config(**SMALL, augment=True), two_step.Environment())
-    with pytest.raises(UserError, match="without a hidden state"):
-        qmix.build(qmix.Config(**SMALL, augment=True, network="gru"), Environment())
+
+
+def test_agents_with_a_hidden_state_learn_from_what_they_saw_alone():
+    env = Environment(Config(grid_size=5, max_steps=6))
+    after = []
+    for augment in (False, True):
+        config = qmix.Config(**SMALL, network="gru", augment=augment)
+        with pytest.warns(Notice, match="augment does nothing here") if augment else nullcontext():
+            learner = qmix.build(config, env)
+        state = learner.init(jax.random.key(0))
+        rows = collected(learner, env, state)
+        after.append(jax.tree.leaves(jax.jit(learner.learn)(state, rows, jax.random.key(3))[0].online))
+    assert all((a == b).all() for a, b in zip(*after, strict=True))

@@ -2,35 +2,39 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import jax
 from jaxtyping import PRNGKeyArray
 
 from qflock.core.environment import Environment, Symmetric
-from qflock.core.errors import UserError
+from qflock.core.errors import Notice, UserError
 from qflock.core.steps import Memory, Rows
 from qflock.networks.agents import Acted
 
 
-def need_symmetries(env: Environment, memory: Memory) -> None:
-    """Refuse what cannot be turned.
+def possible(env: Environment, memory: Memory) -> bool:
+    """Whether experience can be turned. Agents with a hidden state learn from what they saw alone, for replay
+    keeps it as it was computed then; a notice says so.
 
     Args:
         env: the environment.
         memory: the team's at the start of an episode.
 
     Raises:
-        UserError: the environment has no symmetries, or agents have a hidden state: replay keeps it as it was
-            computed from what was really seen.
+        UserError: the environment has no symmetries.
     """
     if not isinstance(env, Symmetric):
         raise UserError(
             f"augment needs an environment with symmetries, and {env.spec.name} declares none; "
-            "leave it out, or see `Symmetric` in the docs on environments"
+            "leave it out, or see `symmetries` in docs/own_environment.md"
         )
-    if jax.tree.leaves(memory.network if isinstance(memory, Acted) else memory):
-        raise UserError("augment is for agents without a hidden state: use --network mlp, or leave it out")
+    hidden = jax.tree.leaves(memory.network if isinstance(memory, Acted) else memory)
+    if hidden:
+        said = "augment does nothing here: agents with a hidden state learn from what they saw alone"
+        warnings.warn(said, Notice, stacklevel=2)
+    return not hidden
 
 
 def augmented(env: Any, key: PRNGKeyArray, batch: Rows) -> Rows:

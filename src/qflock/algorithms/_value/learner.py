@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from qflock.algorithms._value.augmentation import augmented, need_symmetries
+from qflock.algorithms._value.augmentation import augmented, possible
 from qflock.algorithms._value.config import ValueConfig
 from qflock.algorithms._value.q_learning import QLearning, Weights, choose
 from qflock.core.environment import Environment
@@ -147,9 +147,7 @@ class ValueLearner:
                 f"row_length is {config.row_length} and num_steps {config.num_steps}; agents that remember "
                 "need them equal, for replay keeps their memory at the start of what is collected"
             )
-        if config.augment:
-            need_symmetries(env, self.policy.start())
-        self.env = env
+        self.env, self.augments = env, config.augment and possible(env, self.policy.start())
         block = config.num_envs * config.num_steps
         self.capacity = config.buffer_capacity // block * (block // config.row_length)
         self.first_filled = min(-(-config.min_buffer_size // config.row_length), self.capacity)
@@ -244,7 +242,7 @@ class ValueLearner:
 
         def step(carry: tuple[Weights, Any], key: PRNGKeyArray) -> tuple[tuple[Weights, Any], Metrics]:
             batch = replay.sample(ring, key, config.batch_size // config.row_length)
-            if config.augment:
+            if self.augments:
                 batch = augmented(self.env, jax.random.fold_in(key, 1), batch)
             *changed, metrics = self.descent.step(*carry, s.target, batch, env_steps)
             carry = jax.tree.map(lambda new, old: jnp.where(ready, new, old), tuple(changed), carry)
