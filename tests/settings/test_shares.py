@@ -77,7 +77,7 @@ WHOLE = {
     "eqmarl-coin_game.yaml": {"log_interval": 5_000, "eval_interval": 50_000},
     "pqn_iql-jaxmarl.switch_riddle.yaml": {"eval_interval": 50_000},
     "pqn_qmix-gridworld25.yaml": {"eval_interval": 1_000_000},
-    "qmix_gridworld25_fast.yaml": {"epsilon_decay": 200_000, "lr_decay": 2_100_000},
+    "qmix_gridworld25_fast.yaml": {"epsilon_decay": 50_000, "lr_decay": 1_000_000},
     "qmix_pymarl2.yaml": {"epsilon_decay": 100_000, "lr_decay": 0},
 }
 """Steps that some of these files' shares are of their own runs."""
