@@ -273,3 +273,25 @@ def test_parts_are_listed_with_a_sentence_each(kind, name, words, capsys, monkey
     known = {entry["name"]: entry["summary"] for entry in listed}
     assert words.lower() in known[name].lower()
     assert all(known.values())
+
+
+def test_experiments_that_are_here_are_listed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["list", "experiments"]) == 0
+    assert capsys.readouterr().out.startswith(
+        "no experiments here or in experiments/; qflock experiment --help"
+    )
+    Path("experiments").mkdir()
+    text = "# Who is better. By far.\nname: one\nmethods: [qmix]\nenvironments: [chsh]\n"
+    Path("experiments/one.yaml").write_text(text)
+    Path("two.yml").write_text("environments: [chsh]\nmethods: [vdn]\n")
+    Path("settings.yaml").write_text("# methods: none\nlr: 1\n")
+    Path("bytes.yaml").write_bytes(b"methods: \xff\xfe\n")
+    assert main(["list", "experiments", "--json"]) == 0
+    (listed,) = json.loads(capsys.readouterr().out).values()
+    assert {entry["name"]: entry["summary"] for entry in listed} == {
+        "two.yml": "",
+        "experiments/one.yaml": "Who is better.",
+    }

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from qflock.commands import COMMANDS, _arguments, module
+from qflock.commands import COMMANDS, _arguments, listing, module
 from qflock.commands._arguments import Group
 from qflock.core.errors import UserError, unknown
 from qflock.core.printing import say
@@ -95,7 +95,7 @@ def script() -> str:
     for group in (g for each in (groups, learners, environments) for some in each.values() for g in some):
         for option, values in _choices(group).items():
             choices[option] = sorted({*choices.get(option, ()), *values})
-    positional = {"list": "environments algorithms presets networks mixers", "completion": " ".join(SHELLS)}
+    positional = {"list": " ".join((*listing.KINDS, *listing.PARTS)), "completion": " ".join(SHELLS)}
     return SCRIPT.format(
         environment=RunSettings.env,
         commands=" ".join(COMMANDS),

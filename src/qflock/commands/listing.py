@@ -1,13 +1,16 @@
-"""``qflock list``: the environments, algorithms, presets, networks and mixers there are."""
+"""``qflock list``: the environments, algorithms, presets, networks, mixers and experiments there are."""
 
 from __future__ import annotations
 
 import ast
+import contextlib
 import importlib.metadata
 import importlib.util
 import inspect
 import itertools
 import math
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -17,18 +20,24 @@ from qflock.commands import _arguments, _output
 from qflock.commands._arguments import Group
 from qflock.core import texts
 from qflock.core.errors import UserError, unknown
+from qflock.core.printing import say
 from qflock.evidence import metrics
 from qflock.settings import config, registry
 
-COMMAND = "qflock list [environments|algorithms|presets|networks|mixers]"
+PARTS = ("presets", "networks", "mixers", "experiments")
+COMMAND = f"qflock list [environments|algorithms|{'|'.join(PARTS)}]"
 ABOUT = """Name the environments and algorithms there are, with a line on each; of environments also sizes,
 and what their oracle, random play and the best published result score, measured when this version was
-made. Presets, networks and mixers are listed when they are named."""
+made. Presets, networks and mixers are listed when they are named, and so are experiments: the files for
+qflock experiment in the current folder and in experiments/ below it."""
 KINDS: tuple[registry.Kind, ...] = ("environments", "algorithms")
-PARTS = ("presets", "networks", "mixers")
 SIZES = ("agents", "actions", "observation", "state", "horizon")
+EXPERIMENTS = Path("experiments")
+"""Where experiments are by custom, besides the current folder."""
 BRIEF, WIDE = ("agents", "actions", "horizon"), 100
 """The sizes that are shown where the terminal has fewer characters than this."""
+NOWHERE = {"experiments": f"here or in {EXPERIMENTS}/; qflock experiment --help shows what one looks like"}
+"""Where was looked in vain."""
 MEASURED = "measured.json"
 """Beside the environments: what ``qflock list environments --measure 1024 --json`` printed."""
 METRIC = "discounted_mean"
@@ -73,9 +82,10 @@ def parts(kind: str) -> list[dict[str, Any]]:
         kind: one of `PARTS`.
     """
     if kind == "presets":
-        return [
-            {"name": path.stem, "summary": _comment(path)} for path in sorted(config.PRESETS.glob("*.yaml"))
-        ]
+        paths = sorted(config.PRESETS.glob("*.yaml"))
+        return [{"name": path.stem, "summary": _comment(path.read_text(encoding="utf-8"))} for path in paths]
+    if kind == "experiments":
+        return [{"name": str(path), "summary": _comment(text)} for path, text in _experiments()]
     from qflock.networks import by_name, mixers
 
     table = by_name.NETWORKS if kind == "networks" else mixers.MIXERS
@@ -83,10 +93,19 @@ def parts(kind: str) -> list[dict[str, Any]]:
     return [{"name": name, "summary": first(part)} for name, part in table.items()]
 
 
-def _comment(path: Path) -> str:
-    """The first sentence of the comment at the top of a preset."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    top = itertools.takewhile(lambda line: line.startswith("#"), lines)
+def _experiments() -> Iterator[tuple[Path, str]]:
+    """The files of experiments that are here, with their texts: YAML files that name methods."""
+    for folder in (Path(), EXPERIMENTS):
+        for path in sorted((*folder.glob("*.yaml"), *folder.glob("*.yml"))):
+            with contextlib.suppress(OSError, ValueError):  # none that could be run
+                text = texts.read(path, texts.MOST_YAML)
+                if re.search(r"^methods\s*:", text, re.MULTILINE):
+                    yield path, text
+
+
+def _comment(text: str) -> str:
+    """The first sentence of the comment at the top of a file."""
+    top = itertools.takewhile(lambda line: line.startswith("#"), text.splitlines())
     sentence, stop, _ = " ".join(line.lstrip("# ") for line in top).partition(". ")
     return sentence + stop.strip()
 
@@ -162,6 +181,9 @@ def _show(result: dict[str, Any]) -> None:
 
     console = Console(highlight=False)
     for kind, listed in result.items():
+        if not listed:
+            say(f"no {kind} {NOWHERE.get(kind, '')}".strip())
+            continue
         if kind == "environments":
             sizes = SIZES if console.width >= WIDE else BRIEF
             heads = [*sizes, "best reference", "random", "published", "score"]
