@@ -52,7 +52,7 @@ def test_list_one_kind_as_json(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_what_is_listed_without_loading_it_is_true() -> None:
-    for name, entry in listing.measured().items():
+    for name, entry in listing.measured.records().items():
         looked = listing._look(name, 0)
         assert {key: entry[key] for key in looked} == looked
 
@@ -68,7 +68,7 @@ def test_scores_are_measured_when_asked_for() -> None:
 def test_a_list_needs_no_jax() -> None:
     code = (
         "import sys; from qflock.commands import listing, main;"
-        "known = {'environments': [*listing.measured()], 'algorithms': ['qmix']};"
+        "known = {'environments': [*listing.measured.records()], 'algorithms': ['qmix']};"
         "listing.registry.names = known.get; main(['list']); sys.exit('jax' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
@@ -247,7 +247,7 @@ def test_completion(offers) -> None:  # type: ignore[no-untyped-def]
     assert offers("qflock train tiny --env tiny_world --env.l") == ["--env.layout"]
     assert offers("qflock evaluate runs/x --che") == ["--checkpoint"]
     assert offers("qflock resume runs/x --device ") == ["auto", "cpu", "gpu"]
-    assert offers("qflock list e") == ["environments"]
+    assert offers("qflock list e") == ["environments", "experiments"]
     assert offers("qflock completion z") == ["zsh"]
 
 

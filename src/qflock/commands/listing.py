@@ -12,7 +12,6 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from qflock.core import texts
 from qflock.core.errors import UserError, unknown
 from qflock.core.printing import say
 from qflock.evidence import metrics
-from qflock.settings import config, registry
+from qflock.settings import config, measured, registry
 
 PARTS = ("presets", "networks", "mixers", "experiments")
 COMMAND = f"qflock list [environments|algorithms|{'|'.join(PARTS)}]"
@@ -38,10 +37,6 @@ BRIEF, WIDE = ("agents", "actions", "horizon"), 100
 """The sizes that are shown where the terminal has fewer characters than this."""
 NOWHERE = {"experiments": f"here or in {EXPERIMENTS}/; qflock experiment --help shows what one looks like"}
 """Where was looked in vain."""
-MEASURED = "measured.json"
-"""Beside the environments: what ``qflock list environments --measure 1024 --json`` printed."""
-METRIC = "discounted_mean"
-"""What scores are counted in, where an environment's ``published`` names nothing else."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +115,7 @@ def entries(kind: registry.Kind, episodes: int = 0) -> list[dict[str, Any]]:
         kind: "environments" or "algorithms".
         episodes: play the environments' reference policies over this many episodes each.
     """
-    records = {} if episodes or kind == "algorithms" else measured()
+    records = {} if episodes or kind == "algorithms" else measured.records()
     listing = []
     for name in registry.names(kind):
         entry = {"name": name, "summary": _summary(kind, name)}
@@ -133,22 +128,12 @@ def entries(kind: registry.Kind, episodes: int = 0) -> list[dict[str, Any]]:
     return listing
 
 
-def measured() -> dict[str, dict[str, Any]]:
-    """Sizes and scores of the library's own environments by name, as they were when it was made."""
-    try:
-        text = (resources.files("qflock.environments") / MEASURED).read_text(encoding="utf-8")
-        listed = texts.from_json(text)["environments"]
-    except (OSError, ValueError, KeyError):
-        return {}
-    return {entry.pop("name"): {n: v for n, v in entry.items() if n != "summary"} for entry in listed}
-
-
 def _look(name: str, episodes: int) -> dict[str, Any]:
     """An environment's sizes, what is published of it, and its references' scores if they are played."""
     kind = registry.environment_class(name)
     env = kind()
     published = dict(getattr(kind, "published", {}))
-    metric = published.pop("metric", METRIC)
+    metric = published.pop("metric", measured.METRIC)
     facts = {size: getattr(env.spec, size) for size in SIZES} | {"metric": metric, "published": published}
     if episodes:
         from qflock.machine import device
