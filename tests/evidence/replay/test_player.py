@@ -151,7 +151,7 @@ class Child:
         while self.process.poll() is None:
             if select.select([self.ours], [], [], 0.1)[0]:
                 self.shown += os.read(self.ours, 65536)
-        while select.select([self.ours], [], [], 0.1)[0]:
+        while not self.shown.endswith(b"\x1b[?25h") and select.select([self.ours], [], [], 10.0)[0]:
             self.shown += os.read(self.ours, 65536)
         return self.process.returncode
 
