@@ -218,46 +218,6 @@ def test_the_write_test_leaves_nothing_and_notices_a_bad_folder(tmp_path: Path) 
     assert doctor._refused(tmp_path / "missing") == "No such file or directory"
 
 
-@pytest.fixture
-def offers(capsys: pytest.CaptureFixture[str]) -> object:
-    """What bash offers after a line, by the printed script."""
-    assert main(["completion", "bash"]) == 0
-    script = capsys.readouterr().out
-
-    def complete(line: str) -> list[str]:
-        words = line.split(" ")
-        quoted = " ".join(f"'{word}'" for word in words)
-        asked = (
-            f'{script}\nCOMP_WORDS=({quoted}); COMP_CWORD={len(words) - 1}; _qflock; echo "${{COMPREPLY[@]}}"'
-        )
-        done = subprocess.run(["bash", "-c", asked], capture_output=True, text=True, check=True)
-        assert done.stderr == ""
-        return done.stdout.split()
-
-    return complete
-
-
-def test_completion(offers) -> None:  # type: ignore[no-untyped-def]
-    assert offers("qflock tr") == ["train"]
-    assert offers("qflock train tin") == ["tiny"]
-    assert "tiny_world" in offers("qflock train tiny --env ")
-    assert offers("qflock train tiny --hid") == ["--hidden"]
-    assert offers("qflock train tiny --no_d") == ["--no_double_q"]
-    assert offers("qflock train tiny --total_s") == ["--total_steps"]
-    assert offers("qflock train tiny --env tiny_world --env.l") == ["--env.layout"]
-    assert offers("qflock evaluate runs/x --che") == ["--checkpoint"]
-    assert offers("qflock resume runs/x --device ") == ["auto", "cpu", "gpu"]
-    assert offers("qflock list e") == ["environments", "experiments"]
-    assert offers("qflock completion z") == ["zsh"]
-
-
-def test_zsh_takes_the_script_through_bashcompinit(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["completion", "zsh"]) == 0
-    first, *rest = capsys.readouterr().out.splitlines()
-    assert first == "autoload -Uz compinit bashcompinit && compinit && bashcompinit"
-    assert rest[0] == "_qflock() {"
-
-
 @pytest.mark.parametrize(
     ("kind", "name", "words"),
     [
