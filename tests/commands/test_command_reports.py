@@ -52,7 +52,7 @@ def test_list_one_kind_as_json(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_what_is_listed_without_loading_it_is_true() -> None:
-    for name, entry in listing.measured().items():
+    for name, entry in listing.measured.records().items():
         looked = listing._look(name, 0)
         assert {key: entry[key] for key in looked} == looked
 
@@ -68,7 +68,7 @@ def test_scores_are_measured_when_asked_for() -> None:
 def test_a_list_needs_no_jax() -> None:
     code = (
         "import sys; from qflock.commands import listing, main;"
-        "known = {'environments': [*listing.measured()], 'algorithms': ['qmix']};"
+        "known = {'environments': [*listing.measured.records()], 'algorithms': ['qmix']};"
         "listing.registry.names = known.get; main(['list']); sys.exit('jax' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
@@ -218,46 +218,6 @@ def test_the_write_test_leaves_nothing_and_notices_a_bad_folder(tmp_path: Path) 
     assert doctor._refused(tmp_path / "missing") == "No such file or directory"
 
 
-@pytest.fixture
-def offers(capsys: pytest.CaptureFixture[str]) -> object:
-    """What bash offers after a line, by the printed script."""
-    assert main(["completion", "bash"]) == 0
-    script = capsys.readouterr().out
-
-    def complete(line: str) -> list[str]:
-        words = line.split(" ")
-        quoted = " ".join(f"'{word}'" for word in words)
-        asked = (
-            f'{script}\nCOMP_WORDS=({quoted}); COMP_CWORD={len(words) - 1}; _qflock; echo "${{COMPREPLY[@]}}"'
-        )
-        done = subprocess.run(["bash", "-c", asked], capture_output=True, text=True, check=True)
-        assert done.stderr == ""
-        return done.stdout.split()
-
-    return complete
-
-
-def test_completion(offers) -> None:  # type: ignore[no-untyped-def]
-    assert offers("qflock tr") == ["train"]
-    assert offers("qflock train tin") == ["tiny"]
-    assert "tiny_world" in offers("qflock train tiny --env ")
-    assert offers("qflock train tiny --hid") == ["--hidden"]
-    assert offers("qflock train tiny --no_d") == ["--no_double_q"]
-    assert offers("qflock train tiny --total_s") == ["--total_steps"]
-    assert offers("qflock train tiny --env tiny_world --env.l") == ["--env.layout"]
-    assert offers("qflock evaluate runs/x --che") == ["--checkpoint"]
-    assert offers("qflock resume runs/x --device ") == ["auto", "cpu", "gpu"]
-    assert offers("qflock list e") == ["environments"]
-    assert offers("qflock completion z") == ["zsh"]
-
-
-def test_zsh_takes_the_script_through_bashcompinit(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["completion", "zsh"]) == 0
-    first, *rest = capsys.readouterr().out.splitlines()
-    assert first == "autoload -Uz compinit bashcompinit && compinit && bashcompinit"
-    assert rest[0] == "_qflock() {"
-
-
 @pytest.mark.parametrize(
     ("kind", "name", "words"),
     [
@@ -273,3 +233,25 @@ def test_parts_are_listed_with_a_sentence_each(kind, name, words, capsys, monkey
     known = {entry["name"]: entry["summary"] for entry in listed}
     assert words.lower() in known[name].lower()
     assert all(known.values())
+
+
+def test_experiments_that_are_here_are_listed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["list", "experiments"]) == 0
+    assert capsys.readouterr().out.startswith(
+        "no experiments here or in experiments/; qflock experiment --help"
+    )
+    Path("experiments").mkdir()
+    text = "# Who is better. By far.\nname: one\nmethods: [qmix]\nenvironments: [chsh]\n"
+    Path("experiments/one.yaml").write_text(text)
+    Path("two.yml").write_text("environments: [chsh]\nmethods: [vdn]\n")
+    Path("settings.yaml").write_text("# methods: none\nlr: 1\n")
+    Path("bytes.yaml").write_bytes(b"methods: \xff\xfe\n")
+    assert main(["list", "experiments", "--json"]) == 0
+    (listed,) = json.loads(capsys.readouterr().out).values()
+    assert {entry["name"]: entry["summary"] for entry in listed} == {
+        "two.yml": "",
+        "experiments/one.yaml": "Who is better.",
+    }

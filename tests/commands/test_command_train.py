@@ -194,28 +194,6 @@ def test_settings_by_pymarls_names_lead_to_ours(capsys: pytest.CaptureFixture[st
     assert "pymarl" not in capsys.readouterr().err
 
 
-def test_help_shows_groups_with_the_defaults_as_resolved(capsys: pytest.CaptureFixture[str]) -> None:
-    (config.PRESETS / "tiny-tiny_world.yaml").write_text("lr: 0.25\n")
-    assert main(["train", "tiny", "--env", "tiny_world", "--help"]) == 0
-    out, err = capsys.readouterr()
-    assert err == ""
-    order = [
-        "run options",
-        "--total_steps INT",
-        "learner options",
-        "--lr FLOAT",
-        "env options",
-        "--env.grid_size",
-    ]
-    places = [out.index(piece) for piece in [*order, "command options", "--dry_run"]]
-    assert places == sorted(places)
-    assert "Step size. (default: 0.25)" in " ".join(out.split())
-    assert "--clip FLOAT|none" in out
-    assert "--hidden INT ..." in out
-    assert "{mse,huber}" in out
-    assert max(map(len, out.splitlines())) <= 100
-
-
 def test_help_without_an_algorithm_lists_them(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "--help"]) == 0
     out = capsys.readouterr().out

@@ -40,17 +40,14 @@ class Group(NamedTuple):
     pairs: bool = False
 
 
-def parse(
-    groups: Sequence[Group], argv: Sequence[str], *, command: str, about: str, after: str = ""
-) -> list[Any]:
+def parse(groups: Sequence[Group], argv: Sequence[str], *, command: str, about: str = "") -> list[Any]:
     """The arguments of a command.
 
     Args:
         groups: the options there are.
         argv: what stands after the command's name.
         command: the command, for messages and the usage line: ``qflock train qmix``, ``qflock watch RUN``.
-        about: what the command does; the head of its help.
-        after: the foot of its help.
+        about: what the command does; the head of its help (that of all settings is `_help`'s).
 
     Returns:
         The defaults of each group, with the arguments laid over them.
@@ -81,7 +78,6 @@ def parse(
             )
     except SystemExit as stopped:
         if not stopped.code:
-            say(f"\n{after}" if after else "", end="")
             raise
         raise UserError(f"{_one_line(complaint.getvalue())} {see}") from None
     if rest:

@@ -9,56 +9,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from qflock.commands import COMMANDS, _arguments, module
+from qflock.commands import COMMANDS, _arguments, listing, module
 from qflock.commands._arguments import Group
+from qflock.commands._completion_scripts import Offers, script
 from qflock.core.errors import UserError, unknown
 from qflock.core.printing import say
 from qflock.settings import config, registry
 from qflock.settings.run import RunSettings
 
-SHELLS = ("bash", "zsh")
-COMMAND = "qflock completion bash|zsh"
+SHELLS = ("bash", "zsh", "fish")
+COMMAND = f"qflock completion {'|'.join(SHELLS)}"
 ABOUT = """Print a script that completes commands, algorithms, environments and settings
 with the Tab key. Print it again after installing more algorithms.
 
   bash: qflock completion bash > ~/.local/share/bash-completion/completions/qflock
-  zsh:  qflock completion zsh >> ~/.zshrc"""
-
-SCRIPT = """_qflock() {{
-  local typed="${{COMP_WORDS[COMP_CWORD]}}" before="${{COMP_WORDS[COMP_CWORD-1]}}" verb="${{COMP_WORDS[1]}}"
-  local offers="" place={environment} at
-  for ((at = 2; at < COMP_CWORD; at++)); do
-    [[ "${{COMP_WORDS[at]}}" == --env ]] && place="${{COMP_WORDS[at+1]}}"
-  done
-  if ((COMP_CWORD == 1)); then
-    offers="{commands} --help --version"
-  else
-    case "$before" in
-{values}
-      *)
-        case "$verb" in
-{options}
-        esac
-        if [[ "$verb" == train ]]; then
-          ((COMP_CWORD == 2)) && offers="{algorithms} $offers"
-          case "${{COMP_WORDS[2]}}" in
-{learners}
-          esac
-        fi
-        case "$verb" in
-          train|evaluate|watch)
-            case "$place" in
-{environments}
-            esac ;;
-        esac ;;
-    esac
-  fi
-  COMPREPLY=($(compgen -W "$offers" -- "$typed"))
-}}
-complete -o default -F _qflock qflock
-"""
-
-ZSH = "autoload -Uz compinit bashcompinit && compinit && bashcompinit\n"
+  zsh:  qflock completion zsh >> ~/.zshrc
+  fish: qflock completion fish > ~/.config/fish/completions/qflock.fish"""
 
 
 @dataclass(frozen=True)
@@ -75,12 +41,12 @@ def run(argv: list[str]) -> int:
         raise UserError(f"name the shell: {COMMAND}")
     if argv[0] not in SHELLS:
         raise unknown("shell", argv[0], SHELLS)
-    say((ZSH if argv[0] == "zsh" else "") + script(), end="")
+    say(script(argv[0], offers()), end="")
     return 0
 
 
-def script() -> str:
-    """The script for bash; zsh reads it with ``bashcompinit``."""
+def offers() -> Offers:
+    """What may stand where."""
     forms = {name: getattr(module(name), "Options", None) for name in COMMANDS}
     groups = {name: [Group(form())] for name, form in forms.items() if form}
     groups["train"].append(Group(RunSettings(), pairs=True))
@@ -95,27 +61,20 @@ def script() -> str:
     for group in (g for each in (groups, learners, environments) for some in each.values() for g in some):
         for option, values in _choices(group).items():
             choices[option] = sorted({*choices.get(option, ()), *values})
-    positional = {"list": "environments algorithms presets networks mixers", "completion": " ".join(SHELLS)}
-    return SCRIPT.format(
-        environment=RunSettings.env,
-        commands=" ".join(COMMANDS),
-        algorithms=" ".join(learners),
-        values=_cases({option: " ".join(values) for option, values in choices.items()}, 6),
-        options=_cases(
-            {n: f"{positional.get(n, '')} {_words(g)} --help".strip() for n, g in groups.items()}, 10
-        ),
-        learners=_cases({name: f"$offers {_words(some)}" for name, some in learners.items()}, 12),
-        environments=_cases({name: f"$offers {_words(some)}" for name, some in environments.items()}, 14),
+    positional = {"list": (*listing.KINDS, *listing.PARTS), "completion": SHELLS}
+    return Offers(
+        commands=list(COMMANDS),
+        algorithms=list(learners),
+        place=RunSettings.env,
+        values=choices,
+        options={name: [*positional.get(name, ()), *_words(some), "--help"] for name, some in groups.items()},
+        learners={name: _words(some) for name, some in learners.items()},
+        environments={name: _words(some) for name, some in environments.items()},
     )
 
 
-def _words(groups: list[Group]) -> str:
-    return " ".join(option for group in groups for option in _arguments.options(group))
-
-
-def _cases(offers: dict[str, str], indent: int) -> str:
-    """Branches of a shell's ``case`` that set ``offers``."""
-    return "\n".join(f'{" " * indent}{name}) offers="{some}" ;;' for name, some in offers.items())
+def _words(groups: list[Group]) -> list[str]:
+    return [option for group in groups for option in _arguments.options(group)]
 
 
 def _choices(group: Group) -> dict[str, list[str]]:

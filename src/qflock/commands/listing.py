@@ -1,15 +1,17 @@
-"""``qflock list``: the environments, algorithms, presets, networks and mixers there are."""
+"""``qflock list``: the environments, algorithms, presets, networks, mixers and experiments there are."""
 
 from __future__ import annotations
 
 import ast
+import contextlib
 import importlib.metadata
 import importlib.util
 import inspect
 import itertools
 import math
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -17,22 +19,24 @@ from qflock.commands import _arguments, _output
 from qflock.commands._arguments import Group
 from qflock.core import texts
 from qflock.core.errors import UserError, unknown
+from qflock.core.printing import say
 from qflock.evidence import metrics
-from qflock.settings import config, registry
+from qflock.settings import config, measured, registry
 
-COMMAND = "qflock list [environments|algorithms|presets|networks|mixers]"
+PARTS = ("presets", "networks", "mixers", "experiments")
+COMMAND = f"qflock list [environments|algorithms|{'|'.join(PARTS)}]"
 ABOUT = """Name the environments and algorithms there are, with a line on each; of environments also sizes,
 and what their oracle, random play and the best published result score, measured when this version was
-made. Presets, networks and mixers are listed when they are named."""
+made. Presets, networks and mixers are listed when they are named, and so are experiments: the files for
+qflock experiment in the current folder and in experiments/ below it."""
 KINDS: tuple[registry.Kind, ...] = ("environments", "algorithms")
-PARTS = ("presets", "networks", "mixers")
 SIZES = ("agents", "actions", "observation", "state", "horizon")
+EXPERIMENTS = Path("experiments")
+"""Where experiments are by custom, besides the current folder."""
 BRIEF, WIDE = ("agents", "actions", "horizon"), 100
 """The sizes that are shown where the terminal has fewer characters than this."""
-MEASURED = "measured.json"
-"""Beside the environments: what ``qflock list environments --measure 1024 --json`` printed."""
-METRIC = "discounted_mean"
-"""What scores are counted in, where an environment's ``published`` names nothing else."""
+NOWHERE = {"experiments": f"here or in {EXPERIMENTS}/; qflock experiment --help shows what one looks like"}
+"""Where was looked in vain."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +77,10 @@ def parts(kind: str) -> list[dict[str, Any]]:
         kind: one of `PARTS`.
     """
     if kind == "presets":
-        return [
-            {"name": path.stem, "summary": _comment(path)} for path in sorted(config.PRESETS.glob("*.yaml"))
-        ]
+        paths = sorted(config.PRESETS.glob("*.yaml"))
+        return [{"name": path.stem, "summary": _comment(path.read_text(encoding="utf-8"))} for path in paths]
+    if kind == "experiments":
+        return [{"name": str(path), "summary": _comment(text)} for path, text in _experiments()]
     from qflock.networks import by_name, mixers
 
     table = by_name.NETWORKS if kind == "networks" else mixers.MIXERS
@@ -83,10 +88,19 @@ def parts(kind: str) -> list[dict[str, Any]]:
     return [{"name": name, "summary": first(part)} for name, part in table.items()]
 
 
-def _comment(path: Path) -> str:
-    """The first sentence of the comment at the top of a preset."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    top = itertools.takewhile(lambda line: line.startswith("#"), lines)
+def _experiments() -> Iterator[tuple[Path, str]]:
+    """The files of experiments that are here, with their texts: YAML files that name methods."""
+    for folder in (Path(), EXPERIMENTS):
+        for path in sorted((*folder.glob("*.yaml"), *folder.glob("*.yml"))):
+            with contextlib.suppress(OSError, ValueError):  # none that could be run
+                text = texts.read(path, texts.MOST_YAML)
+                if re.search(r"^methods\s*:", text, re.MULTILINE):
+                    yield path, text
+
+
+def _comment(text: str) -> str:
+    """The first sentence of the comment at the top of a file."""
+    top = itertools.takewhile(lambda line: line.startswith("#"), text.splitlines())
     sentence, stop, _ = " ".join(line.lstrip("# ") for line in top).partition(". ")
     return sentence + stop.strip()
 
@@ -101,7 +115,7 @@ def entries(kind: registry.Kind, episodes: int = 0) -> list[dict[str, Any]]:
         kind: "environments" or "algorithms".
         episodes: play the environments' reference policies over this many episodes each.
     """
-    records = {} if episodes or kind == "algorithms" else measured()
+    records = {} if episodes or kind == "algorithms" else measured.records()
     listing = []
     for name in registry.names(kind):
         entry = {"name": name, "summary": _summary(kind, name)}
@@ -114,22 +128,12 @@ def entries(kind: registry.Kind, episodes: int = 0) -> list[dict[str, Any]]:
     return listing
 
 
-def measured() -> dict[str, dict[str, Any]]:
-    """Sizes and scores of the library's own environments by name, as they were when it was made."""
-    try:
-        text = (resources.files("qflock.environments") / MEASURED).read_text(encoding="utf-8")
-        listed = texts.from_json(text)["environments"]
-    except (OSError, ValueError, KeyError):
-        return {}
-    return {entry.pop("name"): {n: v for n, v in entry.items() if n != "summary"} for entry in listed}
-
-
 def _look(name: str, episodes: int) -> dict[str, Any]:
     """An environment's sizes, what is published of it, and its references' scores if they are played."""
     kind = registry.environment_class(name)
     env = kind()
     published = dict(getattr(kind, "published", {}))
-    metric = published.pop("metric", METRIC)
+    metric = published.pop("metric", measured.METRIC)
     facts = {size: getattr(env.spec, size) for size in SIZES} | {"metric": metric, "published": published}
     if episodes:
         from qflock.machine import device
@@ -162,6 +166,9 @@ def _show(result: dict[str, Any]) -> None:
 
     console = Console(highlight=False)
     for kind, listed in result.items():
+        if not listed:
+            say(f"no {kind} {NOWHERE.get(kind, '')}".strip())
+            continue
         if kind == "environments":
             sizes = SIZES if console.width >= WIDE else BRIEF
             heads = [*sizes, "best reference", "random", "published", "score"]

@@ -15,7 +15,8 @@ from qflock.evidence import metrics
 COMMAND = "qflock results RUN"
 ABOUT = """Keep finished runs as reference results: a JSON file each, with its seeds, settings, versions,
 command, scores and interval, and a page of all that the folder holds. RUN... are run folders, experiments'
-folders or globs; without any, only the page is made anew."""
+folders or globs; without any, only the page is made anew. Runs of one task whose step budgets are not equal
+are refused; --unequal keeps them, and the page says under their table that the rule is broken."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class Options:
     """Column of the final evaluations that is the score."""
     check: int = 0
     """How many seeds of each run tests train again; 0 for none."""
+    unequal: bool = False
+    """Keep runs whose step budgets differ from those of their task beside them; the page marks it."""
     code: Path | None = None
     """A Python file to use where runs name one of that name; may be given several times."""
     json: bool = False
@@ -51,7 +54,15 @@ def run(argv: list[str]) -> int:
         if not runs and not options.folder.is_dir():
             raise UserError(f"no results in {options.folder}; name finished runs: qflock results RUN...")
         rows = [results.of_run(path, options.metric, options.check) for path in runs]
-        return {"wrote": [str(path) for path in results.write(rows, options.folder)]}
+        wrote = [str(path) for path in results.write(rows, options.folder, options.unequal)]
+        broken = [f"on {found.where}, {found.what}" for found in results.broken(results.read(options.folder))]
+        return {"wrote": wrote, "broken": broken}
 
-    _output.deliver(work, options.json, lambda done: say("wrote " + ", ".join(done["wrote"])))
+    _output.deliver(work, options.json, _show)
     return 0
+
+
+def _show(done: dict[str, Any]) -> None:
+    say("wrote " + ", ".join(done["wrote"]))
+    for line in done["broken"]:
+        say(f"not a fair comparison: {line}")

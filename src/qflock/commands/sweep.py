@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from qflock.commands import _arguments, _output
+from qflock.commands import _arguments, _help, _output
 from qflock.commands._arguments import Group
 from qflock.commands.experiment import stop_well
 from qflock.core.errors import UserError
+from qflock.core.shell import command
 from qflock.evidence import metrics
 from qflock.settings import config, registry
 from qflock.settings import file as settings_file
@@ -99,6 +100,15 @@ def _settings(algorithm: str, argv: list[str]) -> tuple[Options, Settings]:
     file = _arguments.peek(argv, "--config")
     overrides = {"seeds": SEEDS, "seed": FIRST_SEED} | _arguments.of_run(argv)
     defaults = config.resolve(algorithm, config=Path(file) if file is not None else None, overrides=overrides)
+    if _arguments.wants_help(argv):
+        _help.show(
+            defaults,
+            Group(Options(), "this command"),
+            argv,
+            command=command("sweep", algorithm),
+            about=ABOUT,
+        )
+        raise SystemExit(0)
     groups = [
         Group(Options()),
         Group(defaults.run, "run", pairs=True),
@@ -106,7 +116,7 @@ def _settings(algorithm: str, argv: list[str]) -> tuple[Options, Settings]:
         Group(defaults.environment, "env", "env", pairs=True),
     ]
     argv = _arguments.counted(argv, defaults)
-    options, run_settings, learner, environment = _arguments.parse(groups, argv, command=COMMAND, about=ABOUT)
+    options, run_settings, learner, environment = _arguments.parse(groups, argv, command=COMMAND)
     run_settings = replace(run_settings, env=defaults.run.env)  # as resolved: canonical, with its full path
     return options, Settings(defaults.algorithm, run_settings, learner, environment)
 

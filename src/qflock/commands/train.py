@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from qflock.commands import _arguments, _output, _streams
+from qflock.commands import _arguments, _help, _output, _streams
 from qflock.commands._arguments import Group
 from qflock.core.errors import UserError
 from qflock.core.printing import say
@@ -32,6 +32,7 @@ environments: {environments}
               (or your own file: my_algorithm.py, my_env.py:MyEnv)
 
 All settings, with their defaults: qflock train ALGORITHM [ENVIRONMENT] --help
+Settings with a word in their name or text: qflock train ALGORITHM --help WORD
 
 {codes}"""
 
@@ -77,7 +78,13 @@ def run(argv: list[str]) -> int:
         defaults = config.resolve(
             algorithm, config=Path(file) if file is not None else None, overrides=_arguments.of_run(rest)
         )
-        options, settings = _parse(defaults, rest, algorithm or defaults.algorithm)
+        typed = algorithm or defaults.algorithm
+        if _arguments.wants_help(rest):
+            own = Group(Options(), "this command")
+            about = f"Train {typed} on {defaults.run.env}."
+            _help.show(defaults, own, rest, command=command("train", typed), about=about, after=CODES)
+            return 0
+        options, settings = _parse(defaults, rest, typed)
     if options.dry_run:
         with _streams.given_back():
             say(config.to_yaml(settings), end="")
@@ -121,11 +128,7 @@ def _parse(defaults: Settings, argv: list[str], typed: str) -> tuple[Options, Se
     if defaults.environment is not None:
         groups.insert(2, Group(defaults.environment, "env", "env", pairs=True))
     run, learner, *environment, options = _arguments.parse(
-        groups,
-        _arguments.counted(argv, defaults),
-        command=command("train", typed),
-        about=f"Train {typed} on {defaults.run.env}.",
-        after=CODES,
+        groups, _arguments.counted(argv, defaults), command=command("train", typed)
     )
     run = dataclasses.replace(run, env=defaults.run.env)  # as resolved: canonical, with its full path
     own = environment[0] if environment else None

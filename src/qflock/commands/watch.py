@@ -14,7 +14,8 @@ from qflock.settings import config
 
 COMMAND = "qflock watch RUN"
 ABOUT = """See a run play, in the terminal or as a file. RUN is the run's folder, or latest.
-  qflock watch RUN                   in the terminal
+  qflock watch RUN                   in the terminal; keys: space pause, left and right a step,
+                                     + and - speed, n next episode, q quit, ? help
   qflock watch RUN -o play.gif       .gif or .mp4: a film; .html: a page to play, scrub and look
                                      behind the choices, one file that needs no network
 

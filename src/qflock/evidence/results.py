@@ -21,7 +21,7 @@ from qflock.core.errors import UserError
 from qflock.core.printing import one_line, printable
 from qflock.evidence import metrics, records
 from qflock.evidence.comparison import fairness, statistics
-from qflock.evidence.comparison.finding import refuse
+from qflock.evidence.comparison.finding import Finding, refuse
 from qflock.files.storage import DamagedFile, make_folder, write_text
 from qflock.runs import folder
 from qflock.runs.train.curve import quantity
@@ -43,6 +43,8 @@ CHECKED = """
 Results marked * are trained again by the tests, on a few of their seeds: they fail where the score leaves
 the range that the file states.
 """
+BROKEN = "**Not a fair comparison:** "
+"""What stands before a broken rule."""
 
 
 def of_run(path: Path | str, metric: str = metrics.DEFAULT, check: int = 0) -> dict[str, Any]:
@@ -102,16 +104,27 @@ def check_range(scores: np.ndarray, seeds: int, references: Mapping[str, float])
     return [float(low - margin), float(high + margin)]
 
 
-def write(results: Sequence[Mapping[str, Any]], into: Path) -> list[Path]:
+def write(results: Sequence[Mapping[str, Any]], into: Path, unequal: bool = False) -> list[Path]:
     """Write results, and the page of all that lie in the folder. One of the same name is replaced.
 
     Args:
         results: as `of_run` gives them.
         into: the folder; it is made where there is none.
+        unequal: whether results are kept whose budgets differ from those beside them; the page says so.
 
     Returns:
         The files written, the page last.
+
+    Raises:
+        UserError: they break the rule of equal budgets, and are not to be kept all the same.
     """
+    names = {result["name"] for result in results}
+    beside = [result for result in (read(into) if into.is_dir() else []) if result["name"] not in names]
+    tasks = {_task(result) for result in results}
+    found = broken([result for result in (*beside, *results) if _task(result) in tasks])
+    if found and not unequal:
+        advice = "train them for as many steps each, or keep them, marked, with --unequal"
+        raise UserError(f"on {found[0].where}, {found[0].what}; {advice}")
     make_folder(into)
     paths = [into / f"{result['name']}.json" for result in results]
     for path, result in zip(paths, results, strict=True):
@@ -141,14 +154,32 @@ def read(into: Path) -> list[dict[str, Any]]:
     return results
 
 
-def page(results: Sequence[Mapping[str, Any]]) -> str:
-    """The page, in Markdown: a table for each environment with its settings."""
+def broken(results: Sequence[Mapping[str, Any]]) -> list[Finding]:
+    """Where results of one task break the rule of equal budgets.
+
+    Args:
+        results: of any tasks.
+    """
+    found = []
+    for task, some in _by_task(results).items():
+        steps = {str(result["name"]): [result["costs"].get("env_steps")] for result in some}
+        found.append(fairness.step_budgets(task, steps))
+    return [finding for finding in found if finding.severity == "broken"]
+
+
+def _by_task(results: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
     tasks: dict[str, list[Mapping[str, Any]]] = {}
     for result in results:
         tasks.setdefault(_task(result), []).append(result)
+    return tasks
+
+
+def page(results: Sequence[Mapping[str, Any]]) -> str:
+    """The page, in Markdown: a table for each environment with its settings, and which rule it breaks."""
     lines = [HEAD]
-    for task, some in tasks.items():
-        lines += [f"## {task}\n", *_table(some), ""]
+    for task, some in _by_task(results).items():
+        marks = [f"{BROKEN}{_words(finding.what)}." for finding in broken(some)]
+        lines += [f"## {task}\n", *_table(some), *("\n".join(("", mark)) for mark in marks), ""]
     if any(result["check"] for result in results):
         lines.append(CHECKED)
     return printable("\n".join(lines))

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from qflock.runs.train import chart
 from qflock.runs.train.curve import POINTS, Curve, quantity
 from qflock.runs.train.progress import Progress
 
@@ -104,6 +105,76 @@ def test_a_terminal_shows_bar_numbers_and_curve(monkeypatch: pytest.MonkeyPatch,
     assert "[bold]as it is" in shown
     assert any(0x2800 < ord(letter) < 0x2900 for letter in shown)
     assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h") == 1
+
+
+LARGE = {"COLUMNS": "140", "LINES": "50", "TERM": "xterm"}
+
+
+def shown_of_a_run(monkeypatch: pytest.MonkeyPatch, window: dict[str, str], seeds: int) -> str:
+    for name, value in window.items():
+        monkeypatch.setenv(name, value)
+    stream = Terminal()
+    with Progress("qmix", stream=stream, references={"oracle": 2.69, "random": -1.0}) as progress:
+        progress.start(1000)
+        for step in range(100, 600, 100):
+            mean = step / 500
+            each = [mean - 0.5, mean, math.nan, mean + 0.5] if seeds > 1 else [mean]
+            progress.update(step, mean, speed=10.0, each=each)
+    return stream.getvalue()
+
+
+def test_a_large_window_shows_references_and_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = shown_of_a_run(monkeypatch, LARGE, seeds=4)
+    for part in ("oracle 2.69", "random -1", "mean of 4 seeds", "band: the lowest to the highest"):
+        assert part in shown
+    alone = shown_of_a_run(monkeypatch, LARGE, seeds=1)
+    assert "oracle 2.69" in alone
+    assert "band" not in alone
+
+
+@pytest.mark.parametrize("small", [{"COLUMNS": "99"}, {"LINES": "29"}])
+def test_a_small_window_stays_as_it_was(monkeypatch: pytest.MonkeyPatch, small: dict[str, str]) -> None:
+    shown = shown_of_a_run(monkeypatch, LARGE | small, seeds=4)
+    assert "oracle" not in shown
+    assert "band" not in shown
+    assert any(0x2800 < ord(letter) < 0x2900 for letter in shown)
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(100, 30), (140, 50), (300, 100)])
+def test_a_chart_fits_its_window(columns: int, rows: int) -> None:
+    size = chart.size(columns, rows)
+    assert size is not None
+    curve = Curve()
+    for x in range(40):
+        curve.add(x, x % 7, [x % 7 - 1, x % 7 + 2])
+    picture = chart.draw(curve.points(), {"greedy_neighbour": 3.0, "random": -20.0}, *size, seeds=2).plain
+    lines = picture.splitlines()
+    assert len(lines) == size[1] + 2 <= rows - 10
+    assert max(map(len, lines)) <= size[0] < columns
+
+
+def test_a_chart_has_its_band_between_the_lowest_and_the_highest_seed() -> None:
+    curve = Curve()
+    for x in range(200):
+        curve.add(x, 5.0, [4.0, 6.0])
+    rows = chart.draw(curve.points(), {"oracle": 10.0, "random": 0.0}, 110, 21, seeds=2, ascii_only=True)
+    assert rows.plain.isascii()
+    rows = rows.plain.splitlines()[:21]
+    shaded = [at for at, row in enumerate(rows) if ":" in row or "*" in row]
+    assert shaded == list(range(8, 13))  # 6 to 4 of 10 to 0
+    assert "*" in rows[10]
+    assert rows[0].endswith("oracle 10")
+    assert rows[20].endswith("random 0")
+    assert rows[20].count("-") > 80
+
+
+def test_a_merged_point_keeps_its_lowest_and_highest_seed() -> None:
+    curve = Curve()
+    for x in range(5 * POINTS):
+        curve.add(x, 0.0, [-float(x == 3000), float(x == 4000)])
+    points = curve.points()
+    assert len(points) <= POINTS
+    assert (points[:, 2].min(), points[:, 3].max()) == (-1.0, 1.0)
 
 
 def test_nothing_stops_a_run() -> None:

@@ -182,6 +182,16 @@ def trials(counts: Mapping[str, int], where: str) -> list[Finding]:
     return [Finding("tuning", where, what, "refused", {name: [count] for name, count in counts.items()})]
 
 
+def step_budgets(where: str, by_method: Mapping[str, Sequence[float | None]]) -> Finding:
+    """Whether all methods were trained for as many environment steps; unknown where one does not say.
+
+    Args:
+        where: the task.
+        by_method: steps of each run of a method, by its label.
+    """
+    return _budget("steps", where, "unequal step budgets", by_method, ROUNDING)
+
+
 def _seeds(task: TaskRuns) -> Finding:
     counts = {label: [sum(len(run.final) for run in runs)] for label, runs in task.methods.items()}
     few = ", ".join(f"{label} {n}" for label, (n,) in counts.items() if n < FEW_SEEDS)
@@ -199,7 +209,7 @@ def _pairing(task: TaskRuns) -> Finding:
 
 def _steps(task: TaskRuns) -> Finding:
     by_method = {label: [run.costs.get("env_steps") for run in runs] for label, runs in task.methods.items()}
-    return _budget("steps", task.name, "unequal step budgets", by_method, ROUNDING)
+    return step_budgets(task.name, by_method)
 
 
 def _tuning(task: TaskRuns) -> Finding:

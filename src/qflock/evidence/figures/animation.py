@@ -17,13 +17,14 @@ from PIL import Image
 from qflock.core.errors import Ended, UserError
 from qflock.core.printing import say
 from qflock.files.storage import replacing
+from qflock.machine.keyboard import HIDE_CURSOR, RESET, SHOW_CURSOR
 
 if TYPE_CHECKING:
     from qflock.core.environment import Drawable, Environment
 
 LAST_FRAME = 1.5  # seconds that the last picture stays
 SAMPLED_FRAMES = 16  # that a palette is chosen from
-HIDE_CURSOR, SHOW_CURSOR, RESET, CLEAR_BELOW = "\x1b[?25l", "\x1b[?25h", "\x1b[0m", "\x1b[J"
+CLEAR_BELOW, CLEAR_LINE, CLEAR_ALL = "\x1b[J", "\x1b[K", "\x1b[2J\x1b[H"
 STEPS_OF_256 = np.array([0, 95, 135, 175, 215, 255])  # levels of a channel in xterm's colour cube
 
 
@@ -164,7 +165,7 @@ def play(
     try:
         stream.write(HIDE_CURSOR)
         for picture in (picture for _ in range(repeats) for picture in pictures):
-            columns, rows = _terminal_size(stream)
+            columns, rows = terminal_size(stream)
             lines = blocks(picture, columns, rows - 1, true_colour=true_colour)
             up = f"\x1b[{height}A\r" if height else ""
             stream.write(up + CLEAR_BELOW * (height != len(lines)) + "\n".join(lines) + "\n")
@@ -219,7 +220,12 @@ def _palette(images: Sequence[Image.Image]) -> Image.Image:
     return sheet.quantize(colors=256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
 
 
-def _terminal_size(stream: TextIO) -> tuple[int, int]:
+def terminal_size(stream: TextIO) -> tuple[int, int]:
+    """Columns and rows of a terminal; 80 and 24 where it does not say.
+
+    Args:
+        stream: leads to it.
+    """
     try:
         size = os.get_terminal_size(stream.fileno())
     except (OSError, ValueError):

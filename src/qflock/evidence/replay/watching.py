@@ -9,8 +9,9 @@ import numpy as np
 
 from qflock.core.errors import UserError
 from qflock.evidence.figures import animation
-from qflock.evidence.replay import page
+from qflock.evidence.replay import page, player
 from qflock.evidence.replay.show import episodes
+from qflock.machine import keyboard
 
 
 def pictures(run: Path | str | None, *, size: int = 500, **what: Any) -> list[np.ndarray]:
@@ -75,14 +76,18 @@ def save_html(run: Path | str | None, path: Path, *, fps: float = 8.0, **what: A
 
 
 def play_in_terminal(run: Path | str | None, *, fps: float = 8.0, **what: Any) -> None:
-    """Play what `pictures` shows in the terminal.
+    """Play `episodes` in the terminal, with keys where somebody sits at it (`player.HELP`), else as a film.
 
     Args:
         run: as `episodes`.
         fps: steps a second.
-        what: the other arguments of `pictures`.
+        what: the other arguments of `episodes`.
     """
-    if animation.can_play():
+    if not animation.can_play():
+        return
+    if keyboard.there():
+        player.play(episodes(run, **what), fps)
+    else:
         animation.play(pictures(run, **what), fps)
 
 

@@ -8,20 +8,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 from qflock.files.csv_log import CsvLog, prefix_digest
 from qflock.files.storage import DamagedFile, set_aside
-from qflock.playing.rollout import Episodes, Tally
 from qflock.runs import evaluation
 from qflock.runs.folder import RunFolder
-from qflock.runs.train import loggers
+from qflock.runs.train import loggers, returns
 from qflock.runs.train.program import Chunk, Part
+from qflock.runs.train.returns import Returns
 
 FIRST = ("seed", "env_step", "episode", "episode_return", "episode_return_undiscounted", "episode_length")
-OF_TEAMS = ("episode_return", "episode_return_undiscounted")
-"""Columns that every team after the first has of its own."""
 USUAL = ("epsilon", "loss", "td_error", "q_value")  # in this order, then what the algorithm adds
 PUBLISHED = ("episode", "episode_return", "episode_length", *USUAL)  # first where episodes have rows
 
@@ -134,8 +131,8 @@ class Ledger:
         metrics = [name for name in USUAL if name in chunk.metrics]
         metrics += sorted(set(chunk.metrics) - set(metrics))
         measures = sorted(chunk.tally.measures)
-        teams = teams_of(chunk)
-        of_teams = [f"team{team}_{name}" for team in range(1, teams) for name in OF_TEAMS]
+        teams = returns.teams_of(chunk)
+        of_teams = [f"team{team}_{name}" for team in range(1, teams) for name in returns.OF_TEAMS]
         columns = [*FIRST, *of_teams, *metrics, *measures]
         if chunk.episodes is not None:
             columns.sort(key=lambda name: PUBLISHED.index(name) if name in PUBLISHED else len(PUBLISHED))
@@ -165,7 +162,7 @@ class Ledger:
         updates = -(-left[left > 0].min() // cost)
         return Part(min(updates, most), left > 0)
 
-    def chunk(self, chunk: Chunk, part: Part, bad: Sequence[bool] | np.ndarray) -> float:
+    def chunk(self, chunk: Chunk, part: Part, bad: Sequence[bool] | np.ndarray) -> Returns:
         """Count a chunk and write its row for each seed that is still going, or those of its episodes.
 
         Args:
@@ -174,7 +171,7 @@ class Ledger:
             bad: seeds whose chunk was taken back: its steps count, and its row says nothing more.
 
         Returns:
-            The mean discounted return, the first team's, over all seeds; NaN where no episode ended.
+            The discounted returns, the first team's.
         """
         p, tally = self.position, chunk.tally
         p.update += int(part.updates)
@@ -189,15 +186,18 @@ class Ledger:
                 if chunk.episodes is None:
                     self._training.append({**position, "episode": p.episodes[i]})
                 continue
-            rows = [_mean_episode(tally, i)] if chunk.episodes is None else _each_episode(chunk.episodes, i)
+            rows = (
+                [returns.mean_episode(tally, i)]
+                if chunk.episodes is None
+                else returns.each_episode(chunk.episodes, i)
+            )
             for row in rows:
                 p.episodes[i] += row.pop("ended")
                 row = {**position, "episode": p.episodes[i], **row, **metrics}
                 self._training.append({name: None if math.isnan(x) else x for name, x in row.items()})
                 self._loggers.row("training_log", row)
         good = part.going & ~np.asarray(bad)
-        num_episodes = float(np.sum(tally.episodes[good])) or math.nan
-        return float(np.sum(_by_team(tally.discounted[good], 1)[0])) / num_episodes
+        return Returns.of(returns.by_team(tally.discounted, 1)[0], np.asarray(tally.episodes), good)
 
     def evaluation(self, rows: Sequence[dict[str, float]]) -> None:
         """Write an evaluation's row for each seed."""
@@ -238,50 +238,3 @@ class Ledger:
         self._training.close()
         self._evaluations.close()
         self._loggers.close()
-
-
-def teams_of(chunk: Chunk) -> int:
-    """How many teams a chunk, or its shapes, tells of."""
-    returns = chunk.tally.episode_return
-    return returns.shape[1] if len(returns.shape) > 1 else 1
-
-
-def _by_team(returns: Any, axes: int) -> list[Any]:
-    """Returns with so many leading axes, team by team."""
-    returns = np.asarray(returns)
-    return [returns] if returns.ndim == axes else list(np.moveaxis(returns, -1, 0))
-
-
-def _returns(discounted: Any, episode_return: Any, episodes: float) -> dict[str, float]:
-    """The columns of every team's returns, which are sums over episodes."""
-    both = zip(_by_team(discounted, 0), _by_team(episode_return, 0), strict=True)
-    return {
-        f"team{team}_{name}" if team else name: float(x) / episodes
-        for team, own in enumerate(both)
-        for name, x in zip(OF_TEAMS, own, strict=True)
-    }
-
-
-def _mean_episode(tally: Tally, seed: int) -> dict[str, Any]:
-    """The mean over the episodes that ended in a chunk, and how many they were."""
-    num_episodes = float(tally.episodes[seed]) or math.nan
-    return {
-        "ended": int(tally.episodes[seed]),
-        **_returns(tally.discounted[seed], tally.episode_return[seed], num_episodes),
-        "episode_length": float(tally.length[seed]) / num_episodes,
-        **{name: float(x[seed]) / num_episodes for name, x in tally.measures.items()},
-    }
-
-
-def _each_episode(episodes: Episodes, seed: int) -> list[dict[str, Any]]:
-    """The episodes that ended in a chunk, in the order in which they did."""
-    own = jax.tree.map(lambda x: x[seed], episodes)
-    return [
-        {
-            "ended": 1,
-            **_returns(own.discounted[place], own.episode_return[place], 1.0),
-            "episode_length": int(own.length[place]),
-            **{name: float(x[place]) for name, x in own.measures.items()},
-        }
-        for place in zip(*np.nonzero(own.ended), strict=True)
-    ]

@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TextIO
 
@@ -20,6 +20,7 @@ from rich.text import Text
 
 from qflock.core.console import Console
 from qflock.core.printing import say
+from qflock.runs.train import chart
 from qflock.runs.train.curve import Curve, quantity
 
 RETURNS_AVERAGED = 10
@@ -44,6 +45,7 @@ class Progress:
         stream: TextIO | None = None,
         interval: float = 10.0,
         unit: str = "steps",
+        references: Mapping[str, float] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Prepare; nothing is shown before ``start``.
@@ -54,6 +56,7 @@ class Progress:
             stream: where to write; standard error by default.
             interval: seconds between lines where there is no terminal.
             unit: what is counted.
+            references: discounted returns of other policies; lines in the curve of a large window.
             clock: seconds, for tests.
         """
         self._title, self._quiet, self._interval, self._clock = title, quiet, interval, clock
@@ -67,7 +70,7 @@ class Progress:
         self._marks: deque[tuple[float, int]] = deque(maxlen=30)
         self._returns: deque[float] = deque(maxlen=RETURNS_AVERAGED)
         self._best: tuple[float, float | None, int] | None = None
-        self._unit, self._curve = unit, Curve(unit)
+        self._unit, self._curve, self._references, self._seeds = unit, Curve(unit), references or {}, 1
         self._plot = Text()
         self._next_line = -math.inf
 
@@ -89,13 +92,16 @@ class Progress:
             )
             live.start()
 
-    def update(self, env_step: int, episode_return: float, speed: float | None = None) -> None:
+    def update(
+        self, env_step: int, episode_return: float, speed: float | None = None, each: Sequence[float] = ()
+    ) -> None:
         """A row was logged.
 
         Args:
             env_step: environment steps done so far.
             episode_return: mean discounted return of the episodes that ended; NaN where none did.
             speed: steps a second; by default measured from the calls of this method.
+            each: the mean of each seed, where there are several; NaN as above.
         """
         now = self._clock()
         self._marks.append((now, env_step))
@@ -106,11 +112,10 @@ class Progress:
             self._speed = (env_step - before) / (now - then)
         if math.isfinite(episode_return):
             self._returns.append(float(episode_return))
-            self._curve.add(env_step, float(episode_return))
+            self._curve.add(env_step, float(episode_return), each)
+        self._seeds = max(self._seeds, len(each))
         if self._console is not None:
-            width = min(CURVE_WIDTH, self._console.width - 1)
-            plain = self._console.options.ascii_only
-            self._plot = Text("\n".join(self._curve.lines(width, CURVE_HEIGHT, ascii_only=plain)), "cyan")
+            self._plot = self._drawn(self._console)
         elif now >= self._next_line:
             self._next_line = now + self._interval
             self._say("  ".join([self._headline(), *self._numbers()]))
@@ -158,6 +163,15 @@ class Progress:
         if not self._quiet:
             with contextlib.suppress(OSError, ValueError):  # ValueError: the stream was closed
                 say(line, stream=self._stream)
+
+    def _drawn(self, console: Console) -> Text:
+        """The curve, as large as the window allows."""
+        plain = console.options.ascii_only
+        if (large := chart.size(console.width, console.height)) is None:
+            width = min(CURVE_WIDTH, console.width - 1)
+            return Text("\n".join(self._curve.lines(width, CURVE_HEIGHT, ascii_only=plain)), "cyan")
+        points, how = self._curve.points(), {"unit": self._unit, "seeds": self._seeds, "ascii_only": plain}
+        return chart.draw(points, self._references, *large, **how)
 
     def _share(self) -> float:
         return min(self._step / self._total, 1.0) if self._total else 0.0

@@ -29,9 +29,10 @@ from qflock.runs.train import ending, footprint, health, ledger, loggers, longer
 from qflock.runs.train.health import Diverged, Trouble
 from qflock.runs.train.ledger import Ledger, Position
 from qflock.runs.train.progress import Progress
+from qflock.runs.train.returns import teams_of
 from qflock.runs.train.stop import Clock, Interrupted, Stopper
 from qflock.runs.weights import WeightsFiles, weights_of
-from qflock.settings import config, registry
+from qflock.settings import config, measured, registry
 from qflock.settings.config import Settings
 
 ANCHOR = 10
@@ -54,16 +55,15 @@ class Work:
         self.seeds = range(settings.run.seed, settings.run.seed + settings.run.seeds)
         self.shapes = jax.eval_shape(self.program.init, self._seed_array())
         self.look = health.inspector(self.program.learner)
-        quiet = quiet or not processes.first()
-        source = self.program.learner.source
-        unit = source.unit if isinstance(source, Dataset) else "steps"
-        self.progress = Progress(registry.title(settings.algorithm, settings.run.env), quiet=quiet, unit=unit)
+        unit = source.unit if isinstance(source := self.program.learner.source, Dataset) else "steps"
+        title, known = registry.title(settings.algorithm, settings.run.env), measured.references(settings)
+        self.progress = Progress(title, quiet=quiet or not processes.first(), unit=unit, references=known)
         self.memory = footprint.tell(footprint.of_seed(self.program, self.shapes), self.program.sharing)
         if processes.several() and settings.run.on_nan == "rollback":
             raise UserError("on_nan rollback is for runs of a single process; choose stop or skip")
         # Traced before a folder is made: what is wrong with an environment or a network shows here.
         self.chunk_shapes = jax.eval_shape(self.program.outline, self.shapes)[1]
-        columns = evaluation.columns(ledger.teams_of(self.chunk_shapes), [*self.chunk_shapes.tally.measures])
+        columns = evaluation.columns(teams_of(self.chunk_shapes), [*self.chunk_shapes.tally.measures])
         self.merit = self.program.learner.merit
         if self.merit not in columns:
             raise unknown("column of an evaluation to keep the best weights by", self.merit, columns)
@@ -199,8 +199,8 @@ class Work:
             self.progress.message(f"warning: {trouble}; these updates are taken back, {self._at()}")
             state = self._placed(health.without(trouble, state, before))
         bad = [False] * len(self.seeds) if trouble is None else trouble.seeds
-        mean = self.ledger.chunk(chunk, part, bad)
-        self.progress.update(self.ledger.done, mean)
+        found = self.ledger.chunk(chunk, part, bad)
+        self.progress.update(self.ledger.done, found.mean, each=found.of_seeds)
         for line in self.hooks.watch(self._row(chunk)) if part.going[0] and not bad[0] else ():
             self.progress.message(line)
         self._evaluate_and_keep(state)
