@@ -20,12 +20,12 @@ from qflock.core.errors import UserError, unknown
 from qflock.evidence import metrics
 from qflock.settings import config, registry
 
-COMMAND = "qflock list [environments|algorithms|presets|networks|mixers]"
+COMMAND = "qflock list [environments|algorithms|presets|networks|mixers|zoo]"
 ABOUT = """Name the environments and algorithms there are, with a line on each; of environments also sizes,
 and what their oracle, random play and the best published result score, measured when this version was
-made. Presets, networks and mixers are listed when they are named."""
+made. Presets, networks, mixers and the policies of the zoo are listed when they are named."""
 KINDS: tuple[registry.Kind, ...] = ("environments", "algorithms")
-PARTS = ("presets", "networks", "mixers")
+PARTS = ("presets", "networks", "mixers", "zoo")
 SIZES = ("agents", "actions", "observation", "state", "horizon")
 BRIEF, WIDE = ("agents", "actions", "horizon"), 100
 """The sizes that are shown where the terminal has fewer characters than this."""
@@ -67,7 +67,7 @@ def run(argv: list[str]) -> int:
 
 
 def parts(kind: str) -> list[dict[str, Any]]:
-    """What algorithms are put together from, by name.
+    """What algorithms are put together from, and the policies that come with qflock, by name.
 
     Args:
         kind: one of `PARTS`.
@@ -76,6 +76,10 @@ def parts(kind: str) -> list[dict[str, Any]]:
         return [
             {"name": path.stem, "summary": _comment(path)} for path in sorted(config.PRESETS.glob("*.yaml"))
         ]
+    if kind == "zoo":
+        from qflock.runs import zoo
+
+        return zoo.listing()
     from qflock.networks import by_name, mixers
 
     table = by_name.NETWORKS if kind == "networks" else mixers.MIXERS
