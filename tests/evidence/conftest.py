@@ -41,6 +41,7 @@ def make_run(tmp_path: Path) -> MakeRun:
         env = {"name": "gridworld25", "grid_size": 5, **(environment or {})}
         facts: dict[str, Any] = {
             "schema": folder.SCHEMA,
+            "created": "2026-01-02T03:04:05+00:00",
             "seeds": list(scores),
             "versions": {"qflock": "0.1.0"},
             "settings": {

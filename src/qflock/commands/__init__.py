@@ -34,6 +34,7 @@ GROUPS = {
         "watch": "see a run play: in the terminal, a GIF, an MP4, or a page to scrub",
         "compare": "set methods beside each other, with intervals and costs",
         "report": "one page about runs: curves, tables, replays, house rules",
+        "dash": "a live page of all runs, for a browser, while they train",
     },
     "take home": {"export": "take a policy home: NumPy, PyTorch, ONNX or safetensors"},
     "your own": {

@@ -23,12 +23,12 @@ from qflock.core.printing import say
 from qflock.evidence import metrics
 from qflock.settings import config, measured, registry
 
-PARTS = ("presets", "networks", "mixers", "experiments")
+PARTS = ("presets", "networks", "mixers", "experiments", "zoo")
 COMMAND = f"qflock list [environments|algorithms|{'|'.join(PARTS)}]"
 ABOUT = """Name the environments and algorithms there are, with a line on each; of environments also sizes,
 and what their oracle, random play and the best published result score, measured when this version was
-made. Presets, networks and mixers are listed when they are named, and so are experiments: the files for
-qflock experiment in the current folder and in experiments/ below it."""
+made. Presets, networks, mixers and the policies of the zoo are listed when they are named, and so are
+experiments: the files for qflock experiment in the current folder and in experiments/ below it."""
 KINDS: tuple[registry.Kind, ...] = ("environments", "algorithms")
 SIZES = ("agents", "actions", "observation", "state", "horizon")
 EXPERIMENTS = Path("experiments")
@@ -71,7 +71,7 @@ def run(argv: list[str]) -> int:
 
 
 def parts(kind: str) -> list[dict[str, Any]]:
-    """What algorithms are put together from, by name.
+    """What algorithms are put together from, and the policies that come with qflock, by name.
 
     Args:
         kind: one of `PARTS`.
@@ -81,6 +81,10 @@ def parts(kind: str) -> list[dict[str, Any]]:
         return [{"name": path.stem, "summary": _comment(path.read_text(encoding="utf-8"))} for path in paths]
     if kind == "experiments":
         return [{"name": str(path), "summary": _comment(text)} for path, text in _experiments()]
+    if kind == "zoo":
+        from qflock.runs import zoo
+
+        return zoo.listing()
     from qflock.networks import by_name, mixers
 
     table = by_name.NETWORKS if kind == "networks" else mixers.MIXERS

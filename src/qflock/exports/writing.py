@@ -15,7 +15,7 @@ from qflock.exports.description import Description
 from qflock.exports.numpy_policy import NumpyPolicy
 from qflock.files import tensors
 from qflock.files.storage import make_folder, replacing, write_text
-from qflock.runs import policy
+from qflock.runs import policy, zoo
 
 Format = Literal["numpy", "torch", "onnx", "safetensors"]
 
@@ -41,7 +41,8 @@ def export(
     Args:
         run: its folder, or "latest".
         to: the format; ``safetensors`` and ``onnx`` also take networks of the user's own.
-        output: the file; by default ``<algorithm>-<environment>-seed<N>`` in the run's folder ``export``.
+        output: the file; by default ``<algorithm>-<environment>-seed<N>`` in the run's folder ``export``,
+            of the zoo's policies in the current folder.
         seed: which seed's; the first by default.
         checkpoint: "final", "best", or the name of another file in models/.
 
@@ -58,7 +59,7 @@ def export(
     about, suffix = record.about, SUFFIX[to]
     if output is None:
         name = f"{about['algorithm']}-{about['environment']}-seed{about['seed']}{suffix}"
-        output = policies.folder.path / "export" / name
+        output = Path(name) if zoo.holds(policies.folder.path) else policies.folder.path / "export" / name
     if output.suffix != suffix:
         raise UserError(f"output is {str(output)!r}; the name of a file for {to} ends in {suffix}")
     difference = None

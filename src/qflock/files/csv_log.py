@@ -171,7 +171,7 @@ def prefix_digest(path: Path, size: int) -> str:
     return "" if size else total.hexdigest()
 
 
-def read(path: Path) -> dict[str, np.ndarray]:
+def read(path: Path, most: int = MOST) -> dict[str, np.ndarray]:
     """All columns by name: float64 with NaN for empty cells, or text where a cell is no number.
 
     A last row without its line end (being written at this moment, or cut by a kill) is left out.
@@ -181,7 +181,7 @@ def read(path: Path) -> dict[str, np.ndarray]:
         DamagedFile: no CSV, no header, or a row of another length than the header.
     """
     try:
-        text = texts.read(path, MOST)
+        text = texts.read(path, most)
         found = texts.from_csv(text[: text.rfind("\n") + 1], strict=True)
     except OSError as problem:
         raise UserError(f"cannot read {path}: {problem.strerror or problem}") from problem

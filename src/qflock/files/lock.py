@@ -55,15 +55,27 @@ def is_held(folder: Path) -> bool:
     Args:
         folder: may have no lock, which nobody holds then.
     """
-    try:
-        handle = os.open(folder / ".lock", os.O_RDONLY | os.O_NOFOLLOW)
+    return holder(folder) is not None
+
+
+def holder(folder: Path) -> int | None:
+    """The number of the process that writes a folder, as `is_held`; None where none does, 0 where unknown.
+
+    Args:
+        folder: may have no lock. Who made the folder may have written any number into it.
+    """
+    try:  # a pipe is not waited for
+        handle = os.open(folder / ".lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
-        return False
+        return None
     try:
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        return False
+        return None
     except OSError:
-        return True
+        with contextlib.suppress(OSError):
+            text = os.pread(handle, 20, 0).strip()
+            return int(text) if text.isdigit() else 0
+        return 0
     finally:
         os.close(handle)
 

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -160,3 +161,26 @@ def _force_to_disk(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def refuse_odd(folder: Path, *paths: Path) -> None:
+    """See that files of a folder can be read and are its own; those that are not there are passed over.
+
+    Args:
+        folder: which others may have made.
+        paths: of files in it.
+
+    Raises:
+        DamagedFile: one is a pipe, a device or a folder, which may never come to an end, or a link leads out.
+    """
+    for path in paths:
+        try:
+            mode = os.stat(path).st_mode
+        except FileNotFoundError:
+            continue
+        except OSError as problem:
+            raise DamagedFile(f"{path} cannot be read: {problem.strerror or problem}") from problem
+        if not stat.S_ISREG(mode):
+            raise DamagedFile(f"{path} is damaged: it is no file")
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise DamagedFile(f"{path} is a link that leads out of {folder}; put a copy in its place")

@@ -27,7 +27,7 @@ from qflock.files.storage import (
     make_folder,
     write_text,
 )
-from qflock.runs import code
+from qflock.runs import code, zoo
 from qflock.settings import config, file, registry
 from qflock.settings.config import Settings
 from qflock.settings.run import RUNS
@@ -146,6 +146,7 @@ class RunFolder:
                 leads elsewhere.
             CannotWrite: the folder cannot be written.
         """
+        zoo.refuse_changes(self.path)
         with lock.held(self.path):
             discard_partials(self.path)
             for folder in (self.path / "configs", self.models, self.state):
@@ -197,7 +198,8 @@ def create(settings: Settings, run_dir: Path | None = None, *, now: datetime) ->
 
 
 def open_run(path: Path | str) -> RunFolder:
-    """The folder of a run that exists; ``latest`` is the newest one under ``runs/``.
+    """The folder of a run that exists; ``latest`` is the newest one under ``runs/``, and
+    ``zoo:NAME`` a policy that comes with qflock.
 
     Raises:
         UserError: nothing there (a close name is suggested), or it is no run.
@@ -205,6 +207,7 @@ def open_run(path: Path | str) -> RunFolder:
     """
     if str(path) == "latest" and not os.path.exists(path):
         path = _latest()
+    path = zoo.place(str(path)) or path
     folder = RunFolder(_expanded(path))
     if not os.path.isdir(folder.path):  # unlike Path.is_dir, never raises
         siblings = [p.name for p in folder.path.parent.glob("*/") if p.is_dir()]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from qflock.core.errors import UserError
 from qflock.files import lock
+from qflock.files.storage import refuse_odd
 from qflock.runs import summaries
 from qflock.runs.folder import RunFolder
 
@@ -64,18 +66,31 @@ def find_runs(folder: Path | str = "runs") -> list[Overview]:
     root = Path(folder)
     if not os.path.isdir(root):
         raise UserError(f"no folder {root}; runs are made in runs/ by: qflock train")
-    found = [overview(RunFolder(path)) for path in _folders(root)]
+    found = [overview(RunFolder(path)) for path in run_folders(root)[0]]
     return sorted(found, key=lambda run: (run.begun, str(run.path)), reverse=True)
 
 
-def _folders(root: Path) -> Iterator[Path]:
-    for name, folders, _ in os.walk(root):
+def run_folders(root: Path, most: float = math.inf) -> tuple[list[Path], bool]:
+    """Where there are runs, in a folder or deeper; links are not followed.
+
+    Args:
+        root: where to look.
+        most: folders that are looked into, at most.
+
+    Returns:
+        The runs' folders, and whether all folders were looked into.
+    """
+    found = []
+    for looked, (name, folders, _) in enumerate(os.walk(root)):
+        if looked >= most:
+            return found, False
         place = Path(name)
-        if (place / "configs" / "hparams.json").is_file():
+        if os.path.isfile(place / "configs" / "hparams.json"):
             folders[:] = []  # there are no runs in a run
-            yield place
+            found.append(place)
         else:
             folders[:] = [f for f in folders if not f.startswith(".")]
+    return found, True
 
 
 def overview(run: RunFolder) -> Overview:
@@ -88,6 +103,7 @@ def overview(run: RunFolder) -> Overview:
     found = {"path": run.path, "size": sizes[run.path], "states": sizes[run.state]}
     busy = lock.is_held(run.path)
     try:
+        refuse_odd(run.path, run.hparams, run.summary, run.training_log, run.evaluation)
         facts = run.read_hparams()
         settings = facts["settings"]
         known = {
@@ -99,13 +115,14 @@ def overview(run: RunFolder) -> Overview:
             "total_steps": int(settings["total_steps"]),
         }
         summary = summaries.read(run) if run.summary.is_file() else None
+        scores = {} if summary is None else _scores(summary)
     except UserError as problem:
         return Overview(**found, state="training" if busy else "damaged", problem=str(problem))
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         return Overview(**found, state="damaged", problem=f"{run.hparams} is of another version of qflock")
     logged = _steps(run, known["seeds"])
     if summary is not None and not busy and int(summary.get("env_steps", logged)) >= logged:
-        return Overview(**known, **_scores(summary), state="finished")
+        return Overview(**known, **scores, state="finished")
     return Overview(**known, env_steps=logged, state="training" if busy else "stopped")
 
 
@@ -126,13 +143,18 @@ def size(folder: Path) -> int:
 
 
 def _scores(summary: Mapping[str, Any]) -> dict[str, Any]:
-    value = lambda row: row.get("discounted_mean") if isinstance(row, Mapping) else None
-    references = {name: value(row) for name, row in (summary.get("references") or {}).items()}
+    """What a summary says; others may have written what they like in it."""
+    references = {str(name): _score(row) for name, row in (summary.get("references") or {}).items()}
     return {
         "env_steps": int(summary.get("env_steps", 0)),
-        "score": value(summary.get("over_seeds")),
+        "score": _score(summary.get("over_seeds")),
         "references": {name: x for name, x in references.items() if x is not None},
     }
+
+
+def _score(row: Any) -> float | None:
+    value = row.get("discounted_mean") if isinstance(row, Mapping) else None
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
 
 def _steps(run: RunFolder, seeds: int) -> int:

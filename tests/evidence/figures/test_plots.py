@@ -19,7 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
-from qflock.evidence.figures import plots, style
+from qflock.evidence.figures import plots, series, style
 from qflock.files.csv_log import CsvLog
 from qflock.files.storage import CannotWrite, DamagedFile
 
@@ -151,7 +151,7 @@ def test_text_and_names_that_look_like_formulas(tmp_path: Path, drawn: Any) -> N
 
 def test_many_rows_are_thinned(tmp_path: Path, drawn: Any) -> None:
     write(tmp_path, ("seed", "env_step", "episode_return"), [[0, i, i] for i in range(9000)])
-    assert len(thick(drawn()[0])) <= plots.MOST_POINTS
+    assert len(thick(drawn()[0])) <= series.MOST_POINTS
 
 
 def test_a_damaged_log_is_named(tmp_path: Path) -> None:
@@ -195,4 +195,4 @@ def test_labels_are_spread_and_stay_in_order(places: list[float], gap: float) ->
 def test_moving_average(values: list[float]) -> None:
     reach = round(plots.SHARE_AVERAGED * len(values) / 2)
     expected = [np.mean(values[max(0, i - reach) : i + reach + 1]) for i in range(len(values))]
-    np.testing.assert_allclose(plots._moving_average(np.array(values)), expected, atol=1e-6)
+    np.testing.assert_allclose(series.moving_average(np.array(values)), expected, atol=1e-6)

@@ -12,13 +12,18 @@ from matplotlib.axes import Axes
 
 from qflock.evidence import metrics
 from qflock.evidence.figures import style
-from qflock.files import csv_log
+from qflock.evidence.figures.series import (
+    MOST_POINTS,
+    SHARE_AVERAGED,
+    Columns,
+    by_seed,
+    drawable,
+    moving_average,
+    numbers,
+    over_seeds,
+)
 from qflock.runs.folder import RunFolder
 
-Columns = dict[str, np.ndarray]
-MOST_POINTS = 2000  # of a curve; more cannot be seen and would cost time
-MOST = 1e100  # larger numbers count as missing, and smaller ones than its inverse as 0: no axis shows them
-SHARE_AVERAGED = 0.05  # of all rows, in a moving average
 DECADES = 2.0  # spanned by a positive column before it gets a logarithmic axis
 
 
@@ -92,7 +97,7 @@ def training_plots(
         CannotWrite: the picture cannot be written.
     """
     run = RunFolder(Path(folder))
-    trained, evaluated = _numbers(run.training_log), _numbers(run.evaluation)
+    trained, evaluated = numbers(run.training_log), numbers(run.evaluation)
     clock = _clock(trained, evaluated)
     panels = _panels(trained)
     figure, axes = style.figure(2, 2, (12.0, 7.6))
@@ -107,19 +112,9 @@ def training_plots(
     return style.save(figure, run.plots)
 
 
-def _numbers(path: Path) -> Columns:
-    """The numeric columns of a log, within what can be drawn."""
-    columns = csv_log.read(path) if path.is_file() else {}
-    numbers = {name: column for name, column in columns.items() if column.dtype.kind == "f"}
-    for column in numbers.values():
-        column[np.abs(column) > MOST] = np.nan
-        column[np.abs(column) < 1 / MOST] = 0.0
-    return numbers
-
-
 def _clock(trained: Columns, evaluated: Columns) -> Clock:
     for name, word in CLOCKS:
-        ends = [np.nanmax(columns[name]) for columns in (trained, evaluated) if _drawable(columns, name)]
+        ends = [np.nanmax(columns[name]) for columns in (trained, evaluated) if drawable(columns, name)]
         if ends:
             return Clock(name, word, float(max(ends)))
     return Clock("", "rows", float(len(next(iter(trained.values()), ()))))
@@ -133,15 +128,15 @@ def _legend(trained: Columns) -> str:
 
 def _panels(trained: Columns) -> list[Panel]:
     """The three panels beside the returns: those of the table, then single columns it does not know."""
-    drawable = [name for name in trained if name not in NOT_DRAWN and _drawable(trained, name)]
+    drawn = [name for name in trained if name not in NOT_DRAWN and drawable(trained, name)]
     panels = []
     for panel in PANELS:
-        left = tuple(name for name in panel.left if name in drawable)
-        right = tuple(name for name in panel.right if name in drawable)
+        left = tuple(name for name in panel.left if name in drawn)
+        right = tuple(name for name in panel.right if name in drawn)
         if left or right:  # a right axis alone becomes the left one
             panels.append(panel._replace(left=left or right, right=right if left else ()))
     in_panels = {name for panel in panels for name in (*panel.left, *panel.right)}
-    others = [name for name in drawable if name not in in_panels]
+    others = [name for name in drawn if name not in in_panels]
     return [*panels, *(Panel(metrics.of(name).word.capitalize(), (name,)) for name in others)][:3]
 
 
@@ -149,13 +144,13 @@ def _draw_returns(
     axes: Axes, clock: Clock, trained: Columns, evaluated: Columns, references: Mapping[str, float]
 ) -> None:
     name, greedy = next(
-        (r for r in RETURNS if _drawable(trained, r[0]) or _drawable(evaluated, r[1])), RETURNS[0]
+        (r for r in RETURNS if drawable(trained, r[0]) or drawable(evaluated, r[1])), RETURNS[0]
     )
     style.heading(axes, "Return")
     axes.set_ylabel(f"{metrics.of(name).word} of an episode", fontsize=style.LABEL)
     _draw_column(axes, clock, trained, name, style.BLUE, "training")
-    if seeds := _by_seed(evaluated, greedy, clock):
-        x, mean, low, high = _over_seeds(seeds)
+    if seeds := by_seed(evaluated, greedy, clock.column):
+        x, mean, low, high = over_seeds(seeds)
         spans = np.stack([mean - low, high - mean]) if len(seeds) > 1 else None
         axes.errorbar(
             x, mean, yerr=spans, color=style.RED, marker="o", markersize=4.5,
@@ -196,58 +191,21 @@ def _words(names: Sequence[str]) -> str:
 
 def _draw_column(axes: Axes, clock: Clock, columns: Columns, name: str, colour: str, label: str) -> None:
     """One column: every seed faintly, the mean over seeds of moving averages, and the seeds' range."""
-    seeds = _by_seed(columns, name, clock)
+    seeds = by_seed(columns, name, clock.column)
     if not seeds:
         return
     for x, y in seeds if len(seeds[0][0]) > 1 else ():
         every = -(-len(x) // MOST_POINTS)
         axes.plot(x[::every], y[::every], color=colour, alpha=0.25, linewidth=0.7, zorder=2)
     if name not in SCHEDULES:
-        seeds = [(x, _moving_average(y)) for x, y in seeds]
-    x, mean, low, high = _over_seeds(seeds)
+        seeds = [(x, moving_average(y)) for x, y in seeds]
+    x, mean, low, high = over_seeds(seeds)
     marker = "o" if len(x) == 1 else ""
     axes.plot(x, mean, color=colour, linewidth=1.8, marker=marker, markersize=4, label=label)
     if len(seeds) > 1:
         axes.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0, zorder=1.8)
 
 
-def _by_seed(columns: Columns, name: str, clock: Clock) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Times and values of each seed that has any; seeds need not have rows at the same times."""
-    if not _drawable(columns, name):
-        return []
-    y = columns[name]
-    x = columns[clock.column] if _drawable(columns, clock.column) else np.arange(1.0, len(y) + 1)
-    seed = columns.get("seed", np.zeros(len(y)))
-    finite = np.isfinite(x) & np.isfinite(y)
-    order = np.argsort(x, kind="stable")
-    parts = [order[(finite & (seed == one))[order]] for one in np.unique(seed)]
-    return [(x[part], y[part]) for part in parts if len(part)]
-
-
-def _over_seeds(seeds: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, ...]:
-    """Common times, and mean, least and largest over seeds there, each seed joined up by straight lines."""
-    common = np.unique(np.concatenate([x for x, _ in seeds]))
-    start, end = max(x[0] for x, _ in seeds), min(x[-1] for x, _ in seeds)
-    shared = common[(common >= start) & (common <= end)]
-    x = shared if len(shared) else common
-    x = x[:: -(-len(x) // MOST_POINTS)]
-    values = np.stack([np.interp(x, *seed) for seed in seeds])
-    return x, values.mean(0), values.min(0), values.max(0)
-
-
-def _moving_average(values: np.ndarray) -> np.ndarray:
-    """Mean over the rows around each; the window is cut at both ends."""
-    total = np.concatenate([[0.0], np.cumsum(values)])
-    index = np.arange(len(values))
-    reach = round(SHARE_AVERAGED * len(values) / 2)
-    first, last = np.maximum(index - reach, 0), np.minimum(index + reach + 1, len(values))
-    return (total[last] - total[first]) / (last - first)
-
-
 def _spans_decades(columns: Columns, name: str) -> bool:
     values = columns[name][np.isfinite(columns[name])]
     return bool(values.min() > 0 and np.log10(values.max() / values.min()) > DECADES)
-
-
-def _drawable(columns: Columns, name: str) -> bool:
-    return name in columns and bool(np.isfinite(columns[name]).any())

@@ -17,9 +17,19 @@ from typing import Any
 
 from qflock.core.printing import printable
 
+SELF = "connect-src 'self'; "
+_POLICY = re.compile('http-equiv="Content-Security-Policy" content="([^"]*)"')
+
 
 def assemble(
-    page: str, *, title: str, data: Any, styles: Sequence[str], scripts: Sequence[str], body: str = ""
+    page: str,
+    *,
+    title: str,
+    data: Any,
+    styles: Sequence[str],
+    scripts: Sequence[str],
+    body: str = "",
+    connect: bool = False,
 ) -> str:
     """A whole page.
 
@@ -29,12 +39,13 @@ def assemble(
         data: what the scripts show, as JSON can say it; NaN and infinity become null.
         styles, scripts: names of files here, in order.
         body: HTML that is safe already.
+        connect: whether the scripts ask the server that the page comes from.
     """
     style = "\n".join(map(_part, styles))
     script = "\n".join(map(_part, scripts))
     policy = (
         f"default-src 'none'; img-src data:; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
-        "base-uri 'none'; form-action 'none'"
+        f"{SELF if connect else ''}base-uri 'none'; form-action 'none'"
     )
     filled = {
         "title": html.escape(printable(title)),
@@ -48,18 +59,25 @@ def assemble(
     return re.sub(r"\{\{(\w+)\}\}", lambda match: filled[match[1]], _part(page))
 
 
+def policy(page: str) -> str:
+    """The content security policy of a page of `assemble`."""
+    found = _POLICY.search(page)
+    assert found is not None
+    return html.unescape(found[1])
+
+
 def in_script(data: Any) -> str:
     """JSON that may stand inside a script element: no character in it can end the element."""
-    text = json.dumps(_shown(data), separators=(",", ":"), allow_nan=False)
+    text = json.dumps(shown(data), separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _shown(value: Any) -> Any:
-    """The same with null for numbers that JSON cannot hold, and texts that turn no line around."""
+def shown(value: Any) -> Any:
+    """What scripts show, as JSON can say it: null for NaN and infinity, and texts that turn no line."""
     if isinstance(value, dict):
-        return {printable(str(name)): _shown(item) for name, item in value.items()}
+        return {printable(str(name)): shown(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_shown(item) for item in value]
+        return [shown(item) for item in value]
     if isinstance(value, str):
         return printable(value)
     return None if isinstance(value, float) and value - value != 0 else value

@@ -34,23 +34,30 @@ function nearest(xs, x) {
 const methodColour = (look) => `var(--method-${look % 6})`;
 const dash = (look) => DASHES[Math.floor(look / 6) % DASHES.length];
 
+/** The ends of the x axis when all is shown. */
+function wholeOf(data) {
+  const known = data.series.flatMap((one) => one.x);
+  return { x0: data.zero ? Math.min(0, ...known) : Math.min(...known), x1: Math.max(...known) };
+}
+
 /**
  * Draw curves inside an element.
- * @param data what evidence/report_charts.py makes: x and y labels, series, lines to compare with.
+ * @param data what evidence/report/charts.py makes: x and y labels, series, lines to compare with.
+ * @returns a function that draws newer data of the same sort in their place; what is zoomed stays so.
  */
 function lineChart(root, data) {
-  const known = data.series.flatMap((one) => one.x);
-  const whole = { x0: data.zero ? Math.min(0, ...known) : Math.min(...known), x1: Math.max(...known) };
   const off = new Set();
-  let view = { ...whole }, eachSeed = false, hover = null, scale = null, from = null;
+  let whole = wholeOf(data), view = { ...whole }, eachSeed = false, hover = null, scale = null, from = null;
 
   const tip = make("div", { class: "tip", hidden: "" });
-  const svg = make("svg", { tabindex: 0, role: "img", "aria-label": `${root.getAttribute("aria-label") ?? data.y}: ${data.series.map((one) => one.name).join(", ")}; arrow keys read values, plus and minus zoom` });
-  const tools = make("div", { class: "tools" },
+  const svg = make("svg", { tabindex: 0, role: "img" });
+  const label = () => svg.setAttribute("aria-label", `${root.getAttribute("aria-label") ?? data.y}: ${data.series.map((one) => one.name).join(", ")}; arrow keys read values, plus and minus zoom`);
+  const tools = make("div", { class: "tools" });
+  const buttons = () => tools.replaceChildren(...[
     ...data.series.map((one) => {
       const dot = make("span", { class: "dot" });
       dot.style.background = methodColour(one.look);
-      const button = make("button", { type: "button", "aria-pressed": "true", click: () => {
+      const button = make("button", { type: "button", "aria-pressed": String(!off.has(one.name)), click: () => {
         if (off.has(one.name)) off.delete(one.name);
         else off.add(one.name);
         button.setAttribute("aria-pressed", String(!off.has(one.name)));
@@ -59,15 +66,18 @@ function lineChart(root, data) {
       return button;
     }),
     make("span", { class: "spacer" }),
-    data.series.some((one) => one.seeds.length > 1) ? make("button", { type: "button", "aria-pressed": "false", click: (event) => {
+    data.series.some((one) => one.seeds.length > 1) ? make("button", { type: "button", "aria-pressed": String(eachSeed), click: (event) => {
       eachSeed = !eachSeed;
       event.currentTarget.setAttribute("aria-pressed", String(eachSeed));
       draw();
     } }, "each seed") : null,
     make("button", { type: "button", class: "icon", "aria-label": "zoom out", click: () => zoom(2) }, "−"),
     make("button", { type: "button", class: "icon", "aria-label": "zoom in", click: () => zoom(0.5) }, "+"),
-    make("button", { type: "button", class: "reset", click: () => reset() }, "all"));
+    make("button", { type: "button", class: "reset", click: () => reset() }, "all"),
+  ].filter(Boolean));
   root.append(tools, svg, tip);
+  buttons();
+  label();
 
   const visible = () => data.series.filter((one) => !off.has(one.name));
   const zoomed = () => view.x0 !== whole.x0 || view.x1 !== whole.x1 || view.y0 !== undefined;
@@ -235,4 +245,15 @@ function lineChart(root, data) {
     event.preventDefault();
   });
   new ResizeObserver(draw).observe(root);
+
+  return (newer) => {
+    const marks = () => JSON.stringify(data.series.map((one) => [one.name, one.look, one.seeds.length > 1]));
+    const before = marks(), all = !zoomed();
+    data = newer;
+    whole = wholeOf(data);
+    if (all) view = { ...whole };
+    if (marks() !== before) buttons();
+    label();
+    draw();
+  };
 }

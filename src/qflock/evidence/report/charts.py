@@ -10,10 +10,8 @@ import numpy as np
 from qflock.evidence import metrics
 from qflock.evidence.comparison.fairness import TaskRuns
 from qflock.evidence.comparison.table import Comparison, Table
+from qflock.evidence.figures.series import plain, thinned
 from qflock.evidence.records import Record
-
-MOST_POINTS = 400  # of a curve; a screen shows no more
-DIGITS = 5
 
 
 def methods(comparison: Comparison) -> list[str]:
@@ -37,14 +35,14 @@ def intervals(comparison: Comparison, table: Table) -> dict[str, Any]:
             {
                 "name": row.method,
                 "look": order.index(row.method),
-                "value": _plain(row.score.value),
-                "low": _plain(row.score.low),
-                "high": _plain(row.score.high),
-                "seeds": _plain(row.scores.mean(1)),
+                "value": plain(row.score.value),
+                "low": plain(row.score.low),
+                "high": plain(row.score.high),
+                "seeds": plain(row.scores.mean(1)),
             }
             for row in table.rows
         ],
-        "lines": [{"name": one.name, "value": _plain(one.score)} for one in table.references],
+        "lines": [{"name": one.name, "value": plain(one.score)} for one in table.references],
     }
 
 
@@ -60,15 +58,15 @@ def curves(comparison: Comparison, table: Table, task: TaskRuns, metric: str) ->
     order = methods(comparison)
     series = []
     for name, curve in table.curves.items():
-        keep = _thinned(len(curve.steps))
+        keep = thinned(len(curve.steps))
         series.append(
             {
                 "name": name,
                 "look": order.index(name),
-                "x": _plain(curve.steps[keep]),
-                "y": _plain(curve.score.value[keep]),
-                "low": _plain(curve.score.low[keep]),
-                "high": _plain(curve.score.high[keep]),
+                "x": plain(curve.steps[keep]),
+                "y": plain(curve.score.value[keep]),
+                "low": plain(curve.score.low[keep]),
+                "high": plain(curve.score.high[keep]),
                 "seeds": [seed for run in task.methods[name] for seed in _seeds(run, metric)],
             }
         )
@@ -80,7 +78,7 @@ def curves(comparison: Comparison, table: Table, task: TaskRuns, metric: str) ->
         "y": metrics.of(metric).word,
         "zero": True,
         "series": series,
-        "lines": [{"name": one.name, "value": _plain(one.score)} for one in table.references],
+        "lines": [{"name": one.name, "value": plain(one.score)} for one in table.references],
     }
 
 
@@ -98,10 +96,10 @@ def profiles(comparison: Comparison, table: Table) -> dict[str, Any] | None:
         {
             "name": name,
             "look": order.index(name),
-            "x": _plain(table.thresholds),
-            "y": _plain(profile.value),
-            "low": _plain(profile.low),
-            "high": _plain(profile.high),
+            "x": plain(table.thresholds),
+            "y": plain(profile.value),
+            "low": plain(profile.low),
+            "high": plain(profile.high),
             "seeds": [],
         }
         for name, profile in table.profiles.items()
@@ -117,21 +115,9 @@ def _seeds(run: Record, metric: str) -> list[dict[str, Any]]:
     lines = []
     for seed, (steps, columns) in run.curves.items():
         if metric in columns:
-            keep = _thinned(len(steps))
-            lines.append({"seed": seed, "x": _plain(steps[keep]), "y": _plain(columns[metric][keep])})
+            keep = thinned(len(steps))
+            lines.append({"seed": seed, "x": plain(steps[keep]), "y": plain(columns[metric][keep])})
     return lines
-
-
-def _thinned(length: int) -> Any:
-    """Places of at most `MOST_POINTS` points, the first and the last among them."""
-    return np.unique(np.linspace(0, length - 1, min(length, MOST_POINTS)).round().astype(int))
-
-
-def _plain(values: Any) -> Any:
-    """Numbers with the digits that are shown; None for what is not finite."""
-    if np.ndim(values):
-        return [_plain(value) for value in np.asarray(values).tolist()]
-    return float(f"{float(values):.{DIGITS}g}") if np.isfinite(float(values)) else None
 
 
 def shown_metrics(comparison: Comparison, records: Sequence[Record]) -> list[str]:

@@ -52,8 +52,26 @@ class Page(NamedTuple):
         return element("div", class_="chart", data_chart=str(len(self.charts) - 1), **attributes)
 
 
-def write(
-    path: Path,
+def write(path: Path, runs: Sequence[str | Path], **what: Any) -> Comparison:
+    """Write the page.
+
+    Args:
+        path: the file.
+        runs, what: as `page`.
+
+    Returns:
+        The comparison behind it.
+
+    Raises:
+        UserError: as `page`.
+        CannotWrite: the disk is full or the folder cannot be written.
+    """
+    text, comparison = page(runs, **what)
+    write_text(path, text)
+    return comparison
+
+
+def page(
     runs: Sequence[str | Path],
     *,
     metric: str = metrics.DEFAULT,
@@ -63,41 +81,34 @@ def write(
     title: str | None = None,
     replays: int = 1,
     command: str | None = None,
-) -> Comparison:
-    """Write the page.
+) -> tuple[str, Comparison]:
+    """The page as HTML, and the comparison behind it.
 
     Args:
-        path: the file.
         runs, metric, baseline, split, target: as `comparison.compare`.
         title: heading of the page.
         replays: episodes shown of each method on each task, of its first run's first seed.
         command: what was typed for this page.
 
-    Returns:
-        The comparison behind it.
-
     Raises:
         UserError: as `comparison.compare`.
-        CannotWrite: the disk is full or the folder cannot be written.
     """
     comparison = compare(runs, metric, baseline, split, target)
     read = [records.read(run) for run in comparison.runs]
     tasks = comparison_tasks.sort(read, split)
     facts = [folder.open_run(record.path).read_hparams() for record in read]
-    page = Page({}, [], [])
-    page.sections["Scores"] = _scores(page, comparison)
-    page.sections["Curves"] = _curves(page, comparison, tasks, read, split)
-    page.sections["Replays"] = _replays(page, tasks, replays)
-    page.sections["House rules"] = [report_runs.rules(rules.rules(fairness.judge(tasks, metric)))]
+    content = Page({}, [], [])
+    content.sections["Scores"] = _scores(content, comparison)
+    content.sections["Curves"] = _curves(content, comparison, tasks, read, split)
+    content.sections["Replays"] = _replays(content, tasks, replays)
+    content.sections["House rules"] = [report_runs.rules(rules.rules(fairness.judge(tasks, metric)))]
     if (notes := report_runs.notes(comparison.notes)) is not None:
-        page.sections["House rules"].append(notes)
+        content.sections["House rules"].append(notes)
     origins = [element("h3", "Where it comes from"), report_runs.origins(read, facts)]
-    page.sections["What was run"] = [*report_runs.settings(tasks), *origins]
+    content.sections["What was run"] = [*report_runs.settings(tasks), *origins]
     again = [shell.command("compare", *runs), *([command] if command else [])]
-    page.sections["Commands"] = report_runs.commands(read, facts, again)
-    heading = title or _title(comparison)
-    write_text(path, _html(page, heading, _about(comparison, read)))
-    return comparison
+    content.sections["Commands"] = report_runs.commands(read, facts, again)
+    return _html(content, title or _title(comparison), _about(comparison, read)), comparison
 
 
 def _html(page: Page, title: str, about: str) -> str:
@@ -114,7 +125,15 @@ def _html(page: Page, title: str, about: str) -> str:
         title=title,
         data={"charts": page.charts, "players": page.players},
         styles=["page.css", "replay.css", "report.css"],
-        scripts=["page.js", "timeline.js", "replay.js", "chart.js", "intervals.js", "report.js"],
+        scripts=[
+            "page.js",
+            "timeline.js",
+            "replay.js",
+            "chart.js",
+            "intervals.js",
+            "commands.js",
+            "report.js",
+        ],
         body=to_html([head, element("nav", *links, aria_label="sections"), element("main", *sections), foot]),
     )
 
