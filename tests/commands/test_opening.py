@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from qflock import api
+from qflock.api import training
 from qflock.core.errors import UserError
 from qflock.runs.train import opening, programs, runner
 
@@ -77,7 +78,7 @@ def test_python_has_the_line_for_its_run_unless_it_is_quiet(
     told = []
     train = lambda settings, quiet, line: told.append((settings.run.run_dir, line)) or {"run": "x"}
     monkeypatch.setattr(runner, "train", train)
-    monkeypatch.setattr(api, "_illustrated", lambda summary: summary)
+    monkeypatch.setattr(training, "_illustrated", lambda summary: summary)
     api.train("vdn", "two_step", device="cpu")
     api.train("vdn", "two_step", device="cpu", quiet=True)
     (where, line), (_, none) = told
