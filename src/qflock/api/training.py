@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from qflock.api import making
 from qflock.api.run import Run
@@ -19,6 +19,9 @@ from qflock.settings import config, trust
 from qflock.settings.config import Settings
 from qflock.settings.run import RunSettings
 
+if TYPE_CHECKING:
+    from qflock.runs.train.callbacks import Callback, OnChunk
+
 
 def train(
     algorithm: str | Settings,
@@ -27,6 +30,7 @@ def train(
     env_settings: Mapping[str, Any] | None = None,
     config_file: Path | str | None = None,
     quiet: bool = False,
+    callbacks: Sequence[OnChunk | Callback] = (),
     **settings: Any,
 ) -> Run:
     """Train, and leave a run folder with logs, weights, plots and an animation.
@@ -38,6 +42,9 @@ def train(
         env_settings: settings of the environment, by name: ``{"grid_size": 9}``.
         config_file: a YAML file of settings, laid over the preset.
         quiet: show no progress.
+        callbacks: functions of ``step, metrics, state``, or objects with such an ``on_chunk``, that are
+            called after each log interval; one that returns False ends the run there. See
+            `qflock.runs.train.callbacks.OnChunk`.
         settings: any setting of `qflock train`, by its name there; those of the environment may
             also be given as there, ``**{"env.grid_size": 9}``.
 
@@ -70,7 +77,7 @@ def train(
         from qflock.runs.train import runner
 
         device.use(run.device, devices=run.devices)
-        summary = runner.train(replace(algorithm, run=run), quiet, line)
+        summary = runner.train(replace(algorithm, run=run), quiet, line, callbacks)
     return _illustrated(summary)
 
 
@@ -82,6 +89,7 @@ def resume(
     device: str | None = None,
     on_nan: Literal["stop", "skip", "rollback"] | None = None,
     devices: int | Literal["all"] | None = None,
+    callbacks: Sequence[OnChunk | Callback] = (),
 ) -> Run:
     """Go on with a run from its newest saved state, bit for bit as if it had never stopped. (On an
     environment of PettingZoo or Gymnasium, which is no pure function, episodes start anew.)
@@ -93,6 +101,7 @@ def resume(
         device: auto, cpu or gpu; as the run was started if left out.
         on_nan: what to do about NaN or infinity from now on; as before if left out.
         devices: how many share the work from now on; as before if left out.
+        callbacks: as in `train`.
 
     Returns:
         As `train`.
@@ -112,7 +121,7 @@ def resume(
 
         where = device or settings.run.device
         place.use(where, devices=devices or settings.run.devices)  # type: ignore[arg-type]
-        summary = runner.resume(found.path, total_steps, quiet, on_nan, devices, line)
+        summary = runner.resume(found.path, total_steps, quiet, on_nan, devices, line, callbacks)
     return _illustrated(summary)
 
 

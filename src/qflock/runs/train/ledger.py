@@ -189,7 +189,7 @@ class Ledger:
                 if chunk.episodes is None:
                     self._training.append({**position, "episode": p.episodes[i]})
                 continue
-            rows = [_mean_episode(tally, i)] if chunk.episodes is None else _each_episode(chunk.episodes, i)
+            rows = [mean_episode(tally, i)] if chunk.episodes is None else _each_episode(chunk.episodes, i)
             for row in rows:
                 p.episodes[i] += row.pop("ended")
                 row = {**position, "episode": p.episodes[i], **row, **metrics}
@@ -262,8 +262,13 @@ def _returns(discounted: Any, episode_return: Any, episodes: float) -> dict[str,
     }
 
 
-def _mean_episode(tally: Tally, seed: int) -> dict[str, Any]:
-    """The mean over the episodes that ended in a chunk, and how many they were."""
+def mean_episode(tally: Tally, seed: int) -> dict[str, Any]:
+    """The mean over the episodes that ended in a chunk, and how many they were.
+
+    Args:
+        tally: of the chunk.
+        seed: its place.
+    """
     num_episodes = float(tally.episodes[seed]) or math.nan
     return {
         "ended": int(tally.episodes[seed]),
