@@ -76,7 +76,7 @@ def test_python_has_the_line_for_its_run_unless_it_is_quiet(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     told = []
-    train = lambda settings, quiet, line: told.append((settings.run.run_dir, line)) or {"run": "x"}
+    train = lambda settings, quiet, line, callbacks: told.append((settings.run.run_dir, line)) or {"run": "x"}
     monkeypatch.setattr(runner, "train", train)
     monkeypatch.setattr(training, "_illustrated", lambda summary: summary)
     api.train("vdn", "two_step", device="cpu")

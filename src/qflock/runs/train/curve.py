@@ -37,6 +37,11 @@ class Curve:
             self._points = [_mean(self._points[i : i + 2]) for i in range(0, POINTS, 2)]
             self._each *= 2
 
+    @property
+    def points(self) -> list[tuple[float, float]]:
+        """The points, in their order; those that are too many are merged with their neighbours."""
+        return [*self._points, *([_mean(self._merged)] if self._merged else [])]
+
     def lines(self, width: int, height: int, *, ascii_only: bool = False) -> list[str]:
         """The plot as text: ``height`` rows with numbers at the top and bottom, then the x axis.
 
@@ -48,7 +53,7 @@ class Curve:
         Returns:
             ``height + 1`` lines; none before the first point or where there is no room.
         """
-        points = np.array([*self._points, *([_mean(self._merged)] if self._merged else [])])
+        points = np.array(self.points)
         if not len(points):
             return []
         low, high = float(points[:, 1].min()), float(points[:, 1].max())
