@@ -9,9 +9,10 @@ from typing import Any
 
 
 def running() -> bool:
-    """Whether this process is a notebook's kernel: Jupyter, VS Code, Colab. No IPython is imported to know."""
+    """Whether this is a notebook's kernel: Jupyter, VS Code, Colab. No IPython is imported to know."""
     ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if hasattr(ipython, "get_ipython") else None  # type: ignore[union-attr]
+    get_shell = getattr(ipython, "get_ipython", None)
+    shell = get_shell() if get_shell else None
     return hasattr(shell, "kernel")
 
 

@@ -148,3 +148,14 @@ def test_a_seed_that_is_done_or_taken_back_has_no_numbers():
     callbacks.call(200, None, Path("run"))
     assert [np.isnan(metrics["epsilon"]).tolist() for metrics in seen] == [[False, True], [True, False]]
     assert seen[0]["episode_length"][0] == 3
+
+
+def test_a_notebook_shows_where_in_the_callback_it_failed_and_of_other_errors_the_line():
+    def careless(step, metrics, state):
+        return step / 0
+
+    failed = Callbacks([careless]).call(1, None, Path("run"))
+    shown = failed._render_traceback_()
+    assert any("return step / 0" in line for line in shown)
+    assert shown[-1].startswith("Failed: callback careless failed at step 1")
+    assert UserError("wrong")._render_traceback_() == ["UserError: wrong"]

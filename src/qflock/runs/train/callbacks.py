@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -51,6 +52,14 @@ class Failed(UserError):
         super().__init__(
             f"callback {name} failed at step {step:,} ({reason}); the state is saved. Go on with: {again}"
         )
+        self.__cause__ = problem
+
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows: where in the callback it was, besides."""
+        return [
+            *"".join(traceback.format_exception(self.__cause__)).splitlines(),
+            *super()._render_traceback_(),
+        ]
 
 
 class Callbacks:
@@ -112,9 +121,7 @@ class Callbacks:
             try:
                 result = function(step, dict(self._metrics), state)
             except Exception as problem:
-                failed = Failed(name, step, problem, where)
-                failed.__cause__ = problem
-                return failed
+                return Failed(name, step, problem, where)
             if isinstance(result, bool | np.bool_) and not result:
                 self.stopped_by = self.stopped_by or name
         return None
