@@ -24,7 +24,7 @@ def test_a_notebook_is_kept_with_whole_outputs(path):
     cells = [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
     assert [cell["execution_count"] for cell in cells] == list(range(1, len(cells) + 1))
     outputs = [output for cell in cells for output in cell["outputs"]]
-    assert len(outputs) >= 5
+    assert len(outputs) >= 4
     assert not [output for output in outputs if output["output_type"] == "error"]
     assert not [output for output in outputs if output.get("name") == "stderr"]
     assert path.stat().st_size < 1_500_000

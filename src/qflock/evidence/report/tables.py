@@ -21,7 +21,8 @@ class ShownComparison(Comparison):
         return cls(**vars(comparison))
 
     def _repr_html_(self) -> str:
-        parts: list[Element | None] = [element("style", ".qflock small { display: block }")]
+        style = ".qflock small { display: block } .qflock .scroll { overflow-x: auto }"
+        parts: list[Element | None] = [element("style", style)]
         for one in self.all_tables:
             parts += [element("b", one.name), scores(self, one), times(one)]
         notes = element("ul", *(element("li", note) for note in self.notes)) if self.notes else None
