@@ -15,7 +15,7 @@ copyright = "the qflock authors, Apache-2.0"
 version = release = __version__
 
 extensions = [
-    "myst_parser",
+    "myst_nb",  # Markdown as MyST has it, and notebooks
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "mathml",
@@ -23,6 +23,7 @@ extensions = [
 ]
 myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "deflist"]
 myst_heading_anchors = 3
+nb_execution_mode = "off"  # pages show the outputs that are committed: python -m tests.docs.notebooks
 exclude_patterns = ["_build", "_ext"]
 suppress_warnings = ["toc.not_included", "autodoc.mocked_object"]
 

@@ -11,6 +11,7 @@ is an ordinary one: `qflock evaluate`, `watch` and `compare` take it.
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -69,7 +70,7 @@ def settings_of(options: Options) -> Settings:
     return config.resolve("qmarl", overrides={"env": "coin_game", **given})
 
 
-def train(options: Options) -> dict[str, Any]:
+def train(options: Options) -> Mapping[str, Any]:
     """Train, and draw the rewards of all runs on the memory.
 
     Returns:

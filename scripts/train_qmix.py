@@ -19,6 +19,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -190,7 +191,7 @@ def write_torch(models: Path) -> None:
             torch.save(contents, temporary)
 
 
-def train(options: Options) -> dict[str, Any]:
+def train(options: Options) -> Mapping[str, Any]:
     """Train, and leave the published files.
 
     Returns:

@@ -102,6 +102,13 @@ def _python() -> Iterator[tuple[str, Said]]:
             )
             default = "" if parameter.default is parameter.empty else f" = {parameter.default!r}"
             yield f"python {name} {parameter.name}", f"{place}{default}"
+        if inspect.isclass(getattr(qflock, name)):
+            yield from ((f"python {name}.{own}", None) for own in _own_names(getattr(qflock, name)))
+
+
+def _own_names(kind: type) -> list[str]:
+    """Names that a class brings: its methods and properties, and not those of classes above it."""
+    return [name for name in vars(kind) if not name.startswith("_")]
 
 
 def _commands() -> Iterator[tuple[str, Said]]:

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 import qflock.environments
-from qflock.commands import doctor, listing, main
+from qflock.commands import doctor, main
+from qflock.evidence import catalogue
 from qflock.machine import device
-from qflock.settings import config
+from qflock.settings import config, measured
 
 pytestmark = pytest.mark.usefixtures("entries")
 
@@ -52,13 +53,13 @@ def test_list_one_kind_as_json(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_what_is_listed_without_loading_it_is_true() -> None:
-    for name, entry in listing.measured.records().items():
-        looked = listing._look(name, 0)
+    for name, entry in measured.records().items():
+        looked = catalogue._look(name, 0)
         assert {key: entry[key] for key in looked} == looked
 
 
 def test_scores_are_measured_when_asked_for() -> None:
-    again = listing._look("two_step", 64)
+    again = catalogue._look("two_step", 64)
     assert again["metric"] == "return_mean"
     assert again["references"]["oracle"] == again["published"]["score"] == 8
     assert again["references"]["random"] < 7
@@ -67,9 +68,10 @@ def test_scores_are_measured_when_asked_for() -> None:
 
 def test_a_list_needs_no_jax() -> None:
     code = (
-        "import sys; from qflock.commands import listing, main;"
-        "known = {'environments': [*listing.measured.records()], 'algorithms': ['qmix']};"
-        "listing.registry.names = known.get; main(['list']); sys.exit('jax' in sys.modules)"
+        "import sys; from qflock.commands import main; from qflock.evidence import catalogue;"
+        "from qflock.settings import measured;"
+        "known = {'environments': [*measured.records()], 'algorithms': ['qmix']};"
+        "catalogue.registry.names = known.get; main(['list']); sys.exit('jax' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from qflock import api
+from qflock.api import training
 from qflock.core.errors import UserError
 from qflock.runs.train import opening, programs, runner
 
@@ -75,9 +76,9 @@ def test_python_has_the_line_for_its_run_unless_it_is_quiet(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     told = []
-    train = lambda settings, quiet, line: told.append((settings.run.run_dir, line)) or {"run": "x"}
+    train = lambda settings, quiet, line, callbacks: told.append((settings.run.run_dir, line)) or {"run": "x"}
     monkeypatch.setattr(runner, "train", train)
-    monkeypatch.setattr(api, "_illustrated", lambda summary: summary)
+    monkeypatch.setattr(training, "_illustrated", lambda summary: summary)
     api.train("vdn", "two_step", device="cpu")
     api.train("vdn", "two_step", device="cpu", quiet=True)
     (where, line), (_, none) = told

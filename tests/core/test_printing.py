@@ -108,4 +108,5 @@ def test_nothing_else_prints() -> None:
         ("machine/peers.py", "os.write"),  # in a thread, before the process ends at once: likewise
         ("exports/onnx_graph.py", "logging"),  # silences another library's
         ("evidence/__init__.py", "logging"),  # likewise
+        ("runs/train/loggers.py", "logging"),  # likewise
     }

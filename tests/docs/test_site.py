@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    for name in ("sphinx", "myst_parser", "furo", "latex2mathml"):
+    for name in ("sphinx", "myst_nb", "furo", "latex2mathml"):
         pytest.importorskip(name)
     out = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", "docs", str(out)]
@@ -23,7 +23,7 @@ def site(tmp_path_factory):
 
 
 def test_every_page_is_there(site):
-    for page in (ROOT / "docs").rglob("*.md"):
+    for page in [*(ROOT / "docs").rglob("*.md"), *(ROOT / "docs").rglob("*.ipynb")]:
         assert (site / page.relative_to(ROOT / "docs").with_suffix(".html")).is_file()
 
 
@@ -40,6 +40,12 @@ def test_settings_on_the_pages_are_those_of_the_code(site):
     assert "--td_lambda" in text
     assert str(Config().buffer_capacity) in text
     assert "Width of the mixing layer." in text
+
+
+def test_notebooks_are_shown_with_their_outputs(site):
+    page = (site / "notebooks" / "first_policy.html").read_text()
+    for shown in ("<iframe srcdoc=", "data:image/png;base64,", "final evaluation", "<progress "):
+        assert shown in page
 
 
 def test_pages_need_no_network(site):

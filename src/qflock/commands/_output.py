@@ -33,9 +33,7 @@ ONLY_WIDE, WIDE = ("return_std", "return_min", "return_max"), 100
 """Columns that are left out where the terminal has fewer characters than this."""
 
 
-def deliver(
-    work: Callable[[], dict[str, Any]], as_json: bool, show: Callable[[dict[str, Any]], None]
-) -> None:
+def deliver(work: Callable[[], Mapping[str, Any]], as_json: bool, show: Callable[[Any], None]) -> None:
     """Do the work of a command and print its result.
 
     Args:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import ast
 import contextlib
-import importlib.metadata
-import importlib.util
 import inspect
 import itertools
 import math
@@ -17,11 +14,10 @@ from typing import Any
 
 from qflock.commands import _arguments, _output
 from qflock.commands._arguments import Group
-from qflock.core import texts
 from qflock.core.errors import UserError, unknown
 from qflock.core.printing import say
-from qflock.evidence import metrics
-from qflock.settings import config, measured, registry
+from qflock.evidence import catalogue, metrics
+from qflock.settings import config, registry
 
 PARTS = ("presets", "networks", "mixers", "experiments", "zoo")
 COMMAND = f"qflock list [environments|algorithms|{'|'.join(PARTS)}]"
@@ -30,7 +26,6 @@ and what their oracle, random play and the best published result score, measured
 made. Presets, networks, mixers and the policies of the zoo are listed when they are named, and so are
 experiments: the files for qflock experiment in the current folder and in experiments/ below it."""
 KINDS: tuple[registry.Kind, ...] = ("environments", "algorithms")
-SIZES = ("agents", "actions", "observation", "state", "horizon")
 EXPERIMENTS = Path("experiments")
 """Where experiments are by custom, besides the current folder."""
 BRIEF, WIDE = ("agents", "actions", "horizon"), 100
@@ -64,7 +59,11 @@ def run(argv: list[str]) -> int:
     def work() -> dict[str, Any]:
         if name in PARTS:
             return {name: parts(name)}
-        return {kind: entries(kind, options.measure) for kind in KINDS if name in (None, kind)}
+        if options.measure:
+            from qflock.machine import device
+
+            device.use("cpu")
+        return {kind: catalogue.entries(kind, options.measure) for kind in KINDS if name in (None, kind)}
 
     _output.deliver(work, options.json, _show)
     return 0
@@ -109,62 +108,6 @@ def _comment(text: str) -> str:
     return sentence + stop.strip()
 
 
-def entries(kind: registry.Kind, episodes: int = 0) -> list[dict[str, Any]]:
-    """What there is of a kind, by name; of environments with sizes and scores.
-
-    What is known of an environment from before is read, so that a list needs no JAX; another one is
-    loaded for its sizes.
-
-    Args:
-        kind: "environments" or "algorithms".
-        episodes: play the environments' reference policies over this many episodes each.
-    """
-    records = {} if episodes or kind == "algorithms" else measured.records()
-    listing = []
-    for name in registry.names(kind):
-        entry = {"name": name, "summary": _summary(kind, name)}
-        if kind == "environments":
-            try:
-                entry |= records.get(name) or _look(name, episodes)
-            except (UserError, ImportError, SyntaxError) as problem:
-                entry["summary"] = f"cannot be loaded: {problem}"
-        listing.append(entry)
-    return listing
-
-
-def _look(name: str, episodes: int) -> dict[str, Any]:
-    """An environment's sizes, what is published of it, and its references' scores if they are played."""
-    kind = registry.environment_class(name)
-    env = kind()
-    published = dict(getattr(kind, "published", {}))
-    metric = published.pop("metric", measured.METRIC)
-    facts = {size: getattr(env.spec, size) for size in SIZES} | {"metric": metric, "published": published}
-    if episodes:
-        from qflock.machine import device
-
-        device.use("cpu")
-        from qflock.runs import evaluation
-
-        rows = evaluation.references(env, evaluation.evaluation_key(0), episodes)
-        facts["references"] = {policy: row[metric] for policy, row in rows.items()}
-        facts["episodes"] = episodes
-    return facts
-
-
-def _summary(kind: registry.Kind, name: str) -> str:
-    """The first line of an entry's docstring, out of its file: nothing is imported."""
-    try:
-        spec = importlib.util.find_spec(f"qflock.{kind}.{name}")
-        for entry in importlib.metadata.entry_points(group=f"qflock.{kind}"):
-            spec = importlib.util.find_spec(entry.module) if entry.name == name else spec
-        if spec is None or spec.origin is None:
-            return "cannot be loaded: its module is not there"
-        with open(spec.origin, encoding="utf-8") as file:
-            return (ast.get_docstring(ast.parse(file.read())) or "").partition("\n")[0]
-    except (ImportError, OSError, SyntaxError, ValueError) as problem:
-        return f"cannot be loaded: {problem}"
-
-
 def _show(result: dict[str, Any]) -> None:
     from qflock.core.console import Console
 
@@ -174,7 +117,7 @@ def _show(result: dict[str, Any]) -> None:
             say(f"no {kind} {NOWHERE.get(kind, '')}".strip())
             continue
         if kind == "environments":
-            sizes = SIZES if console.width >= WIDE else BRIEF
+            sizes = catalogue.SIZES if console.width >= WIDE else BRIEF
             heads = [*sizes, "best reference", "random", "published", "score"]
             known = [[str(entry.get(size, "-")) for size in sizes] + _scores(entry) for entry in listed]
             rows = [[entry["name"], *cells] for entry, cells in zip(listed, known, strict=True)]

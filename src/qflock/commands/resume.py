@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -53,7 +54,7 @@ def run(argv: list[str]) -> int:
     folder, rest = _runs.find(argv, COMMAND)
     (options,) = _arguments.parse([Group(Options())], rest, command=COMMAND, about=ABOUT)
 
-    def work() -> dict[str, Any]:
+    def work() -> Mapping[str, Any]:
         from qflock import api
 
         return api.resume(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
@@ -90,7 +90,7 @@ def run(argv: list[str]) -> int:
             say(config.to_yaml(settings), end="")
         return 0
 
-    def work() -> dict[str, Any]:
+    def work() -> Mapping[str, Any]:
         from qflock import api
 
         run = dataclasses.replace(settings.run, run_dir=settings.run.run_dir or where)

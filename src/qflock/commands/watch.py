@@ -129,7 +129,9 @@ def run(argv: list[str]) -> int:
 
 def _policy(environment: Any, name: str | None) -> str:
     """The reference policy to show: the one that is named, else the best."""
-    policies = [*(environment.references() if hasattr(environment, "references") else ()), "random"]
+    from qflock.evidence.replay import show
+
+    policies = show.policies(environment)
     if name is not None and name not in policies:
         raise unknown("policy", name, policies)
     return name or policies[0]

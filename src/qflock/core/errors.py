@@ -39,6 +39,10 @@ class UserError(Exception):
         super().__init__(message)
         self.code = code
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows: the line, which says all that there is to mend."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
     """An error for a name that does not exist, with the closest one that does.

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from qflock.core.environment import Environment
-from qflock.core.errors import UserError
+from qflock.core.errors import UserError, unknown
 from qflock.core.portable import ByChance
 from qflock.core.steps import Mode
 from qflock.core.trees import named
@@ -45,6 +45,21 @@ def columns(teams: int, measures: Sequence[str]) -> list[str]:
     """
     more = [f"team{team}_{name}" for team in range(1, teams) for name in OF_TEAMS]
     return [*COLUMNS, *more, *measures]
+
+
+def merit(name: str, known: Sequence[str]) -> str:
+    """The column by which the best weights are kept.
+
+    Args:
+        name: as the learner has it.
+        known: the columns that there are.
+
+    Raises:
+        UserError: it is none of them.
+    """
+    if name not in known:
+        raise unknown("column of an evaluation to keep the best weights by", name, known)
+    return name
 
 
 def evaluation_key(seed: int, at: int = 0) -> PRNGKeyArray:

@@ -41,6 +41,7 @@ DOES_IT = {
     "env_name": ("env", ""),
     "gpu": ("device", "gpu"),
     "log_dir": ("run_dir", ""),
+    "mlflow": ("loggers", "mlflow"),
     "output": ("run_dir", ""),
     "output_dir": ("run_dir", ""),
     "tensorboard": ("loggers", "tensorboard"),

@@ -65,8 +65,9 @@ class RunSettings:
     state kept), skip (take the chunk of updates back), rollback (to a state saved before)."""
     init_from: Path | None = None
     """A finished run or weights file whose weights to start from."""
-    loggers: tuple[Literal["tensorboard", "wandb"], ...] = ()
-    """Feed these with the logs' numbers too: tensorboard, wandb (offline unless WANDB_MODE says online)."""
+    loggers: tuple[Literal["tensorboard", "wandb", "mlflow"], ...] = ()
+    """Feed these with the logs' numbers too: tensorboard, wandb (offline unless WANDB_MODE says online),
+    mlflow (in the run's folder unless MLFLOW_TRACKING_URI says where)."""
 
     def __post_init__(self) -> None:
         check(self)

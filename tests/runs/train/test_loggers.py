@@ -179,11 +179,42 @@ def test_wandb_holds_what_the_logs_hold(tmp_path, monkeypatch):
     assert_same(where, shown)
 
 
+def points_of_mlflow(where):
+    """What MLflow's store in the run's folder holds: its only run, and {(seed, step, name): last value}."""
+    client = pytest.importorskip("mlflow").MlflowClient(f"sqlite:///{where.path / 'mlflow' / 'mlflow.db'}")
+    (run,) = client.search_runs([client.get_experiment_by_name("qflock").experiment_id])
+    shown = {}
+    for key in run.data.metrics:
+        seed, name = key.removeprefix("seed_").split("/", 1)
+        for point in client.get_metric_history(run.info.run_id, key):
+            shown[int(seed), point.step, name] = point.value
+    return run, shown
+
+
+@pytest.mark.slow  # its store on disk is made in 50 steps
+@pytest.mark.ci_slow
+def test_mlflow_holds_what_the_logs_hold_also_after_a_resume(tmp_path, monkeypatch):
+    for module in ("mlflow", "sqlalchemy", "alembic"):
+        pytest.importorskip(module)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setattr(loggers.MLflow, "MOST_METRICS", 7)
+    where = make(tmp_path / "run", ["mlflow"])
+    position = written(where, [1, 2], saved_after=2)
+    written(where, [3], Position.read(position, len(SEEDS)))
+    run, shown = points_of_mlflow(where)
+    assert_same(where, shown)
+    assert run.info.run_name == "run"
+    assert run.info.status == "FINISHED"
+    assert run.data.tags["qflock.id"] == where.read_hparams()["id"]
+    assert run.data.params["env.name"] == "two_step"
+    assert run.data.params["algorithm"] == "vdn"
+
+
 def test_without_loggers_nothing_is_imported(tmp_path):
-    before = {name for name in ("tensorboardX", "wandb") if name in sys.modules}
+    before = {name for name in loggers.PACKAGES.values() if name in sys.modules}
     where = make(tmp_path / "run", [])
     written(where, [1])
-    assert before == {name for name in ("tensorboardX", "wandb") if name in sys.modules}
+    assert before == {name for name in loggers.PACKAGES.values() if name in sys.modules}
     assert not where.tensorboard.exists()
 
 

@@ -24,4 +24,4 @@ def illustrate(path: Path | str) -> None:
     if registry.can_be_drawn(run.settings().run.env):  # its class says so: to make one may start a simulator
         from qflock.evidence.replay import watching
 
-        watching.save_gif(run.path, run.animation)
+        watching.write(run.path, run.animation)

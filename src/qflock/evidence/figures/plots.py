@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from qflock.evidence import metrics
 from qflock.evidence.figures import style
@@ -81,6 +82,24 @@ NOT_DRAWN = {"seed", "chain", "seconds", *(name for name, _ in CLOCKS), *(name f
 def training_plots(
     folder: Path, references: Mapping[str, float] | None = None, title: str | None = None
 ) -> Path:
+    """Write `training_figure` as ``training_plots.png`` in the run's folder.
+
+    Args:
+        folder, references, title: as there.
+
+    Returns:
+        The path of the picture.
+
+    Raises:
+        DamagedFile: a log is there but cannot be read.
+        CannotWrite: the picture cannot be written.
+    """
+    return style.save(training_figure(folder, references, title), RunFolder(Path(folder)).plots)
+
+
+def training_figure(
+    folder: Path, references: Mapping[str, float] | None = None, title: str | None = None
+) -> Figure:
     """Draw a run's log and evaluations as four panels: returns, then the three that suit the algorithm.
 
     Args:
@@ -89,12 +108,8 @@ def training_plots(
             ``episode_return``.
         title: shown above; by default the folder's name.
 
-    Returns:
-        The path of ``training_plots.png``.
-
     Raises:
         DamagedFile: a log is there but cannot be read.
-        CannotWrite: the picture cannot be written.
     """
     run = RunFolder(Path(folder))
     trained, evaluated = numbers(run.training_log), numbers(run.evaluation)
@@ -109,7 +124,24 @@ def training_plots(
     for place in axes[1 + len(panels) :]:
         place.set_axis_off()
     figure.tight_layout(rect=(0, 0, 1, 0.97), h_pad=2.2, w_pad=2.5)
-    return style.save(figure, run.plots)
+    return figure
+
+
+def returns_figure(folder: Path, references: Mapping[str, float] | None = None) -> Figure:
+    """The first of the four panels alone: returns while training, evaluations, references.
+
+    Args:
+        folder, references: as in `training_figure`.
+
+    Raises:
+        DamagedFile: a log is there but cannot be read.
+    """
+    run = RunFolder(Path(folder))
+    trained, evaluated = numbers(run.training_log), numbers(run.evaluation)
+    figure, (axes,) = style.figure(1, 1, (7.0, 3.2))
+    _draw_returns(axes, _clock(trained, evaluated), trained, evaluated, references or {})
+    figure.tight_layout()
+    return figure
 
 
 def _clock(trained: Columns, evaluated: Columns) -> Clock:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import math
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -28,6 +30,13 @@ TITLE, LABEL, SMALL = 11.5, 9.5, 8.5  # points
 DOTS_PER_INCH = 150
 
 
+class Shown(Figure):
+    """A figure that a notebook shows, also where ``matplotlib.pyplot`` was never imported."""
+
+    def _repr_png_(self) -> bytes:
+        return png(self)
+
+
 def figure(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure, list[Axes]]:
     """An empty figure and its axes in reading order.
 
@@ -35,7 +44,7 @@ def figure(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure, 
         rows, columns: of the grid of axes.
         size: width and height in inches.
     """
-    empty = Figure(figsize=size, dpi=DOTS_PER_INCH, facecolor="white")
+    empty = Shown(figsize=size, dpi=DOTS_PER_INCH, facecolor="white")
     FigureCanvasAgg(empty)
     axes = [dress(empty.add_subplot(rows, columns, i + 1)) for i in range(rows * columns)]
     return empty, axes
@@ -179,9 +188,21 @@ def save(figure: Figure, path: Path) -> Path:
     Raises:
         CannotWrite: the disk is full or the folder cannot be written.
     """
+    with replacing(path) as temporary:
+        _render(figure, temporary)
+    return path
+
+
+def png(figure: Figure) -> bytes:
+    """A figure as `save` would write it."""
+    content = io.BytesIO()
+    _render(figure, content)
+    return content.getvalue()
+
+
+def _render(figure: Figure, where: Path | IO[bytes]) -> None:
     for text in figure.findobj(Text):
         text.set_text(printable(text.get_text()))
-    with replacing(path) as temporary, warnings.catch_warnings():
+    with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a box stands for it
-        figure.savefig(temporary, dpi=DOTS_PER_INCH, format="png")
-    return path
+        figure.savefig(where, dpi=DOTS_PER_INCH, format="png")

@@ -31,15 +31,24 @@ def write(path: Path, show: Show, fps: float = 8.0) -> Path:
     Raises:
         CannotWrite: the disk is full or the folder cannot be written.
     """
-    page = pages.assemble(
+    write_text(path, html(show, fps))
+    return path
+
+
+def html(show: Show, fps: float = 8.0) -> str:
+    """The page itself.
+
+    Args:
+        show: what plays.
+        fps: steps a second at speed 1.
+    """
+    return pages.assemble(
         "replay.html",
         title=f"{show.title}: replay",
         data={"title": show.title, "about": show.about, **data(show, fps)},
         styles=["page.css", "replay.css"],
         scripts=["page.js", "timeline.js", "replay.js", "replay_page.js"],
     )
-    write_text(path, page)
-    return path
 
 
 def data(show: Show, fps: float = 8.0, size: int = SIZE) -> dict[str, Any]:

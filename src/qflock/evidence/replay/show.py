@@ -97,6 +97,11 @@ def _recorded(env: Any, *what: Any) -> tuple[Any, Record]:
     raise UserError(f"{env.spec.name} cannot be drawn: its class has no draw(state, size)")
 
 
+def policies(env: Environment) -> list[str]:
+    """Names of an environment's reference policies, the best first; random is always there."""
+    return [*(env.references() if isinstance(env, Referenced) else ()), "random"]
+
+
 def _reference(env: Environment, name: str) -> Any:
     own = env.references() if isinstance(env, Referenced) else {}
     policies = {**own, "random": random_policy(env.spec)}

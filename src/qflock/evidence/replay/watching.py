@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from qflock.core.errors import UserError
 from qflock.evidence.figures import animation
 from qflock.evidence.replay import page, player
-from qflock.evidence.replay.show import episodes
+from qflock.evidence.replay.show import Show, episodes
 from qflock.machine import keyboard
+
+ENDINGS = (".gif", ".mp4", ".html")
+"""Of the names of files that are written."""
 
 
 def pictures(run: Path | str | None, *, size: int = 500, **what: Any) -> list[np.ndarray]:
@@ -25,54 +28,61 @@ def pictures(run: Path | str | None, *, size: int = 500, **what: Any) -> list[np
     Returns:
         ``(height, width, 3)`` uint8 each.
     """
-    show = episodes(run, **what)
+    return pictures_of(episodes(run, **what), size)
+
+
+def pictures_of(show: Show, size: int = 500) -> list[np.ndarray]:
+    """Pictures of all steps of episodes that were played.
+
+    Args:
+        show: the episodes.
+        size: about how many pixels wide.
+
+    Returns:
+        ``(height, width, 3)`` uint8 each.
+    """
     return animation.frames(show.env, [state for one in show.recordings for state in one.states], size)
 
 
-class Save(Protocol):
-    """Writes what is shown of a run, ``fps`` steps a second."""
-
-    def __call__(self, run: Path | str | None, path: Path, /, *, fps: float = 8.0, **what: Any) -> Path: ...
-
-
-def save_gif(run: Path | str | None, path: Path, *, fps: float = 8.0, **what: Any) -> Path:
-    """Write what `pictures` shows as a GIF.
+def save(show: Show, path: Path, fps: float = 8.0) -> Path:
+    """Write episodes that were played: a film, or a page for a browser that needs no network.
 
     Args:
-        run: as `episodes`.
-        path: the file.
+        show: the episodes.
+        path: ends in ``.gif``, ``.mp4`` or ``.html``.
         fps: steps a second.
-        what: the other arguments of `pictures`.
-    """
-    return animation.write_gif(path, pictures(run, **what), fps)
-
-
-def save_mp4(run: Path | str | None, path: Path, *, fps: float = 8.0, **what: Any) -> Path:
-    """Write what `pictures` shows as an MP4.
-
-    Args:
-        run: as `episodes`.
-        path: the file.
-        fps: steps a second.
-        what: the other arguments of `pictures`.
 
     Raises:
-        UserError: ffmpeg is not installed.
+        UserError: another ending; for an MP4, ffmpeg is not installed.
+        CannotWrite: the disk is full or the folder cannot be written.
     """
-    animation.require_ffmpeg()  # before minutes of playing
-    return animation.write_mp4(path, pictures(run, **what), fps)
+    ending = _ending(path)
+    if ending == ".html":
+        return page.write(path, show, fps)
+    film = animation.write_gif if ending == ".gif" else animation.write_mp4
+    return film(path, pictures_of(show), fps)
 
 
-def save_html(run: Path | str | None, path: Path, *, fps: float = 8.0, **what: Any) -> Path:
-    """Write `episodes` as a page for a browser: one file that needs no network.
+def write(run: Path | str | None, path: Path, *, fps: float = 8.0, **what: Any) -> Path:
+    """Play `episodes`, and `save` them.
 
     Args:
         run: as `episodes`.
-        path: the file.
-        fps: steps a second at speed 1.
+        path, fps: as `save`.
         what: the other arguments of `episodes`.
+
+    Raises:
+        UserError: as both.
     """
-    return page.write(path, episodes(run, **what), fps)
+    if _ending(path) == ".mp4":
+        animation.require_ffmpeg()  # before minutes of playing
+    return save(episodes(run, **what), path, fps)
+
+
+def _ending(path: Path) -> str:
+    if path.suffix.lower() not in ENDINGS:
+        raise UserError(f"cannot write {path}: its name must end in {' or '.join(ENDINGS)}")
+    return path.suffix.lower()
 
 
 def play_in_terminal(run: Path | str | None, *, fps: float = 8.0, **what: Any) -> None:
@@ -89,18 +99,3 @@ def play_in_terminal(run: Path | str | None, *, fps: float = 8.0, **what: Any) -
         player.play(episodes(run, **what), fps)
     else:
         animation.play(pictures(run, **what), fps)
-
-
-def write(run: Path | str | None, path: Path, **how: Any) -> Path:
-    """Write a file of the sort that its suffix says: ``.gif``, ``.mp4`` or ``.html``.
-
-    Args:
-        run, how: as `save_gif`.
-
-    Raises:
-        UserError: another suffix.
-    """
-    writers: dict[str, Save] = {".gif": save_gif, ".mp4": save_mp4, ".html": save_html}
-    if path.suffix.lower() not in writers:
-        raise UserError(f"cannot write {path}: its name must end in {' or '.join(writers)}")
-    return writers[path.suffix.lower()](run, path, **how)

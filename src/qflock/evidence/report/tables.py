@@ -6,9 +6,38 @@ import math
 from typing import Any
 from xml.etree.ElementTree import Element
 
+from qflock.core.printing import printable
 from qflock.evidence import metrics
 from qflock.evidence.comparison.table import Comparison, Reference, Row, Table
-from qflock.evidence.report.elements import NOTHING, count, element, interval, number, share, table
+from qflock.evidence.report.elements import NOTHING, count, element, interval, number, share, table, to_html
+
+
+class ShownComparison(Comparison):
+    """A comparison that a notebook shows as tables, and Python in a few lines."""
+
+    @classmethod
+    def of(cls, comparison: Comparison) -> ShownComparison:
+        """The same comparison."""
+        return cls(**vars(comparison))
+
+    def _repr_html_(self) -> str:
+        style = ".qflock small { display: block } .qflock .scroll { overflow-x: auto }"
+        parts: list[Element | None] = [element("style", style)]
+        for one in self.all_tables:
+            parts += [element("b", one.name), scores(self, one), times(one)]
+        notes = element("ul", *(element("li", note) for note in self.notes)) if self.notes else None
+        return to_html([element("div", *parts, notes, class_="qflock")])
+
+    def __repr__(self) -> str:
+        lines = [f"<Comparison by {metrics.of(self.metric).word}, {len(self.runs)} runs>"]
+        for one in self.all_tables:
+            lines.append(f"{one.name}:")
+            for row in one.rows:
+                value, low, high = (number(x, one.decimals) for x in row.score)
+                seeds = f"{len(row.seeds)} seed{'s' * (len(row.seeds) != 1)}"
+                lines.append(f"  {row.method}: {value} ({low} to {high}), {seeds}")
+            lines += [f"  {each.name}: {number(each.score, one.decimals)}" for each in one.references]
+        return printable("\n".join([*lines, *(f"note: {note}" for note in self.notes)]))
 
 
 def scores(comparison: Comparison, shown: Table) -> Element:

@@ -1,4 +1,4 @@
-"""Loggers beside the CSV files: TensorBoard, Weights & Biases. The same names for the same numbers.
+"""Loggers beside the CSV files: TensorBoard, Weights & Biases, MLflow. The same names for the same numbers.
 
 A column of ``training_log.csv`` is ``training_log/<column>``, one of ``evaluation.csv`` is
 ``evaluation/<column>``, at the row's ``env_step``. The CSV files are the record: a logger that fails is let
@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import logging
 import math
 import os
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from qflock.core.errors import UserError, in_short, unknown
 from qflock.core.printing import notice
+from qflock.files.storage import make_folder
 from qflock.runs.folder import RunFolder
 from qflock.settings import config
 
-PACKAGES = {"tensorboard": "tensorboardX", "wandb": "wandb"}
+PACKAGES = {"tensorboard": "tensorboardX", "wandb": "wandb", "mlflow": "mlflow"}
 """The loggers there are, and what each needs."""
 NOT_POINTS = ("seed", "env_step")
 
@@ -114,7 +117,66 @@ class WeightsAndBiases:
         self._run.finish()
 
 
-KINDS = {"tensorboard": TensorBoard, "wandb": WeightsAndBiases}
+class MLflow:
+    """One run with the folder's name, in its folder ``mlflow`` unless ``MLFLOW_TRACKING_URI`` says where.
+
+    Names begin with the seed, ``seed_0/training_log/loss``. A run that is resumed goes on in the same one.
+    What was logged after the state that it goes on from cannot be taken back.
+    """
+
+    MOST_METRICS, MOST_PARAMETERS = 1000, 100
+    """Of one request, as MLflow's servers allow."""
+
+    def __init__(self, where: RunFolder, env_steps: Mapping[int, int]) -> None:
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # nothing leaves the machine by itself
+        import mlflow  # type: ignore[reportMissingImports]
+        from mlflow import entities  # type: ignore[reportMissingImports]
+
+        logging.getLogger("mlflow").setLevel(logging.WARNING)
+        address = os.environ.get("MLFLOW_TRACKING_URI")
+        if not address:
+            make_folder(where.path / "mlflow")
+            address = f"sqlite:///{(where.path / 'mlflow' / 'mlflow.db').absolute()}"
+        self._client = mlflow.MlflowClient(address)
+        self._kinds, self._points = entities, []
+        own = str(where.read_hparams()["id"])
+        name = os.environ.get("MLFLOW_EXPERIMENT_NAME", "qflock")
+        known = self._client.get_experiment_by_name(name)
+        experiment = known.experiment_id if known else self._client.create_experiment(name)
+        found = self._client.search_runs([experiment], f"tags.`qflock.id` = '{own}'", max_results=1)
+        if found:
+            self._run = found[0].info.run_id
+            self._client.update_run(self._run, "RUNNING")
+            return
+        run = self._client.create_run(experiment, run_name=where.name, tags={"qflock.id": own})
+        self._run = run.info.run_id
+        settings = config.to_mapping(where.settings())
+        settings |= {f"env.{key}": value for key, value in settings.pop("env").items()}
+        parameters = [self._kinds.Param(key, str(value)) for key, value in settings.items()]
+        for at in range(0, len(parameters), self.MOST_PARAMETERS):
+            self._client.log_batch(self._run, params=parameters[at : at + self.MOST_PARAMETERS])
+
+    def write(self, seed: int, step: int, numbers: Mapping[str, float]) -> None:
+        """See `Logger`."""
+        now = time.time_ns() // 1_000_000
+        points = [self._kinds.Metric(f"seed_{seed}/{n}", x, now, step) for n, x in numbers.items()]
+        self._points += points
+        if len(self._points) >= self.MOST_METRICS:
+            self.flush()
+
+    def flush(self) -> None:
+        """See `Logger`."""
+        points, self._points = self._points, []
+        for at in range(0, len(points), self.MOST_METRICS):
+            self._client.log_batch(self._run, metrics=points[at : at + self.MOST_METRICS])
+
+    def close(self) -> None:
+        """See `Logger`."""
+        self.flush()
+        self._client.set_terminated(self._run)
+
+
+KINDS = {"tensorboard": TensorBoard, "wandb": WeightsAndBiases, "mlflow": MLflow}
 
 
 class Loggers:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from qflock.core import notebook
 from qflock.core.printing import say
 from qflock.settings import config, registry
 from qflock.settings.run import RunSettings
@@ -42,9 +43,9 @@ def of_resuming(recorded: Mapping[str, Any], device: str | None, where: Path) ->
 
 
 def tell(line: str) -> None:
-    """Say it on standard error."""
+    """Say it on standard error; in a notebook, which shows that as a failure, on standard output."""
     with contextlib.suppress(OSError, ValueError):  # as all progress: what cannot be shown stops nothing
-        say(line, stream=sys.stderr)
+        say(line, stream=sys.stdout if notebook.running() else sys.stderr)
 
 
 @contextlib.contextmanager

@@ -191,6 +191,12 @@ def learner_of(settings: Settings, env: Environment) -> Learner:
     return module.build(settings.learner, env)
 
 
+@jax.jit  # one program, not one for each array's shape, and one for all chunks
+def apart(tree: Any) -> Any:
+    """Every array in a buffer of its own: a chunk donates them, and none can be given twice."""
+    return jax.tree.map(jnp.copy, tree)
+
+
 def by_seed(which: Any, these: Any, others: Any) -> Any:
     """Choose between two trees seed by seed.
 

@@ -18,9 +18,11 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from qflock.core import notebook
 from qflock.core.console import Console
-from qflock.core.printing import say
-from qflock.runs.train import chart
+from qflock.core.notebook import Place
+from qflock.core.printing import printable, say
+from qflock.runs.train import cell, chart
 from qflock.runs.train.curve import Curve, quantity
 
 RETURNS_AVERAGED = 10
@@ -31,7 +33,7 @@ RETURN = "discounted return"
 
 
 class Progress:
-    """Shows training on standard error: live on a terminal, a line every ten seconds elsewhere.
+    """Shows training: live on a terminal and in a notebook's cell, a line every ten seconds elsewhere.
 
     Nothing it meets while writing (a closed pipe, a full disk behind a redirection) stops the run.
     The only thread is rich's, which redraws twice a second what ``update`` prepared.
@@ -63,7 +65,14 @@ class Progress:
         self._stream = stream if stream is not None else sys.stderr
         self._live: Live | None = None
         self._console: Console | None = None
-        if not quiet and self._stream.isatty() and os.environ.get("TERM") not in ("dumb", "unknown"):
+        self._cell = Place(clock=clock) if not quiet and stream is None and notebook.running() else None
+        self._messages: list[str] = []
+        if (
+            self._cell is None
+            and not quiet
+            and self._stream.isatty()
+            and os.environ.get("TERM") not in ("dumb", "unknown")
+        ):
             self._console = Console(file=self._stream)
         self._total, self._step, self._begun = 0, 0, clock()
         self._speed: float | None = None
@@ -114,7 +123,9 @@ class Progress:
             self._returns.append(float(episode_return))
             self._curve.add(env_step, float(episode_return), each)
         self._seeds = max(self._seeds, len(each))
-        if self._console is not None:
+        if self._cell is not None:
+            self._draw()
+        elif self._console is not None:
             self._plot = self._drawn(self._console)
         elif now >= self._next_line:
             self._next_line = now + self._interval
@@ -131,21 +142,28 @@ class Progress:
         better = self._best is None or return_mean > self._best[0]
         if better and math.isfinite(return_mean):
             self._best = (float(return_mean), solved, env_step)
-        if self._console is None:
+        if self._cell is not None:
+            self._draw()
+        elif self._console is None:
             self._say(
                 f"evaluation at {quantity(env_step)} {self._unit}: {RETURN} {_score(return_mean, solved)}"
             )
 
     def message(self, text: str) -> None:
-        """A line of its own that stays, above the bar."""
-        if self._console is None:
+        """A line of its own that stays, above the bar; in a notebook below it."""
+        if self._cell is not None:
+            self._messages.append(text)
+            self._draw(always=True)
+        elif self._console is None:
             self._say(text)
-            return
-        with contextlib.suppress(OSError):
-            self._console.print(Text(text))
+        else:
+            with contextlib.suppress(OSError):
+                self._console.print(Text(text))
 
     def close(self) -> None:
         """Leave the last picture on the screen and give the cursor back; closing twice is no error."""
+        if self._cell is not None:
+            self._draw(always=True)
         live, self._live = self._live, None
         if live is not None:
             with contextlib.suppress(OSError):
@@ -158,6 +176,16 @@ class Progress:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _draw(self, always: bool = False) -> None:
+        """Put the present picture into the notebook, unless the one before is too young."""
+        assert self._cell is not None
+        if not (always or self._cell.due()):
+            return
+        lines = [self._headline(), "   ".join(self._numbers())] if self._total else ["preparing"]
+        what = (self._title, self._share(), lines, self._curve.points(), self._unit, self._messages)
+        with contextlib.suppress(Exception):  # whatever shows it: the run goes on
+            self._cell.draw(cell.as_html(*what), printable("  ".join([self._title, *lines])))
 
     def _say(self, line: str) -> None:
         if not self._quiet:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -12,17 +13,24 @@ from qflock.core.shell import command
 from qflock.runs import checkpoint, folder
 from qflock.runs.folder import RunFolder
 from qflock.runs.train import longer, opening, together
+from qflock.runs.train.callbacks import Callback, Callbacks, OnChunk
 from qflock.runs.train.work import Work
 from qflock.settings.config import Settings
 
 
-def train(settings: Settings, quiet: bool = False, first_line: str = "") -> dict[str, Any]:
+def train(
+    settings: Settings,
+    quiet: bool = False,
+    first_line: str = "",
+    callbacks: Sequence[OnChunk | Callback] = (),
+) -> dict[str, Any]:
     """Train from the beginning, in a new run folder.
 
     Args:
         settings: all settings, resolved.
         quiet: show no progress.
         first_line: as `opening` has it; said once it is clear that there will be a run.
+        callbacks: called after each chunk of updates.
 
     Returns:
         What ``summary.json`` holds: the final scores beside the references, sizes and times.
@@ -33,7 +41,9 @@ def train(settings: Settings, quiet: bool = False, first_line: str = "") -> dict
         Diverged: NaN or infinity, with ``on_nan`` "stop"; the last good state is kept.
     """
     with opening.first(first_line):
-        work = Work(settings, quiet)  # before the folder: bad settings leave nothing behind
+        work = Work(
+            settings, quiet, Callbacks(callbacks)
+        )  # before the folder: bad settings leave nothing behind
     with work.hooked(), together.created(settings) as where:
         return work.go(where, None)
 
@@ -45,6 +55,7 @@ def resume(
     on_nan: str | None = None,
     devices: int | str | None = None,
     first_line: str = "",
+    callbacks: Sequence[OnChunk | Callback] = (),
 ) -> dict[str, Any]:
     """Go on with a run from its newest whole state; from the start where none was saved yet.
 
@@ -55,7 +66,7 @@ def resume(
         quiet: show no progress.
         on_nan: "stop", "skip" or "rollback" from now on; as before if left out.
         devices: how many share the work from now on, or "all"; as before if left out.
-        first_line: as in `train`.
+        first_line, callbacks: as in `train`.
 
     Returns:
         As `train`.
@@ -63,6 +74,7 @@ def resume(
     Raises:
         UserError: no such run, a damaged one, another process writing it ...
     """
+    called = Callbacks(callbacks)
     with together.opened(folder.open_run(run)) as where:
         before = settings = where.settings()
         if on_nan is not None:
@@ -75,7 +87,7 @@ def resume(
             where.record_settings(settings, now=datetime.now())
         with opening.first(first_line):
             _refuse_pruned(where, settings)
-            work = Work(settings, quiet)
+            work = Work(settings, quiet, called)
         with work.hooked():
             newest = checkpoint.newest_state(where, work.shapes, work.doubt(where))
             return work.go(where, longer.from_before(where, newest, work.total, work.shapes))

@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 
 from qflock.bridges.host.watch import WorkerLost
-from qflock.core.errors import UserError, unknown
+from qflock.core.errors import UserError
 from qflock.core.hooks import EndedRun, Hooks, RunFacts
 from qflock.core.learner import Dataset
 from qflock.core.shell import command
@@ -26,6 +26,7 @@ from qflock.playing import execution
 from qflock.runs import checkpoint, evaluation, summaries
 from qflock.runs.folder import RunFolder
 from qflock.runs.train import ending, footprint, health, ledger, loggers, longer, program, programs, sharing
+from qflock.runs.train.callbacks import Callbacks
 from qflock.runs.train.health import Diverged, Trouble
 from qflock.runs.train.ledger import Ledger, Position
 from qflock.runs.train.progress import Progress
@@ -45,8 +46,9 @@ TRIES = 5
 class Work:
     """One process's work on one run. What must outlive it is in the state and the ledger's position."""
 
-    def __init__(self, settings: Settings, quiet: bool) -> None:
+    def __init__(self, settings: Settings, quiet: bool, callbacks: Callbacks | None = None) -> None:
         loggers.need(settings.run.loggers)
+        self.callbacks = callbacks or Callbacks()
         self.settings, self.quiet = settings, quiet
         self.hooks = Hooks()
         self.program = programs.build(settings)
@@ -64,9 +66,7 @@ class Work:
         # Traced before a folder is made: what is wrong with an environment or a network shows here.
         self.chunk_shapes = jax.eval_shape(self.program.outline, self.shapes)[1]
         columns = evaluation.columns(teams_of(self.chunk_shapes), [*self.chunk_shapes.tally.measures])
-        self.merit = self.program.learner.merit
-        if self.merit not in columns:
-            raise unknown("column of an evaluation to keep the best weights by", self.merit, columns)
+        self.merit = evaluation.merit(self.program.learner.merit, columns)
 
     @contextlib.contextmanager
     def hooked(self) -> Iterator[None]:
@@ -133,14 +133,16 @@ class Work:
                 self.progress.message(line)
             self.progress.start(self.total, self.ledger.done)
             state = self._placed(state)
-            while not self._finished():
+            while not (self._finished() or self.callbacks.stop()):
                 state = self._chunk(state)
-                asked, late = processes.agreed(self.stopper.asked, self.clock.due())
+                failed = self.callbacks.call(self.ledger.done, state, self.where.known_as)
+                ended = self.stopper.asked or failed is not None
+                asked, late = processes.agreed(ended, self.clock.due())
                 if asked or late:
                     self._save(state)
                 if asked:
                     self.hooks.interrupted(state.learner)
-                    raise Interrupted(self.where.known_as)
+                    raise failed or Interrupted(self.where.known_as)
             self._save(state)
             return self._finish(state)
         finally:
@@ -170,10 +172,10 @@ class Work:
         """The state before the first update."""
         state = self.program.init(self.program.sharing.place(self._seed_array(), sharing.SEEDS))
         if (source := self.settings.run.init_from) is None:
-            return state._replace(learner=_apart(self.hooks.start(state.learner)))
+            return state._replace(learner=program.apart(self.hooks.start(state.learner)))
         learner = self.program.learner
         weights = weights_of(source, jax.eval_shape(jax.vmap(learner.weights), state.learner))
-        return state._replace(learner=_apart(jax.vmap(learner.start_from)(state.learner, weights)))
+        return state._replace(learner=program.apart(jax.vmap(learner.start_from)(state.learner, weights)))
 
     def _chunk(self, state: program.RunState) -> program.RunState:
         """A chunk of updates, its rows in the log, and what is due after it."""
@@ -183,7 +185,7 @@ class Work:
         if on_nan == "rollback" and not anchored:
             p.anchors, p.tries = [*p.anchors, p.update][-2:], 0
             self._save(state)
-        before = _apart(state) if on_nan == "skip" else None  # a chunk donates its state
+        before = program.apart(state) if on_nan == "skip" else None  # a chunk donates its state
         part = self.ledger.rest(self.total, self.program.learner.source.cost, self.program.updates)
         if longer.begins(part, self.program.updates, p):
             longer.begun(self.where, p, self.total)
@@ -200,6 +202,7 @@ class Work:
             state = self._placed(health.without(trouble, state, before))
         bad = [False] * len(self.seeds) if trouble is None else trouble.seeds
         found = self.ledger.chunk(chunk, part, bad)
+        self.callbacks.chunk(chunk, part, bad)
         self.progress.update(self.ledger.done, found.mean, each=found.of_seeds)
         for line in self.hooks.watch(self._row(chunk)) if part.going[0] and not bad[0] else ():
             self.progress.message(line)
@@ -259,6 +262,7 @@ class Work:
         key = evaluation.evaluation_key(self.settings.run.seed, done)
         each = evaluation.rows(self.program.evaluate(self.files.policy(state.learner), key), self.seeds)
         self.ledger.evaluation(each)
+        self.callbacks.evaluation(each)
         mean = evaluation.over_seeds(each)
         self.progress.evaluation(done, mean["discounted_mean"], mean.get("solved"))
         self.files.keep_best(state.learner, [row[self.merit] for row in each], self.ledger.position)
@@ -288,13 +292,8 @@ class Work:
         summary = {
             **found,
             **self.hooks.end(ended, state.learner),
+            **({"stopped_by": self.callbacks.stopped_by} if self.callbacks.stopped_by else {}),
             "logs": {"training_log.csv": p.logs[0], "evaluation.csv": p.logs[1]},
         }
         summaries.write(self.where, summary)
         return summary
-
-
-@jax.jit  # one program, not one for each array's shape, and one for all chunks
-def _apart(tree: Any) -> Any:
-    """Every array in a buffer of its own: a chunk donates them, and none can be given twice."""
-    return jax.tree.map(jnp.copy, tree)
