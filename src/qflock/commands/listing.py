@@ -14,6 +14,7 @@ from typing import Any
 
 from qflock.commands import _arguments, _output
 from qflock.commands._arguments import Group
+from qflock.core import texts
 from qflock.core.errors import UserError, unknown
 from qflock.core.printing import say
 from qflock.evidence import catalogue, metrics
