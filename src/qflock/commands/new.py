@@ -14,7 +14,7 @@ from qflock.core.errors import UserError, unknown
 from qflock.core.printing import say
 from qflock.core.shell import command
 
-COMMAND = "qflock new environment FILE.py"
+COMMAND, TRANSLATE = "qflock new environment FILE.py", "qflock new settings FILE.yaml"
 ABOUT = """Write a file to start from; one that is there is left alone.
   qflock new environment my_env.py
       a small cooperative game of one file, with comments; it trains in seconds
@@ -28,35 +28,49 @@ CLASS, NAME, FILE = "MyEnv", "my_env", "THIS_FILE"
 
 @dataclass(frozen=True)
 class Options:
-    """What to write, and how to report."""
+    """How to report."""
 
-    source: Path | None = None
-    """With settings: the file of another library to translate. Usually written --from."""
-    algorithm: str | None = None
-    """With settings: the algorithm, where the file does not say it."""
     json: bool = False
     """Print the file and its class as one JSON object, and nothing else, on standard output."""
+
+
+@dataclass(frozen=True)
+class Translating:
+    """What to translate, and how to report."""
+
+    source: Path | None = None
+    """The file of another library; also written --from."""
+    algorithm: str | None = None
+    """The algorithm, where the file does not say it."""
+    json: bool = False
+    """Print the file and what was translated as one JSON object, and nothing else, on standard output."""
 
 
 def run(argv: list[str]) -> int:
     """Run the command; returns its exit status."""
     first = next((at for at, word in enumerate(argv) if word.startswith("-")), len(argv))
-    words, rest = argv[:first], [word.replace("--from", "--source") for word in argv[first:]]
+    words, rest = argv[:first], argv[first:]
+    if words[:1] == ["settings"]:
+        return _settings(words[1:], rest)
     (options,) = _arguments.parse([Group(Options())], rest, command=COMMAND, about=ABOUT)
     if not words or (words[0] in KINDS and len(words) != 2):
         raise UserError(f"say what and where: {COMMAND}, as in qflock new environment my_env.py")
     if words[0] not in KINDS:
         raise unknown("kind of file", words[0], KINDS)
-    path = Path(words[1])
-    if words[0] == "settings":
-        if options.source is None:
-            raise UserError("name the file to translate: qflock new settings mine.yaml --from theirs.yaml")
-        source, algorithm = options.source, options.algorithm
-        _output.deliver(lambda: _translate(path, source, algorithm), options.json, _show_settings)
-        return 0
-    if options.source is not None or options.algorithm is not None:
-        raise UserError("--from and --algorithm go with: qflock new settings FILE.yaml")
-    _output.deliver(lambda: _write(path), options.json, _show)
+    _output.deliver(lambda: _write(Path(words[1])), options.json, _show)
+    return 0
+
+
+def _settings(words: list[str], rest: list[str]) -> int:
+    """Translate a file of settings."""
+    rest = [
+        "--source" + word.removeprefix("--from") if word.split("=")[0] == "--from" else word for word in rest
+    ]
+    (options,) = _arguments.parse([Group(Translating())], rest, command=TRANSLATE, about=ABOUT)
+    if len(words) != 1 or options.source is None:
+        raise UserError(f"name the file to write and the one to translate: {TRANSLATE} --from theirs.yaml")
+    path, source = Path(words[0]), options.source
+    _output.deliver(lambda: _translate(path, source, options.algorithm), options.json, _show_settings)
     return 0
 
 
