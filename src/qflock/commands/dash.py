@@ -12,10 +12,11 @@ from qflock.core.errors import UserError
 from qflock.core.printing import notice, say
 
 COMMAND = "qflock dash [FOLDER]"
-ABOUT = """A live page of all runs in a folder (runs/ by default) and deeper, for a browser: curves that grow
-while they train, scores beside random play and the oracle, replays, runs beside each other, and the commands
-that stop a run and go on with it. It only reads. This machine alone can reach it, by the address that is
-printed, whose token is new each time; Ctrl-C ends it. From elsewhere, go through ssh:
+ABOUT = """A live page of all runs in a folder (runs/ by default) and deeper, for a browser:
+curves that grow while they train, scores beside random play and the oracle,
+replays, runs beside each other, and the commands that stop a run and go on
+with it. It only reads. This machine alone can reach it, by the address that
+is printed, whose token is new each time; Ctrl-C ends it. From elsewhere:
   ssh -L 8421:localhost:8421 MACHINE"""
 
 

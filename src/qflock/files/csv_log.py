@@ -176,6 +176,10 @@ def read(path: Path, most: int = MOST) -> dict[str, np.ndarray]:
 
     A last row without its line end (being written at this moment, or cut by a kill) is left out.
 
+    Args:
+        path: the log.
+        most: bytes that it may have.
+
     Raises:
         UserError: no such file, or it cannot be read.
         DamagedFile: no CSV, no header, or a row of another length than the header.
