@@ -93,6 +93,8 @@ def test_a_callback_sees_each_row_of_the_log_and_each_evaluation(watched):
     assert set(shapes) == {2}
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_a_callback_that_says_false_ends_the_run_and_a_resume_goes_on(tmp_path, whole):
     def after_a_while(step, metrics, state):
         return np.bool_(step < 200)
@@ -107,6 +109,8 @@ def test_a_callback_that_says_false_ends_the_run_and_a_resume_goes_on(tmp_path, 
     assert contents(tmp_path / "run") == contents(whole)
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_an_error_in_a_callback_is_told_with_its_name_and_loses_nothing(tmp_path, whole):
     class Careless:
         def on_chunk(self, step, metrics, state):
