@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
+import itertools
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -44,7 +45,7 @@ def _beneath(kind: type) -> dict[str, str]:
         return {}
     body = classes[kind.__qualname__].body if kind.__qualname__ in classes else []
     found = {}
-    for node, after in zip(body, [*body[1:], None], strict=True):
+    for node, after in itertools.zip_longest(body, body[1:]):
         if not isinstance(node, ast.AnnAssign) or not isinstance(node.target, ast.Name):
             continue
         beneath = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) and after.value.value
