@@ -9,6 +9,8 @@ from __future__ import annotations
 import difflib
 import itertools
 import re
+import shutil
+import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,7 +18,6 @@ from typing import Any, NamedTuple, get_type_hints
 
 from qflock.commands import _arguments, _topics
 from qflock.commands._arguments import Group
-from qflock.core.console import Console
 from qflock.core.errors import UserError, shown
 from qflock.core.printing import say
 from qflock.settings import config, descriptions, file, registry, renamed, values
@@ -225,8 +226,7 @@ class _Printer:
     """Sections of options, as wide as the terminal is, but no wider than reads well."""
 
     def __init__(self) -> None:
-        self.console = Console(highlight=False, soft_wrap=True)
-        self.width = min(self.console.width, WIDEST)
+        self.width = min(shutil.get_terminal_size().columns, WIDEST)
 
     def section(self, title: str, options: Sequence[Option], description: str = "") -> None:
         """Print options under their title.
@@ -235,7 +235,12 @@ class _Printer:
             title, options: of the section.
             description: a line under the title.
         """
-        self.console.print(title, style="bold", markup=False)
+        if sys.stdout.isatty():
+            from qflock.core.console import Console  # a tenth of a second, for bold letters
+
+            Console(highlight=False).print(title, style="bold", markup=False, soft_wrap=True)
+        else:
+            say(title)
         self.paragraph(description, "  ")
         for option in options:
             for line in self._lines(option):

@@ -5,9 +5,8 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
-import io
-import textwrap
-import tokenize
+import itertools
+from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 
@@ -40,25 +39,41 @@ def _beside(kind: type) -> dict[str, str]:
 def _beneath(kind: type) -> dict[str, str]:
     """Texts beneath fields, and comments in their lines; nothing where there is no source."""
     try:
-        source = textwrap.dedent(inspect.getsource(kind))
-        body = ast.parse(source).body[0]
-        comments = _comments(source)
-    except (OSError, TypeError, SyntaxError, IndexError, tokenize.TokenError):
+        file = Path(inspect.getsourcefile(kind) or "")
+        classes, lines = _classes(file, file.stat().st_mtime_ns)
+    except (OSError, TypeError, SyntaxError, ValueError):
         return {}
-    if not isinstance(body, ast.ClassDef):
-        return {}
+    body = classes[kind.__qualname__].body if kind.__qualname__ in classes else []
     found = {}
-    for node, after in zip(body.body, [*body.body[1:], None], strict=True):
+    for node, after in itertools.zip_longest(body, body[1:]):
         if not isinstance(node, ast.AnnAssign) or not isinstance(node.target, ast.Name):
             continue
         beneath = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) and after.value.value
-        text = beneath if isinstance(beneath, str) else comments.get(node.end_lineno or node.lineno)
+        text = beneath if isinstance(beneath, str) else _comment(node, lines)
         if text:
             found[node.target.id] = text
     return found
 
 
-def _comments(source: str) -> dict[int, str]:
-    """The comment of each line that has one."""
-    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
-    return {t.start[0]: t.string.lstrip("# ") for t in tokens if t.type == tokenize.COMMENT}
+def _comment(node: ast.AnnAssign, lines: list[bytes]) -> str:
+    """The comment behind a field."""
+    rest = lines[(node.end_lineno or node.lineno) - 1][node.end_col_offset or 0 :].decode().strip()
+    return rest.lstrip("# ") if rest.startswith("#") else ""
+
+
+@functools.lru_cache(maxsize=64)
+def _classes(file: Path, changed: int) -> tuple[dict[str, ast.ClassDef], list[bytes]]:
+    """The classes of a file, by name, as it was ``changed`` last, and its lines in UTF-8."""
+    found: dict[str, ast.ClassDef] = {}
+
+    def collect(nodes: list[ast.stmt], prefix: str) -> None:
+        for node in nodes:
+            if isinstance(node, ast.ClassDef):
+                found[prefix + node.name] = node
+                collect(node.body, f"{prefix}{node.name}.")
+            elif isinstance(node, ast.FunctionDef):
+                collect(node.body, f"{prefix}{node.name}.<locals>.")
+
+    text = file.read_text(encoding="utf-8")
+    collect(ast.parse(text).body, "")
+    return found, [line.encode() for line in text.split("\n")]
