@@ -1,4 +1,4 @@
-"""Small trained policies that come with qflock, as runs that are only looked at: ``zoo:ENVIRONMENT/ALGORITHM``."""
+"""Small trained policies that come with qflock, as runs that are only looked at: ``zoo:PLACE/ALGORITHM``."""
 
 from __future__ import annotations
 

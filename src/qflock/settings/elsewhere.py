@@ -245,7 +245,7 @@ def _in_range(
     of_run = {field.name for field in dataclasses.fields(RunSettings)}
     good = {}
     for name, (value, theirs) in settings.items():
-        kind = RunSettings if name in of_run else config
+        kind: Any = RunSettings if name in of_run else config
         shares = isinstance(value, str) and value.endswith("%")
         try:
             if not shares:
