@@ -17,6 +17,8 @@ from qflock.settings import config
 from tests.environments.test_gridworld25 import Plain
 
 STEPS = 60
+THEN = {"hidden": (128, 128), "last_action": False}
+"""Of the preset when the weights were trained."""
 BOARDS = 6
 WEIGHTS = Path(__file__).parents[1] / "golden" / "qmix_gridworld25.safetensors"
 """Seed 0 of the reference result, `qflock export runs/qmix-gridworld25 --to safetensors`."""
@@ -54,7 +56,7 @@ def play_outside(policy, start):
 @pytest.fixture(scope="module")
 def inside(tmp_path_factory):
     """A run with the weights that reached the reference result, and what its policy plays on some boards."""
-    settings = config.resolve("qmix", overrides={"env": "gridworld25"})
+    settings = config.resolve("qmix", overrides={"env": "gridworld25", **THEN})
     made = folder.create(settings, tmp_path_factory.mktemp("trained") / "run", now=datetime(2024, 1, 2))
     weights = {f"policy.{name}": x[None] for name, x in tensors.load_arrays(WEIGHTS).items()}
     tensors.save(made.final_model, weights, {"seeds": [0]})

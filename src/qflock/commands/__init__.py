@@ -38,7 +38,7 @@ GROUPS = {
     },
     "take home": {"export": "take a policy home: NumPy, PyTorch, ONNX or safetensors"},
     "your own": {
-        "new": "write a file to start from: an environment, settings from elsewhere",
+        "new": "write a file to start from: an environment, settings",
         "check": "see whether an environment keeps its promises",
     },
     "keep": {

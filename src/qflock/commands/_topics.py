@@ -29,8 +29,8 @@ _NAMES = {
         prior_sigma blocks warmup beta_start beta_again sweep patience window acting smc_ess strategy""",
     "tempering": "temperatures temperature_ratio swap_every",
     "distillation": "distil_steps distil_lr distil_tau",
-    "experience and replay": """num_steps row_length burn_in buffer_capacity min_buffer_size train_frequency
-        epochs minibatches target_update_interval target_tau""",
+    "experience and replay": """num_steps row_length burn_in augment buffer_capacity min_buffer_size
+        train_frequency epochs minibatches target_update_interval target_tau""",
     "optimiser": """optimiser lr_critic lr_angles lr_scales lr_final lr_decay weight_decay max_grad_norm
         adam_eps""",
     ENVIRONMENT: "",

@@ -18,7 +18,7 @@ from qflock.settings import config, registry
 from qflock.settings.run import RunSettings
 
 SHELLS = ("bash", "zsh", "fish")
-COMMAND = f"qflock completion {'|'.join(SHELLS)}"
+COMMAND = "qflock completion " + "|".join(SHELLS)
 ABOUT = """Print a script that completes commands, algorithms, environments and settings
 with the Tab key. Print it again after installing more algorithms.
 

@@ -171,21 +171,21 @@ def prefix_digest(path: Path, size: int) -> str:
     return "" if size else total.hexdigest()
 
 
-def read(path: Path, most: int = MOST) -> dict[str, np.ndarray]:
+def read(path: Path, most: int | None = None) -> dict[str, np.ndarray]:
     """All columns by name: float64 with NaN for empty cells, or text where a cell is no number.
 
     A last row without its line end (being written at this moment, or cut by a kill) is left out.
 
     Args:
         path: the log.
-        most: bytes that it may have.
+        most: bytes that it may have; `MOST` by default.
 
     Raises:
         UserError: no such file, or it cannot be read.
         DamagedFile: no CSV, no header, or a row of another length than the header.
     """
     try:
-        text = texts.read(path, most)
+        text = texts.read(path, MOST if most is None else most)
         found = texts.from_csv(text[: text.rfind("\n") + 1], strict=True)
     except OSError as problem:
         raise UserError(f"cannot read {path}: {problem.strerror or problem}") from problem

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from types import ModuleType, SimpleNamespace
 
+import numpy as np
 import pytest
 
 from qflock.core import notebook
@@ -95,8 +96,8 @@ def test_a_terminals_ipython_is_no_notebook(monkeypatch):
 
 def test_old_messages_make_room_and_a_flat_curve_is_a_line():
     messages = [f"message {number}" for number in range(40)]
-    html = cell.as_html("vdn", 0.5, ["half"], [(0, 2.0), (10, 2.0)], "steps", messages)
+    html = cell.as_html("vdn", 0.5, ["half"], np.array([(0, 2.0), (10, 2.0)]), "steps", messages)
     assert html.count("<small>") == cell.MOST_MESSAGES
     assert "message 39" in html
     assert 'points="6.0,6.0 414.0,6.0"' in html
-    assert "<svg" not in cell.as_html("vdn", 0.5, ["half"], [(0, 2.0)], "steps", [])
+    assert "<svg" not in cell.as_html("vdn", 0.5, ["half"], np.array([(0, 2.0)]), "steps", [])

@@ -16,7 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from qflock.core import texts
 from qflock.core.errors import UserError, in_short
+from qflock.machine import children
 
 LIMIT = 240
 """Seconds that it may take."""
@@ -42,17 +44,10 @@ async def make(kind: Kind, runs: Sequence[Path]) -> dict[str, Any]:
     Raises:
         UserError: it cannot be made; why.
     """
-    words = [
-        sys.executable,
-        "-B",
-        "-m",
-        "qflock.evidence.dash.maker",
-        kind,
-        *(os.path.abspath(run) for run in runs),
-    ]
+    words = children.command("qflock.evidence.dash.maker", kind, *(os.path.abspath(run) for run in runs))
     pipe, nothing = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
-    quiet = {name: value for name, value in os.environ.items() if name != "JAX_COMPILATION_CACHE_DIR"}
-    quiet |= {"QFLOCK_CACHE": "off", "PYTHONDONTWRITEBYTECODE": "1"}
+    quiet = children.environment({"QFLOCK_CACHE": "off", "PYTHONDONTWRITEBYTECODE": "1"})
+    quiet.pop("JAX_COMPILATION_CACHE_DIR", None)
     process = await asyncio.create_subprocess_exec(
         *words, stdin=nothing, stdout=pipe, stderr=nothing, env=quiet, start_new_session=True
     )
@@ -65,7 +60,7 @@ async def make(kind: Kind, runs: Sequence[Path]) -> dict[str, Any]:
                 if len(text) > MOST:
                     raise UserError(f"the {kind} has more than {MOST:,} bytes")
             await process.wait()
-        made = json.loads(text)
+        made = texts.from_json(text.decode())
     except TimeoutError as problem:
         raise UserError(f"the {kind} takes more than {LIMIT} seconds; make it in the terminal") from problem
     except ValueError as problem:

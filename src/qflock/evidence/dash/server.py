@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import hashlib
 import json
@@ -12,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+import anyio
 import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -106,7 +106,7 @@ class Pages:
 
     def __init__(self, board: Board) -> None:
         self._board = board
-        self._making = asyncio.Semaphore(1)
+        self._making = anyio.Semaphore(1)
 
     async def page(self, request: Request) -> Response:
         """The page itself; all that is on it comes as data."""

@@ -48,7 +48,7 @@ def _curve(points: np.ndarray, unit: str) -> str:
     low, high = min(ys), max(ys)
     across = lambda x: MARGIN + (x - xs[0]) / ((xs[-1] - xs[0]) or 1) * (WIDTH - 2 * MARGIN)
     down = lambda y: MARGIN + (high - y) / ((high - low) or 1) * (HEIGHT - 2 * MARGIN)
-    line = " ".join(f"{across(x):.1f},{down(y):.1f}" for x, y in points)
+    line = " ".join(f"{across(x):.1f},{down(y):.1f}" for x, y in zip(xs, ys, strict=True))
     text = '<text x="{x}" y="{y}" font-size="11" fill="currentColor" {more}>{what}</text>'
     words = [
         text.format(x=WIDTH + 4, y=MARGIN + 8, more="", what=f"{high:.3g}"),
