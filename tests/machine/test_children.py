@@ -18,8 +18,8 @@ STARTERS = {"src/qflock/machine/children.py"}
 """What may start Python."""
 OTHERS = {"src/qflock/machine/device.py", "src/qflock/machine/checkout.py", "benchmarks/peer.py"}
 OTHERS |= {"src/qflock/evidence/dash/maker.py"}
-"""What starts other programs: nvidia-smi, git, and a script of another library in its own checkout. The last is a
-server that waits for its child, `children.command`, beside its answers."""
+"""What starts other programs: nvidia-smi, git, and a script of another library in its own checkout. The last
+is a server's, which waits for its child, `children.command`, beside its answers."""
 WAYS = {"Popen", "run", "call", "check_call", "check_output", "getoutput", "getstatusoutput"}
 OF_OS = ("system", "popen", "exec", "spawn", "posix_spawn", "fork")
 MODULES = {"multiprocessing", "asyncio", "pty", "pexpect", "sh", "runpy"}

@@ -85,7 +85,7 @@ examples
 more
   qflock COMMAND --help                      what a command takes
   qflock train ALGORITHM --help              every setting with its default
-  qflock train ALGORITHM --help WORD         settings with a word in name or text
+  qflock train ALGORITHM --help WORD         settings with a word in them
   --debug, or QFLOCK_DEBUG=1                 show the traceback of an error
   --trust                                    use code that a run or a file names
   --code FILE.py                             stands for a file that a run names
