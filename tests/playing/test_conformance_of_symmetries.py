@@ -50,6 +50,31 @@ class Other(Environment):
         return timestep._replace(observation=timestep.observation.astype(jnp.float32))
 
 
+class Keyed:
+    """Keeps a typed key in its state, as an environment with chance of its own may."""
+
+    symmetries = 8
+
+    def __init__(self):
+        self.inner = Environment(SMALL)
+        self.spec, self.turned, self.turned_actions = (
+            self.inner.spec,
+            self.inner.turned,
+            self.inner.turned_actions,
+        )
+
+    def reset(self, key):
+        state, now = self.inner.reset(key)
+        return (state, key), now
+
+    def step(self, key, state, actions):
+        after, now = self.inner.step(key, state[0], actions)
+        return (after, jax.random.fold_in(state[1], 1)), now
+
+    def turned_state(self, which, state):
+        return self.inner.turned_state(which, state[0]), state[1]
+
+
 def found(env):
     return symmetries.findings(env, *jax.jit(lambda key: checks.walk(env, key, 30))(jax.random.key(0)))
 
@@ -60,6 +85,10 @@ def test_the_boards_eight_symmetries_hold(size, collisions):
     env = Environment(dataclasses.replace(SMALL, grid_size=size, collisions=collisions))
     assert isinstance(env, Symmetric)
     assert found(env) == []
+
+
+def test_a_state_with_a_typed_key_is_compared_too():
+    assert found(Keyed()) == []
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,7 @@ def likely(found: Found) -> bool:
     Args:
         found: the environment.
     """
-    constructor = found.constructor
-    if not (constructor.open or MODE in constructor.parameters):
+    if not _takes_mode(found):
         return False
     told = [getattr(maker, "metadata", None) for maker in found.place.makers() if isinstance(maker, type)]
     listed = [each["render_modes"] for each in told if isinstance(each, dict) and "render_modes" in each]
@@ -35,10 +34,14 @@ def asked(found: Found) -> dict[str, str]:
     Raises:
         UserError: its constructor takes no such argument.
     """
-    constructor = found.constructor
-    if found.library == "pettingzoo" and not constructor.open and MODE not in constructor.parameters:
+    if found.library == "pettingzoo" and not _takes_mode(found):
         raise UserError(f"{found.name} cannot be drawn: what makes it takes no {MODE}")
     return {MODE: "rgb_array"}
+
+
+def _takes_mode(found: Found) -> bool:
+    constructor = found.constructor
+    return constructor.open or MODE in constructor.parameters
 
 
 def of(env: Any, owner: str) -> np.ndarray:

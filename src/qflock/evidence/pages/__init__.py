@@ -55,8 +55,10 @@ def assemble(
         "data": in_script(data),
         "body": body,
     }
-    # one pass, so that a place's name inside a text that was filled in stays what it is
-    return re.sub(r"\{\{(\w+)\}\}", lambda match: filled[match[1]], _part(page))
+    # one pass for each part, so that a place's name inside a text that was filled in stays what it is
+    fill = lambda part: re.sub(r"\{\{(\w+)\}\}", lambda match: filled[match[1]], _part(part))
+    filled["head"] = fill("head.html")
+    return fill(page)
 
 
 def policy(page: str) -> str:

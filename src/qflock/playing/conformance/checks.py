@@ -14,7 +14,7 @@ from qflock.core.errors import in_short
 from qflock.core.spec import Box, Choices, Spec
 from qflock.core.steps import Actions
 from qflock.learning.actions import of
-from qflock.playing.conformance import episodes, symmetries
+from qflock.playing.conformance import episodes, symmetries, trees
 from qflock.settings import foreign
 
 COPIES, LONGEST, TRACES = 16, 2000, 3
@@ -77,7 +77,7 @@ def of_shapes(env: Environment) -> list[str]:
     except Exception:
         return []
     problems = episodes.shapes(spec, first, "reset") + episodes.shapes(spec, later, "step")
-    return problems + _unlike("State", state, after) + _unlike("TimeStep", first, later)
+    return problems + trees.unlike("State", state, after) + trees.unlike("TimeStep", first, later)
 
 
 def _first(spec: Spec) -> Actions:
@@ -110,7 +110,7 @@ def _of_types(env: Any) -> list[str]:
     except Exception as problem:
         return [*problems, f"step(key, state, actions): {_described(problem)}"]
     problems += episodes.shapes(spec, later, "step")
-    problems += _unlike("State", state, after) + _unlike("TimeStep", first, later)
+    problems += trees.unlike("State", state, after) + trees.unlike("TimeStep", first, later)
     changed = [n for n, x in (vars(env) if before else {}).items() if n not in before or before[n] is not x]
     problems += [
         f"reset or step sets self.{name}; a pure environment keeps what changes in its State"
@@ -139,20 +139,6 @@ def _cause(problem: Exception) -> str:
             f"cannot be compiled: a size or index hangs on a value that JAX knows only later ({words[:120]})"
         )
     return f"fails with {type(problem).__name__}: {in_short(words, 200)}"
-
-
-def _unlike(name: str, first: Any, later: Any) -> list[str]:
-    """Where reset and step show different structures, shapes or types."""
-    if jax.tree.structure(first) != jax.tree.structure(later):
-        return [f"{name}: reset and step return different structures"]
-    problems = []
-    for (path, a), b in zip(jax.tree_util.tree_leaves_with_path(first), jax.tree.leaves(later), strict=True):
-        if (a.shape, a.dtype) != (b.shape, b.dtype):
-            place = f"{name}{jax.tree_util.keystr(path)}"
-            problems.append(
-                f"{place}: reset gives {a.dtype}{list(a.shape)}, step gives {b.dtype}{list(b.shape)}"
-            )
-    return problems
 
 
 def walk(env: Environment, key: PRNGKeyArray, num_steps: int) -> tuple[Any, Any, Any, Any]:
@@ -195,16 +181,18 @@ def _of_episodes(env: Environment) -> list[str]:
     at = lambda tree, t: jax.tree.map(lambda x: x[t], tree)
     many = "one of many copies (vmap) differs from a single one"
     first = jax.jit(env.reset)(start[1])
-    problems += _different(_raw(first), _raw(at((states, shown), 0)), f"reset: {many}")
+    problems += trees.different(trees.raw(first), trees.raw(at((states, shown), 0)), f"reset: {many}")
     step = jax.jit(env.step)
     for t in range(min(num_steps, 3)):
         one = step(keys[t], at(states, t), actions[t])
-        problems += _different(_raw(one), _raw(at((states, shown), t + 1)), f"step {t + 1}: {many}")
+        problems += trees.different(
+            trees.raw(one), trees.raw(at((states, shown), t + 1)), f"step {t + 1}: {many}"
+        )
         if problems or bool(one[1].over):
             break
     plain = env.step(keys[0], at(states, 0), actions[0])
-    once = _raw(at((states, shown), 1))
-    problems += _different(_raw(plain), once, "step without jit differs from step with it")
+    once = trees.raw(at((states, shown), 1))
+    problems += trees.different(trees.raw(plain), once, "step without jit differs from step with it")
     try:
         return problems + symmetries.findings(env, states, shown, keys, actions)
     except Exception as problem:
@@ -229,22 +217,7 @@ def _of_keys(env: Environment) -> list[str]:
 
 
 def _equal(one: list[Any], two: list[Any]) -> bool:
-    return len(one) == len(two) and all(map(np.array_equal, _raw(one), _raw(two)))
-
-
-def _raw(tree: Any) -> Any:
-    """NumPy arrays, with typed keys as their numbers."""
-    is_key = lambda x: jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
-    return jax.device_get(jax.tree.map(lambda x: jax.random.key_data(x) if is_key(x) else x, tree))
-
-
-def _different(one: Any, two: Any, complaint: str) -> list[str]:
-    """The complaint, with the first place where two trees are not close."""
-    leaves = jax.tree_util.tree_leaves_with_path(one)
-    for (path, a), b in zip(leaves, jax.tree.leaves(two), strict=True):
-        if not np.allclose(np.asarray(a, np.float64), np.asarray(b, np.float64), 1e-4, 1e-5, equal_nan=True):
-            return [f"{complaint}: first in {episodes.readable(path)}"]
-    return []
+    return len(one) == len(two) and all(map(np.array_equal, trees.raw(one), trees.raw(two)))
 
 
 def _of_extras(env: Any) -> list[str]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from qflock.core.environment import Symmetric
 from qflock.core.steps import TimeStep
-from qflock.playing.conformance import episodes
+from qflock.playing.conformance import trees
 
 STEPS = 64
 """Steps that are compared, of each symmetry."""
@@ -41,27 +41,16 @@ def findings(env: Any, states: Any, shown: TimeStep, keys: Any, actions: Any) ->
         wanted = env.turned_state(which, after), env.turned(which, seen)
         return step(key, *turned), wanted
 
+    each = (jnp.arange(env.symmetries), part(states, 0), part(keys, 0), part(actions, 0))
+    each = (*each, part(states, 1), part(shown, 1))
+    found, wanted = jax.eval_shape(both, *jax.tree.map(lambda x: x[0], each))
+    who = "the turned world", "turning afterwards"
+    if problems := trees.unlike("symmetries", found, wanted, who):
+        return problems
     over_steps = jax.vmap(both, (None, 0, 0, 0, 0, 0))
-    which = jnp.arange(env.symmetries)
-    along = (part(states, 0), part(keys, 0), part(actions, 0), part(states, 1), part(shown, 1))
-    found, wanted = jax.jit(jax.vmap(over_steps, (0, *(None,) * 5)))(which, *along)
-    problems = _unlike(found, wanted, "a step of the turned world is not the turned step")
-    unchanged = jax.tree.map(lambda x: x[:, None], (states, shown))
-    first = jax.vmap(lambda state, seen: (env.turned_state(which[0], state), env.turned(which[0], seen)))
-    same = jax.tree.map(lambda x: x[:, None], first(states, shown))
-    return problems + _unlike(same, unchanged, "number 0 must change nothing")
-
-
-def _unlike(found: Any, wanted: Any, complaint: str) -> list[str]:
-    """The complaint, with the first place where two trees are not close; leaves ``(K, T, ...)``."""
-    if jax.tree.structure(found) != jax.tree.structure(wanted):
-        return [f"symmetries: {complaint}: its parts are others"]
-    leaves = jax.tree_util.tree_leaves_with_path(jax.device_get(found))
-    for (path, a), b in zip(leaves, jax.tree.leaves(jax.device_get(wanted)), strict=True):
-        where = episodes.readable(path)
-        if a.shape != b.shape or a.dtype != b.dtype:
-            return [f"symmetries: {complaint}: {where} is {a.dtype}{list(a.shape[2:])}, not {b.dtype}"]
-        close = np.isclose(a.astype(np.float64), b.astype(np.float64), 1e-4, 1e-5, equal_nan=True)
-        if not close.all():
-            return [f"symmetries: {complaint}: first in {where}"]
-    return []
+    found, wanted = jax.jit(jax.vmap(over_steps, (0, *(None,) * 5)))(*each)
+    complaint = "symmetries: a step of the turned world is not the turned step"
+    problems = trees.different(trees.raw(found), trees.raw(wanted), complaint)
+    first = jax.vmap(lambda state, seen: (env.turned_state(each[0][0], state), env.turned(each[0][0], seen)))
+    same, unchanged = trees.raw(first(states, shown)), trees.raw((states, shown))
+    return problems + trees.different(same, unchanged, "symmetries: number 0 must change nothing")
