@@ -2,7 +2,7 @@
 
 import pytest
 
-from qflock.algorithms import qmix
+from qflock.algorithms import pqn_vdn, qmix
 from qflock.core.errors import UserError
 from qflock.runs.train import runner
 from qflock.settings import config
@@ -47,6 +47,11 @@ def test_learners_without_replay_or_memory_end_above_random(name, tmp_path):
 def test_gradient_steps_fit_any_number_of_copies(num_envs, num_steps, steps):
     config = qmix.Config(num_envs=num_envs, num_steps=num_steps, row_length=4)
     assert config.gradient_steps == steps
+
+
+@pytest.mark.parametrize(("num_envs", "num_steps", "steps"), [(128, 32, 16), (32, 12, 4), (2, 4, 2), (6, 8, 3)])
+def test_a_rollout_is_four_minibatches_or_more_small_ones(num_envs, num_steps, steps):
+    assert pqn_vdn.Config(num_envs=num_envs, num_steps=num_steps).gradient_steps == steps
 
 
 def test_a_pace_that_is_asked_for_divides_the_rows():

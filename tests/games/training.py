@@ -59,7 +59,6 @@ OWN: dict[str, dict[str, Any]] = {
         "window": 4,
     },
 }
-OWN |= {name: {"minibatches": 4} for name in ("pqn_iql", "pqn_vdn", "pqn_qmix")}
 """What a learner needs besides."""
 
 

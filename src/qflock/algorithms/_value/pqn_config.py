@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 from qflock.algorithms._value.q_config import QConfig
 from qflock.settings.ranges import at_least, need
 
-MINIBATCH = 256
-"""Transitions of a minibatch, where nothing else is asked for."""
+MINIBATCH, FEWEST = 256, 4
+"""Transitions of a minibatch, and the fewest minibatches, where nothing else is asked for."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class PQNConfig(QConfig):
     epochs: Annotated[int, at_least(1)] = 2
     """Passes over each rollout."""
     minibatches: Annotated[int, at_least(0)] = 0
-    """Gradient steps of each pass; divides num_envs: copies stay whole. 0: about 256 transitions each."""
+    """Gradient steps of each pass; divides num_envs: copies stay whole. 0: four, or more of 256 transitions."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -41,5 +41,5 @@ class PQNConfig(QConfig):
         """Gradient steps of one pass."""
         if self.minibatches:
             return self.minibatches
-        copies = min(self.num_envs, -(-MINIBATCH // self.num_steps))
-        return max(n for n in range(1, self.num_envs // copies + 1) if self.num_envs % n == 0)
+        wanted = max(FEWEST, self.num_envs * self.num_steps // MINIBATCH)
+        return max(n for n in range(1, min(wanted, self.num_envs) + 1) if self.num_envs % n == 0)
