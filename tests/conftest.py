@@ -3,7 +3,9 @@
 import gc
 import os
 import shutil
+import signal
 import tempfile
+import threading
 from pathlib import Path
 
 import hypothesis
@@ -35,6 +37,28 @@ def pytest_configure(config):
         os.environ["QFLOCK_CACHE"] = str(folder)
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
     os.environ["XDG_STATE_HOME"] = str(Path(os.environ["QFLOCK_CACHE"]) / "state")  # not the developer's own
+
+
+HANGS = 900
+"""Seconds after which a test fails, in place of the whole run's time going by."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    """A test that waits for ever fails with its stack. (qflock has SIGALRM for itself.)"""
+
+    def late(signum, frame):
+        pytest.fail(f"{item.nodeid} takes more than {HANGS} seconds")
+
+    before = signal.signal(signal.SIGPROF, late)
+    timer = threading.Timer(HANGS, lambda: signal.pthread_kill(threading.main_thread().ident, signal.SIGPROF))
+    timer.daemon = True
+    timer.start()
+    try:
+        return (yield)
+    finally:
+        timer.cancel()
+        signal.signal(signal.SIGPROF, before)
 
 
 LONG = Path(__file__).parent / "long_tests.txt"

@@ -30,6 +30,8 @@ import numpy as np
 import pytest
 
 from qflock.commands import main
+from qflock.evidence.dash import server
+from qflock.evidence.dash.board import Board
 from qflock.evidence.figures import illustrate
 from qflock.runs import evaluation
 from qflock.runs.train import runner
@@ -101,6 +103,11 @@ def here(tmp_path, monkeypatch, request):
     def fewer(run, episodes=512, *others, **more):
         return score(run, min(episodes, EPISODES), *others, **more)
 
+    def looked(folder, host, port, ready):  # the live page is served until it is interrupted
+        assert Board(folder).runs()
+        ready(f"http://{host}:{port}/")
+
+    monkeypatch.setattr(server, "serve", looked)
     if "first_ten_minutes" not in request.node.name:  # which draws its pictures, for all
         monkeypatch.setattr(illustrate, "illustrate", lambda run: None)
     monkeypatch.setattr(runner, "train", short)
