@@ -49,7 +49,9 @@ def test_gradient_steps_fit_any_number_of_copies(num_envs, num_steps, steps):
     assert config.gradient_steps == steps
 
 
-@pytest.mark.parametrize(("num_envs", "num_steps", "steps"), [(128, 32, 16), (32, 12, 4), (2, 4, 2), (6, 8, 3)])
+@pytest.mark.parametrize(
+    ("num_envs", "num_steps", "steps"), [(128, 32, 16), (32, 12, 4), (2, 4, 2), (6, 8, 3)]
+)
 def test_a_rollout_is_four_minibatches_or_more_small_ones(num_envs, num_steps, steps):
     assert pqn_vdn.Config(num_envs=num_envs, num_steps=num_steps).gradient_steps == steps
 
