@@ -27,7 +27,7 @@ class PQNConfig(QConfig):
     epochs: Annotated[int, at_least(1)] = 2
     """Passes over each rollout."""
     minibatches: Annotated[int, at_least(0)] = 0
-    """Gradient steps of each pass; divides num_envs: copies stay whole. 0: four, or more of 256 steps."""
+    """Gradient steps of a pass; divides num_envs: copies stay whole. 0: four, or more of 256 transitions."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
