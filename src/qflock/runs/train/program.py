@@ -20,6 +20,7 @@ from qflock.core.errors import UserError
 from qflock.core.learner import Learner, Policy
 from qflock.core.spec import Box, Spec
 from qflock.core.steps import Metrics, Mode, Parameters
+from qflock.machine import device
 from qflock.playing.evaluation import Scores
 from qflock.playing.rollout import Episodes, Tally
 from qflock.runs.train.sharing import COPIES, SEEDS, Sharing
@@ -176,7 +177,7 @@ class Program(Protocol):
 
 
 def learner_of(settings: Settings, env: Environment) -> Learner:
-    """The learner that settings name, bound to an environment.
+    """The learner that settings name, bound to an environment, computing in the precision that they ask for.
 
     Args:
         settings: the algorithm's name, and its settings.
@@ -191,6 +192,7 @@ def learner_of(settings: Settings, env: Environment) -> Learner:
     if env.spec.num_teams > 1 and not getattr(module, "SEVERAL_TEAMS", False):
         raise UserError(f"{settings.algorithm} trains one team; {env.spec.name} has {env.spec.num_teams}")
     _need_kind(settings.algorithm, env.spec)
+    device.set_matmul_precision(settings.run.matmul_precision)
     return module.build(settings.learner, env)
 
 
