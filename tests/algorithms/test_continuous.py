@@ -21,14 +21,14 @@ from tests.contracts.games import Quadratic
 GAME = f"{Path(__file__).parents[1] / 'contracts' / 'games.py'}:Quadratic"
 QUIET = {"quiet": True, "eval_interval": 0, "save_interval": 0, "final_episodes": 512, "device": "cpu"}
 SMALL = {
-    "num_envs": 128,
+    "num_envs": 64,
     "num_steps": 2,
     "hidden": (32,),
     "critic_hidden": (32,),
     "gamma": 0.0,
     "alpha0": 0.0,
 }
-FALLING = {"lr_final": 0.01, "total_steps": 25_600, "lr_decay": 25_600, "log_interval": 6_400}
+FALLING = {"lr_final": 0.01, "total_steps": 12_800, "lr_decay": 12_800, "log_interval": 6_400}
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from qflock.core import steps
 from qflock.core.errors import UserError, unknown
+from qflock.core.portable import ByDensity
 from qflock.core.spec import Box, Choices
 from qflock.settings import registry
 
@@ -191,3 +192,16 @@ def of(action: Choices | Box, head: str = DEFAULT) -> Actions:
         kind = "a Box" if isinstance(action, Box) else "a choice among discrete actions"
         raise UserError(f"action head {head} is not for {kind}; take one of {', '.join(HEADS[type(action)])}")
     return importlib.import_module(f"qflock.learning.heads.{head}").build(action)
+
+
+def portable(action: Box, head: str = DEFAULT) -> ByDensity:
+    """What an export must know of one of our heads of a Box.
+
+    Args:
+        action: the Box.
+        head: its name, or "auto".
+    """
+    from qflock.learning.heads.gaussian import LOG_DEVIATION
+
+    head = HEADS[Box][0] if head == DEFAULT else head
+    return ByDensity(head, action.low, action.high, LOG_DEVIATION)

@@ -21,11 +21,13 @@ from qflock.algorithms._actor_critic.config import ActorCriticConfig
 from qflock.algorithms._actor_critic.operators import Operators
 from qflock.core.environment import Environment
 from qflock.core.learner import Learner, Policy, Rollout
+from qflock.core.spec import Box
 from qflock.core.steps import Actions, Memory, Metrics, Mode, Parameters, Rows, TimeStep
-from qflock.learning import advantages, categorical, losses, optimiser, stretches
+from qflock.learning import actions, advantages, categorical, losses, optimiser, stretches
 from qflock.learning.advantages import Scale
 from qflock.learning.descend import descend, masked_mean
 from qflock.networks import circuit
+from qflock.settings import registry
 
 
 class ActorCritic:
@@ -216,12 +218,16 @@ class ActorCritic:
 
     def policy(self) -> Policy:
         """Decentralised: each agent acts by its own outputs, after the operator."""
-        policy = self.team.policy(self._choose, self._show, self.operators.choice())
-        if self.config.operator != "temperature" or policy.portable is None:
+        head, action = self.config.action_head, self.spec.action
+        own = registry.is_path(head)
+        if isinstance(action, Box) and not own:
+            choice = actions.portable(action, head)
+        else:
+            choice = self.operators.choice()
+        policy = self.team.policy(self._choose, self._show, choice)
+        if policy.portable is None or not (own or self.config.operator == "temperature"):
             return policy
-        return policy._replace(
-            portable=policy.portable._replace(described=False)
-        )  # exports have no such choice
+        return policy._replace(portable=policy.portable._replace(described=False))  # no export has these
 
 
 def build(config: ActorCriticConfig, env: Environment) -> Learner:
