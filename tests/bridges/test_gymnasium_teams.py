@@ -43,7 +43,7 @@ def played(copy: Copy, steps: int = 1) -> list[TimeStep]:
 
 def test_a_tuple_of_actions_is_a_team() -> None:
     copy = team()
-    assert (copy.agents, copy.actions, copy.observation, copy.state) == (2, 6, 3, 5)
+    assert (copy.agents, copy.action.count, copy.observation, copy.state) == (2, 6, 3, 5)
     first, later = played(copy)
     assert later.observation.tolist() == [[1, 2, 0], [3, 4, 5]]
     assert later.state.tolist() == [1, 2, 3, 4, 5]
@@ -60,7 +60,7 @@ def test_the_book_is_followed_by_lists_as_well() -> None:
 
 def test_a_multidiscrete_with_an_observation_for_each_number_is_a_team() -> None:
     copy = team(acts=spaces.MultiDiscrete([6, 4], start=[1, 0]))
-    assert (copy.agents, copy.actions) == (2, 6)
+    assert (copy.agents, copy.action.count) == (2, 6)
     played(copy)
     (acted,) = copy._env.unwrapped.acted
     assert isinstance(acted, np.ndarray)

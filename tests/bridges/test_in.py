@@ -196,8 +196,6 @@ class TestJaxMARL:
     def test_refusals(self) -> None:
         with pytest.raises(UserError, match="did you mean 'MPE_simple_spread_v3'"):
             qflock.make("jaxmarl:MPE_simple_spred_v3")
-        with pytest.raises(UserError, match="only Discrete actions"):
-            qflock.make("jaxmarl:MPE_simple_facmac_v1")
         with pytest.raises(UserError, match="unknown SMAX scenario '3n'"):
             qflock.make("jaxmarl:HeuristicEnemySMAX", scenario="3n")
         with pytest.raises(UserError, match="local_ratio must be between"):

@@ -19,7 +19,6 @@ NOT_INSTALLED = "cannot be made by this JaxMARL: .* requires"
 SHOWS_NONE = "shows its agents no dictionary of one array each"
 REFUSED = {
     **dict.fromkeys(("storm", "storm_2p", "storm_np"), SHOWS_NONE),
-    **{f"MPE_simple_facmac{size}_v1": "only Discrete actions" for size in ("", "_3a", "_6a", "_9a")},
     "LearnedPolicyEnemySMAX": "needs policy and params, Python objects",
     **dict.fromkeys(
         ("ant_4x2", "halfcheetah_6x1", "hopper_3x1", "humanoid_9|8", "walker2d_2x3"), NOT_INSTALLED
@@ -94,7 +93,7 @@ def test_options_are_those_of_the_function_that_makes_it(name: str) -> None:
 def test_continuous_by_default_is_no_reason_to_refuse() -> None:
     """The leader moves in five ways and says one of four words: 20 choices; all others move."""
     env = qflock.make("jaxmarl:MPE_simple_world_comm_v3")
-    assert "action_type" not in vars(env.config)
+    assert env.config.action_type == "Discrete"
     step = jax.jit(env.step)
     state, now = jax.jit(env.reset)(jax.random.key(0))
     assert now.legal.sum(-1).tolist() == [20, 5, 5, 5, 5, 5]

@@ -83,3 +83,22 @@ def test_the_template_keeps_its_promises_and_is_learnt_in_seconds(here: Path) ->
     assert summary["references"]["oracle"]["solved"] == 1.0
     env = qflock.make("my_env.py:MyEnv", agents=3, cells=5)
     assert frames(env, [env.reset(jax.random.key(0))[0]], 200)[0].shape[2] == 3
+
+
+def test_continuous_writes_a_game_of_numbers(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["new", "environment", "light_house.py", "--continuous"]) == 0
+    out = capsys.readouterr().out
+    assert "class LightHouse:" in (here / "light_house.py").read_text()
+    assert "qflock train ippo --env light_house.py:LightHouse --total_steps 400000\n" in out
+
+
+@pytest.mark.slow
+@pytest.mark.ci_slow
+def test_the_continuous_template_keeps_its_promises_and_is_learnt(here: Path) -> None:
+    main(["new", "environment", "my_env.py", "--continuous"])
+    assert main(["check", "my_env.py:MyEnv"]) == 0
+    summary = qflock.train(
+        "ippo", "my_env.py:MyEnv", total_steps=400_000, eval_interval=0, log_interval=200_000, quiet=True
+    )
+    assert summary["over_seeds"]["solved"] > 0.95
+    assert summary["references"]["oracle"]["solved"] == 1.0

@@ -15,7 +15,7 @@ import qflock
 from qflock.core.errors import UserError
 from qflock.core.steps import Seen
 from qflock.core.trees import spread
-from qflock.exports import numpy_policy, writing
+from qflock.exports import numpy_choice, writing
 from qflock.exports.numpy_policy import NumpyPolicy
 from qflock.exports.reading import load_exported
 from qflock.learning import amplitude, categorical
@@ -217,7 +217,7 @@ def test_the_operator_is_the_librarys(at, run_of, tmp_path):
     legal = rng.random(logits.shape) < 0.6
     legal[..., 0] |= ~legal.any(-1)
     operator = exported.about["choice"]["operator"]
-    found = np.exp(numpy_policy._amplified(logits, legal, **operator))
+    found = np.exp(numpy_choice.amplified(logits, legal, **operator))
     wanted = amplitude.apply(jnp.asarray(logits), jnp.asarray(legal), **operator)
     np.testing.assert_allclose(found, np.exp(wanted.logits), atol=1e-5)
     assert 0.05 < wanted.floored.mean() < 0.95
@@ -263,7 +263,12 @@ def test_the_numpy_file_plays_without_qflock(run_of, tmp_path):
     """In a process that can import nothing of ours, and holds nothing that could be executed."""
     path, _ = run_of("qmix", "gridworld25")
     done = writing.export(path, "numpy", tmp_path / "policy.npz")
-    assert [file.name for file in done["files"]] == ["policy.npz", "numpy_policy.py", "numpy_circuit.py"]
+    assert [file.name for file in done["files"]] == [
+        "policy.npz",
+        "numpy_policy.py",
+        "numpy_choice.py",
+        "numpy_circuit.py",
+    ]
     code = (
         "import json, sys, numpy as np\n"
         "from numpy_policy import NumpyPolicy\n"

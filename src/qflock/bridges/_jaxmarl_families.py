@@ -78,7 +78,7 @@ class Family(NamedTuple):
     oracle: Callable[[Any, Any], Any] | None = None
     options: Mapping[str, Option] = {}
     inherits: str = ""
-    leave_out: tuple[str, ...] = ("action_type",)
+    leave_out: tuple[str, ...] = ()
     arguments: Callable[[Any, dict[str, Any]], dict[str, Any]] = lambda library, settings: settings
 
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from qflock.bridges._options import Option
-from qflock.core.spec import Codes, Entities
+from qflock.core.spec import Box, Codes, Entities
 
 HOME = "jumanji.environments.routing"
 
@@ -26,7 +26,7 @@ class Game(NamedTuple):
         state: ``(environment, views (A, O)) -> (S,)``; what mixers and critics see.
         returns: ``settings -> bounds of the team return``.
         measures: ``(environment, its state) -> scalars of the task``.
-        actions: their names.
+        actions: their names; or a `Box`.
         about: ``(environment, settings) -> further fields of the Spec``.
         shared: every agent is paid the same team reward.
     """
@@ -37,7 +37,7 @@ class Game(NamedTuple):
     state: Callable[[Any, Array], Array]
     returns: Callable[[dict[str, Any]], tuple[float, float]]
     measures: Callable[[Any, Any], dict[str, Any]]
-    actions: tuple[str, ...]
+    actions: tuple[str, ...] | Box
     about: Callable[[Any, dict[str, Any]], dict[str, Any]] = lambda env, settings: {}
     shared: bool = False
 
@@ -199,8 +199,45 @@ CONNECTOR = Game(
     about=_connector_about,
 )
 
+
+# ---- Search and rescue. An agent sees the nearest of each kind along rays, and how many targets are left.
+
+
+def _search(settings: dict[str, Any], limit: int) -> Any:
+    home = "jumanji.environments.swarms.search_and_rescue"
+    generator = importlib.import_module(f"{home}.generator").RandomGenerator(
+        num_targets=settings["num_targets"], num_searchers=settings["num_searchers"]
+    )
+    return importlib.import_module(f"{home}.env").SearchAndRescue(generator=generator, time_limit=limit)
+
+
+def _search_view(env: Any, seen: Any) -> Array:
+    rays = seen.searcher_views.reshape(env.num_agents, -1)
+    return jnp.concatenate([rays, jnp.full((env.num_agents, 1), seen.targets_remaining)], -1)
+
+
+def _rescued(env: Any, state: Any) -> dict[str, Any]:
+    found = state.targets.found
+    return {"solved": found.all().astype(jnp.float32), "found": found.mean(dtype=jnp.float32)}
+
+
+SEARCH = Game(
+    options={
+        "num_searchers": Option(int, 2, "How many agents."),
+        "num_targets": Option(int, 40, "How many targets, which drift."),
+        "time_limit": _steps(400),
+    },
+    make=_search,
+    observe=_search_view,
+    state=lambda env, views: views.reshape(-1),
+    returns=lambda settings: (0.0, float(settings["num_targets"])),  # one for each, less the later it is
+    measures=_rescued,
+    actions=Box(2, (-1.0, -1.0), (1.0, 1.0), ("rotation", "acceleration")),
+)
+
 GAMES: dict[str, Game] = {
     "LevelBasedForaging-v0": FORAGING,
     "RobotWarehouse-v0": WAREHOUSE,
     "Connector-v3": CONNECTOR,
+    "SearchAndRescue-v0": SEARCH,
 }

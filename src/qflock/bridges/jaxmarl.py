@@ -1,9 +1,9 @@
 """JaxMARL's environments as ours: ``jaxmarl:MPE_simple_spread_v3``, ``jaxmarl:HeuristicEnemySMAX`` ...
 
 Steps are JaxMARL's ``step_env``, which never resets. Observations are flattened and padded to the longest,
-actions to the largest number, with the padding masked. The state is the environment's own world state, what
-its family says, or all observations behind each other. The clock is counted here: running out of it
-truncates, and only what `_jaxmarl_families` says terminates.
+actions to the largest number, with the padding masked; boxes become one as `_boxes` says. The state is the
+environment's own world state, what its family says, or all observations behind each other. The clock is
+counted here: running out of it truncates, and only what `_jaxmarl_families` says terminates.
 """
 
 from __future__ import annotations
@@ -21,19 +21,24 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int, PRNGKeyArray
 
-from qflock.bridges import _adversaries, _arrays, _jaxmarl_families, _jaxmarl_pictures, _options
+from qflock.bridges import (
+    _adversaries,
+    _arrays,
+    _jaxmarl_actions,
+    _jaxmarl_families,
+    _jaxmarl_pictures,
+    _options,
+)
 from qflock.bridges._jaxmarl_families import Family, Step
 from qflock.core.environment import ReferencePolicy
 from qflock.core.errors import UserError, unknown
-from qflock.core.spec import Spec
-from qflock.core.steps import TimeStep
+from qflock.core.spec import Choices, Spec
+from qflock.core.steps import Actions, TimeStep
+from qflock.learning.actions import of as actions_of
 from qflock.settings import foreign
 
 EXTRA = "envs"
 WORLD = "world_state"
-KINDS_OF_ACTIONS = ("action_type", "act_type")
-"""Parameters by which JaxMARL's environments choose the kind of their actions."""
-CONTINUOUS, DISCRETE = "Continuous", "Discrete"
 
 
 class State(NamedTuple):
@@ -51,15 +56,16 @@ class Bridged:
     State = State
     target: ClassVar[str]
     family: ClassVar[Family]
-    discrete: ClassVar[dict[str, Any]]
 
     def __init__(self, config: Any = None) -> None:
         self.config = self.Config() if config is None else config
         settings = _options.values(self.config)
-        self.inner = _make(self.target, self.family, {**settings, **self.discrete})
+        self.inner = _make(self.target, self.family, settings)
         self._names = list(self.inner.agents)
         _adversaries.tell(f"jaxmarl:{self.target}", self._names)
-        self._actions = [_count(self.target, name, self.inner.action_space(name)) for name in self._names]
+        found = {name: self.inner.action_space(name) for name in self._names}
+        self.action, self._own = _jaxmarl_actions.of_team(f"jaxmarl:{self.target}", found)
+        self._zeros = actions_of(self.action).zeros(len(self._names))
         key = jax.random.key(0)
         views, inner = self._example(key)
         self._state_types = self._types_of_states(key, inner)
@@ -70,7 +76,7 @@ class Bridged:
         self.spec = Spec(
             name=f"jaxmarl:{self.target}",
             agents=len(self._names),
-            actions=max(self._actions),
+            action=self.action,
             observation=self._size,
             state=world,
             horizon=int(self.family.horizon(self.inner, settings)),
@@ -110,17 +116,15 @@ class Bridged:
         measures = self.family.measures(self.inner, None)
         return state, self._timestep(views, state, jnp.zeros(self.spec.agents), no, no, measures)
 
-    def step(self, key: PRNGKeyArray, state: State, actions: Int[Array, "A"]) -> tuple[State, TimeStep]:
-        """One joint action; a padded action counts as the agent's last own one.
+    def step(self, key: PRNGKeyArray, state: State, actions: Actions) -> tuple[State, TimeStep]:
+        """One joint action; a padded choice counts as the agent's last own one.
 
         Args:
             key: of the environment's chance in this step.
             state: before the step, unbatched.
             actions: of all agents, ``(A,)``, or ``(A, size)`` of a Box.
         """
-        own = jnp.minimum(actions, jnp.array(self._actions) - 1)
-        chosen = {name: own[i] for i, name in enumerate(self._names)}
-        views, inner, rewards, dones, _ = self.inner.step_env(key, state.inner, chosen)
+        views, inner, rewards, dones, _ = self.inner.step_env(key, state.inner, self._chosen(actions))
         inner, count = self._typed(inner), state.step + 1
         outcome = Step(inner, dones["__all__"], count >= self.spec.horizon)
         terminated = jnp.bool_(self.family.terminated(self.inner, outcome))
@@ -130,6 +134,12 @@ class Bridged:
         reward = jnp.stack([jnp.asarray(rewards[name], jnp.float32) for name in self._names])
         measures = self.family.measures(self.inner, outcome)
         return after, self._timestep(views, after, reward, terminated, truncated, measures)
+
+    def _chosen(self, actions: Actions) -> dict[str, Array]:
+        """Actions by agent, as JaxMARL wants them."""
+        return {
+            name: own(actions[i]) for i, (name, own) in enumerate(zip(self._names, self._own, strict=True))
+        }
 
     def references(self) -> dict[str, ReferencePolicy]:
         """The family's oracle, where it has one."""
@@ -161,11 +171,14 @@ class Bridged:
     def _legal(self, inner: Any) -> Bool[Array, "A U"]:
         if self.family.legal is not None:
             return self.family.legal(self.inner, inner)
+        if not isinstance(self.action, Choices):
+            return jnp.ones((len(self._names), 0), bool)
         if not self._masked:
-            return jnp.arange(max(self._actions)) < jnp.array(self._actions)[:, None]
+            counts = [self.inner.action_space(name).n for name in self._names]
+            return jnp.arange(self.action.count) < jnp.array(counts)[:, None]
         masks = getattr(self.inner, self._masked)(inner)
         return _arrays.at_least_one(
-            _arrays.padded([masks[name] for name in self._names], max(self._actions), bool)
+            _arrays.padded([masks[name] for name in self._names], self.action.count, bool)
         )
 
     def _has_masks(self, inner: Any) -> str:
@@ -180,7 +193,7 @@ class Bridged:
 
     def _types_of_states(self, key: PRNGKeyArray, inner: Any) -> Any:
         """One type for each part of the state: resets and steps of some environments differ."""
-        chosen = {name: jnp.int32(0) for name in self._names}
+        chosen = self._chosen(self._zeros)
         after = jax.eval_shape(lambda: self.inner.step_env(key, self.inner.reset(key)[1], chosen)[1])
         return jax.tree.map(lambda a, b: jnp.result_type(a.dtype, b.dtype), inner, after)
 
@@ -201,16 +214,16 @@ def environment_class(target: str) -> type:
     family, maker = _jaxmarl_families.of(target), _maker(target)
     parameters = inspect.signature(maker).parameters
     _refuse_objects(target, parameters)
-    discrete = {name: DISCRETE for name in KINDS_OF_ACTIONS if _is_continuous(parameters.get(name))}
-    leave_out = (*family.leave_out, *discrete)
+    kinds = _jaxmarl_actions.kinds(parameters)
+    leave_out = (*family.leave_out, *kinds)
     own: dict[str, _options.Option] = {}
     for further in (maker, getattr(library.environments, family.inherits, None)):
         if further is not None:
             own = {**_options.of_constructor(further, leave_out, "JaxMARL"), **own}
-    options = {**own, **(family.options if parameters else {})}
+    options = {**own, **kinds, **(family.options if parameters else {})}
     config = _options.config_class(f"jaxmarl:{target}", options)
     body = {"__doc__": f"JaxMARL's {target}.", "Config": config, "target": target, "family": family}
-    body |= {"discrete": discrete, **_jaxmarl_pictures.methods(target)}
+    body |= _jaxmarl_pictures.methods(target)
     return type("Environment", (Bridged,), body)
 
 
@@ -269,10 +282,6 @@ def _refuse_objects(target: str, parameters: Mapping[str, inspect.Parameter]) ->
         raise UserError(f"{what}, Python objects that no setting can hold")
 
 
-def _is_continuous(parameter: inspect.Parameter | None) -> bool:
-    return parameter is not None and isinstance(parameter.default, str) and parameter.default == CONTINUOUS
-
-
 def _make(target: str, family: Family, settings: dict[str, Any]) -> Any:
     library = _library()
     arguments = family.arguments(library, dict(settings))
@@ -283,17 +292,3 @@ def _make(target: str, family: Family, settings: dict[str, Any]) -> Any:
         raise UserError(
             f"jaxmarl:{target} refuses its settings: {' '.join(str(problem).split())}"
         ) from problem
-
-
-def _count(target: str, agent: str, space: Any) -> int:
-    """How many actions an agent has.
-
-    Raises:
-        UserError: its actions are no single choice among a few.
-    """
-    if not hasattr(space, "n"):
-        raise UserError(
-            f"jaxmarl:{target}: {agent} acts in {type(space).__name__}{getattr(space, 'shape', '')}; "
-            "only Discrete actions can be learnt here"
-        )
-    return int(space.n)

@@ -12,13 +12,13 @@ from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, Int, PRNGKeyArray
 
 from qflock.bridges import _arrays, _options
 from qflock.bridges._jumanji_games import GAMES, Game
 from qflock.core.errors import UserError, unknown
-from qflock.core.spec import Spec
-from qflock.core.steps import TimeStep
+from qflock.core.spec import Box, Choices, Spec
+from qflock.core.steps import Actions, TimeStep
 
 EXTRA = "envs"
 
@@ -52,16 +52,17 @@ class Bridged:
         seen = jax.eval_shape(self.inner.reset, jax.random.key(0))[1].observation
         views = jax.eval_shape(lambda x: self.game.observe(self.inner, x), seen)
         state = jax.eval_shape(lambda x: self.game.state(self.inner, x), views)
+        names = self.game.actions
+        self.action = names if isinstance(names, Box) else Choices(seen.action_mask.shape[-1], names)
         self.spec = Spec(
             name=f"jumanji:{self.target}",
             agents=views.shape[0],
-            actions=seen.action_mask.shape[-1],
+            action=self.action,
             observation=views.shape[1],
             state=state.shape[0],
             horizon=limit,
             return_range=self.game.returns(settings),
             shared_reward=self.game.shared,
-            action_names=self.game.actions,
             **self.game.about(self.inner, settings),
         )
 
@@ -73,7 +74,7 @@ class Bridged:
         inner, shown = self.inner.reset(key)
         return State(inner, jnp.int32(0)), self._timestep(inner, shown, jnp.bool_(False), jnp.bool_(False))
 
-    def step(self, key: PRNGKeyArray, state: State, actions: Int[Array, "A"]) -> tuple[State, TimeStep]:
+    def step(self, key: PRNGKeyArray, state: State, actions: Actions) -> tuple[State, TimeStep]:
         """One joint action. ``key`` is not used: the state has its own.
 
         Args:
@@ -82,18 +83,25 @@ class Bridged:
             actions: of all agents, ``(A,)``, or ``(A, size)`` of a Box.
         """
         del key
+        if isinstance(self.action, Box):
+            actions = jnp.clip(actions, jnp.array(self.action.low), jnp.array(self.action.high))
         inner, shown = self.inner.step(state.inner, actions)
         count = state.step + 1
         terminated = shown.last()
         truncated = (count >= self.spec.horizon) & ~terminated
         return State(inner, count), self._timestep(inner, shown, terminated, truncated)
 
+    def _legal(self, seen: Any) -> Bool[Array, "A U"]:
+        if isinstance(self.action, Box):
+            return jnp.ones((self.spec.agents, 0), bool)
+        return _arrays.at_least_one(seen.action_mask.astype(bool))
+
     def _timestep(self, inner: Any, shown: Any, terminated: Array, truncated: Array) -> TimeStep:
         views = self.game.observe(self.inner, shown.observation)
         return TimeStep(
             observation=views,
             state=self.game.state(self.inner, views),
-            legal=_arrays.at_least_one(shown.observation.action_mask.astype(bool)),
+            legal=self._legal(shown.observation),
             active=jnp.ones(self.spec.agents, bool),
             reward=jnp.broadcast_to(shown.reward, (self.spec.agents,)).astype(jnp.float32),
             terminated=terminated,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ COMMAND, TRANSLATE = "qflock new environment FILE.py", "qflock new settings FILE
 ABOUT = """Write a file to start from; one that is there is left alone.
   qflock new environment my_env.py
       a small cooperative game of one file, with comments; it trains in seconds
+  qflock new environment my_env.py --continuous
+      the same with numbers for actions: a Box
   qflock new settings mine.yaml --from theirs.yaml
       settings of PyMARL, EPyMARL, JaxMARL or BenchMARL under our names; what
       has no counterpart is a comment"""
@@ -28,8 +31,10 @@ CLASS, NAME, FILE = "MyEnv", "my_env", "THIS_FILE"
 
 @dataclass(frozen=True)
 class Options:
-    """How to report."""
+    """What to write, and how to report."""
 
+    continuous: bool = False
+    """Write a game whose agents give numbers instead of choosing."""
     json: bool = False
     """Print the file and its class as one JSON object, and nothing else, on standard output."""
 
@@ -57,7 +62,8 @@ def run(argv: list[str]) -> int:
         raise UserError(f"say what and where: {COMMAND}, as in qflock new environment my_env.py")
     if words[0] not in KINDS:
         raise unknown("kind of file", words[0], KINDS)
-    _output.deliver(lambda: _write(Path(words[1])), options.json, _show)
+    learner = "ippo" if options.continuous else "qmix"
+    _output.deliver(lambda: _write(Path(words[1]), options.continuous), options.json, partial(_show, learner))
     return 0
 
 
@@ -114,23 +120,27 @@ def _create(path: Path, text: str) -> None:
         raise UserError(f"{path} cannot be written: {problem.strerror}") from problem
 
 
-def _write(path: Path) -> dict[str, Any]:
+def _write(path: Path, continuous: bool) -> dict[str, Any]:
     """Write the template, with a class named after the file."""
     if path.suffix != ".py" or not path.stem.isidentifier():
         raise UserError(f"{path} is no name for a Python file; take one like my_env.py")
     name = path.stem
     cls = "".join(part.capitalize() for part in re.split("_+", name) if part) or CLASS
-    text = resources.files("qflock").joinpath("templates/environment.py").read_text(encoding="utf-8")
+    template = "continuous" if continuous else "environment"
+    text = resources.files("qflock").joinpath(f"templates/{template}.py").read_text(encoding="utf-8")
     for old, new in ((FILE, path.name), (CLASS, cls), (f'"{NAME}"', f'"{name}"')):
         text = text.replace(old, new)
     _create(path, text)
     return {"file": str(path), "environment": f"{path}:{cls}"}
 
 
-def _show(result: dict[str, Any]) -> None:
+def _show(learner: str, result: dict[str, Any]) -> None:
     name = result["environment"]
     steps = [
         (command("check", name), "see that it keeps its promises"),
-        (command("train", "qmix", "--env", name, "--total_steps", "400000"), "learn to play it, in seconds"),
+        (
+            command("train", learner, "--env", name, "--total_steps", "400000"),
+            "learn to play it, in seconds",
+        ),
     ]
     _output.show_next(f"written: {result['file']}", steps)

@@ -64,7 +64,8 @@ class Alone(Protocol):
 
 
 class Scores(Protocol):
-    """The numbers behind the team's choices: action values or log-probabilities."""
+    """The numbers behind the team's choices: action values or log-probabilities; of a Box the greedy numbers,
+    then the deviations, ``(A, 2 D)``."""
 
     def __call__(self, parameters: Parameters, memory: Memory, seen: Seen, /) -> Float[Array, "A U"]:
         """The numbers at one unbatched time step.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 
@@ -25,6 +25,25 @@ class ByChance:
     operator: Mapping[str, float] | None = None
 
 
+@dataclass(frozen=True)
+class ByDensity:
+    """The likeliest numbers of a Box, or drawn ones.
+
+    Attributes:
+        head: "gaussian" or "beta", as `learning.heads` has them.
+        low, high: bounds of each number.
+        log_deviation: bounds of the logarithm of a Gaussian's deviation.
+    """
+
+    head: str
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    log_deviation: tuple[float, float]
+
+
+Choice = ByValue | ByChance | ByDensity
+
+
 class Portable(NamedTuple):
     """How an agent acts, as data.
 
@@ -39,7 +58,7 @@ class Portable(NamedTuple):
     """
 
     agents: int
-    choice: ByValue | ByChance = ByChance()
+    choice: Choice = ByChance()
     stage: str = "relative"
     identity: bool = False
     last_action: bool = False
@@ -47,8 +66,10 @@ class Portable(NamedTuple):
     described: bool = True
 
 
-def about(choice: ByValue | ByChance) -> dict[str, Any]:
+def about(choice: Choice) -> dict[str, Any]:
     """A choice as JSON can say it."""
+    if isinstance(choice, ByDensity):
+        return {"kind": "density", **asdict(choice)}
     if isinstance(choice, ByValue):
         return {"kind": "values", "epsilon": choice.epsilon}
     return {"kind": "policy", "operator": None if choice.operator is None else dict(choice.operator)}

@@ -14,13 +14,16 @@ from qflock.core import texts
 from qflock.core.errors import UserError
 from qflock.core.learner import Policy, Scores
 from qflock.core.portable import Portable
-from qflock.core.spec import Box, Spec
+from qflock.core.spec import Spec
 from qflock.core.steps import Memory, Parameters, Seen
 from qflock.core.trees import spread
 from qflock.core.version import __version__
+from qflock.exports import numpy_choice
 from qflock.exports.numpy_policy import FORMAT, ExportedPolicy
+from qflock.learning.actions import of as actions_of
 from qflock.networks import inputs
 from qflock.networks.circuit import Circuit, among
+from qflock.networks.deviation import FreeDeviation
 from qflock.networks.mlp import MLP
 from qflock.networks.recurrent import GRU
 from qflock.playing import execution
@@ -61,19 +64,20 @@ def describe(policies: LoadedPolicies, seed: int | None = None, checkpoint: str 
         checkpoint: what the file says of where the weights come from.
 
     Raises:
-        UserError: no such seed, or a policy that cannot be taken home: no agent of it acts alone, its actions
-            are continuous, or it has no weights.
+        UserError: no such seed, or a policy that cannot be taken home: no agent of it acts alone, or it has
+            no weights.
     """
     seed = policies.seeds[0] if seed is None else seed
     if seed not in policies.seeds:
         raise UserError(f"the run has no seed {seed}; it has {policies.seeds}")
     algorithm, spec, policy = policies.settings.algorithm, policies.env.spec, policies.learner.policy
     parameters = jax.tree.map(lambda x: x[policies.seeds.index(seed)], policies.parameters)
-    if problem := _unfit(policy, spec, parameters):
+    if problem := _unfit(policy, parameters):
         raise UserError(f"a policy of {algorithm} cannot be exported: {problem}")
     portable = policy.portable or Portable(spec.agents, stage="raw", described=False)
     describable = portable.described and policy.scores is not None
-    network = _network(parameters) if describable else {"kind": "own", "name": type(parameters).__name__}
+    own = parameters.network if isinstance(parameters, FreeDeviation) else parameters
+    network = _network(own) if describable else {"kind": "own", "name": type(parameters).__name__}
     about = {
         "format": FORMAT,
         "made_by": f"qflock {__version__}",
@@ -83,7 +87,7 @@ def describe(policies: LoadedPolicies, seed: int | None = None, checkpoint: str 
         "seed": seed,
         "checkpoint": checkpoint,
         "agents": spec.agents,
-        "actions": spec.actions,
+        "actions": spec.masked,
         "observation": spec.observation,
         "action_names": list(spec.action_names),
         "input": _input(spec, portable.stage),
@@ -95,19 +99,19 @@ def describe(policies: LoadedPolicies, seed: int | None = None, checkpoint: str 
     }
     about = texts.from_json(json.dumps(about))  # as a reader will find it
     networks = list(portable.networks)
-    weights = jax.tree.map(lambda x: np.asarray(x)[networks], parameters) if networks else parameters
-    named, _ = jax.tree_util.tree_flatten_with_path(weights)
+    each = lambda tree: jax.tree.map(lambda x: np.asarray(x)[networks], tree) if networks else tree
+    named, _ = jax.tree_util.tree_flatten_with_path(each(own))
     weights = {jax.tree_util.keystr(path, simple=True, separator="."): np.asarray(x) for path, x in named}
-    if isinstance(parameters, Circuit) and describable:
-        fixed = _fixed(parameters, networks, spec, about)
+    if isinstance(parameters, FreeDeviation):
+        weights["log_deviation"] = np.asarray(each(parameters.log_deviation))
+    if isinstance(own, Circuit) and describable:
+        fixed = _fixed(own, networks, spec, about)
         about["network"]["fixed"], weights = sorted(fixed), weights | fixed
     return Description(about, weights, spec, parameters, portable)
 
 
-def _unfit(policy: Policy, spec: Spec, parameters: Parameters) -> str:
+def _unfit(policy: Policy, parameters: Parameters) -> str:
     """Why a policy cannot be taken home; empty where it can."""
-    if isinstance(spec.action, Box):
-        return f"the actions of {spec.name} are continuous, and these formats hold choices alone so far"
     how = execution.kind(policy)
     if how == "drawn together":
         return "its agents' actions are drawn together"
@@ -143,7 +147,8 @@ def check(description: Description, policies: LoadedPolicies, exported: Exported
         exported: the policy that is to act as they do.
 
     Returns:
-        The largest difference of action values, relative to the largest of them, or of probabilities.
+        The largest difference of action values, relative to the largest of them, of probabilities, or of
+        numbers and their deviations, relative to their bounds.
 
     Raises:
         UserError: they differ by more than rounding, or choose differently: it is not the same policy.
@@ -165,29 +170,50 @@ def check(description: Description, policies: LoadedPolicies, exported: Exported
     for _ in range(3):  # steps of an episode, for networks with a memory
         observations = rng.uniform(-0.2, 1.2, (boards, spec.agents, spec.observation))
         observations = np.rint(observations * scale).astype(np.float32)
-        legal = rng.random((boards, spec.agents, spec.actions)) < 0.7
-        legal[..., rng.integers(spec.actions)] = True
+        legal = rng.random((boards, spec.agents, spec.masked)) < 0.7
+        legal[..., rng.integers(spec.masked) if spec.masked else ()] = True
         expected, actions, ours = every(ours, observations, legal)
         expected, actions = np.asarray(expected), np.asarray(actions)
         outputs = exported.scores(theirs, observations, np.ones_like(legal))[1]
         theirs, scores = exported.scores(theirs, observations, legal)
         theirs = exported.acted(theirs, actions)
-        if (
-            description.about["choice"]["kind"] == "policy"
-        ):  # an unlikely action's logarithm is mostly rounding
-            outputs, expected = np.exp(outputs), np.exp(expected)
-        difference = max(
-            difference, float(np.abs(outputs - expected).max() / max(1.0, float(np.abs(expected).max())))
-        )
-        scores = np.where(legal, scores, -np.inf)
-        ours_scores = np.take_along_axis(scores, actions[..., None], -1)[..., 0]
-        behind = scores.max(-1) - ours_scores  # 0 where both choose alike, and little between equals
-        if not difference < 1e-4 or not (behind <= 1e-3 * np.maximum(1.0, np.abs(scores.max(-1)))).all():
+        apart, alike = _compared(description.about["choice"], (expected, actions), (outputs, scores), legal)
+        difference = max(difference, apart)
+        if not difference < 1e-4 or not alike:
             raise UserError(
                 f"a policy of {policies.settings.algorithm} cannot be exported so: it is more than its "
                 f"network and declaration say (by {difference:.1g} of its largest value)"
             )
     return difference
+
+
+def _compared(
+    choice: dict[str, Any],
+    ours: tuple[np.ndarray, np.ndarray],
+    theirs: tuple[np.ndarray, np.ndarray],
+    legal: np.ndarray,
+) -> tuple[float, bool]:
+    """How far an exported policy is from ours, and whether both choose alike.
+
+    Args:
+        choice: how outputs become an action.
+        ours: our scores where all is legal, and our actions.
+        theirs: their scores where all is legal, and those of legal actions.
+        legal: mask of legal actions.
+    """
+    (expected, actions), (outputs, scores) = ours, theirs
+    if choice["kind"] == "density":
+        found = [numpy_choice.numbers(choice, scores), numpy_choice.deviations(choice, scores)]
+        wanted = [actions, expected[..., actions.shape[-1] :]]
+        widths = np.tile(np.subtract(choice["high"], choice["low"]), 2)
+        return float((np.abs(np.concatenate(found, -1) - np.concatenate(wanted, -1)) / widths).max()), True
+    if choice["kind"] == "policy":  # an unlikely action's logarithm is mostly rounding
+        outputs, expected = np.exp(outputs), np.exp(expected)
+    apart = np.abs(outputs - expected).max() / max(1.0, float(np.abs(expected).max()))
+    scores = np.where(legal, scores, -np.inf)
+    behind = scores.max(-1) - np.take_along_axis(scores, actions[..., None], -1)[..., 0]
+    # 0 where both choose alike, and little between equals
+    return float(apart), bool((behind <= 1e-3 * np.maximum(1.0, np.abs(scores.max(-1)))).all())
 
 
 def _plain(settings: Any) -> dict[str, Any]:
@@ -250,7 +276,7 @@ def _fixed(network: Circuit, networks: list[int], spec: Spec, about: dict[str, A
         arrays["weights"] = np.ones((*np.shape(networks), *circuit.weights), np.float32)
     if network.compression == "frozen":
         features = inputs.of_observation(spec, about["input"]["kind"]).size
-        features += about["identity"] * spec.agents + about["last_action"] * spec.actions
+        features += about["identity"] * spec.agents + about["last_action"] * actions_of(spec.action).encoded
         arrays["compress.weight"] = network.fixed_rows(features)[each]
         arrays["compress.bias"] = np.zeros(arrays["compress.weight"].shape[:-1], np.float32)
     return arrays

@@ -1,13 +1,14 @@
-"""Play a policy that was trained with qflock, with NumPy alone: copy it and `numpy_circuit` freely.
+"""Play a policy that was trained with qflock, with NumPy alone: copy it, `numpy_choice` and `numpy_circuit`.
 
     policy = NumpyPolicy.load("policy.npz")
     policy.restart()                      # at the start of each episode
-    actions = policy.act(observations)    # (A, O) raw observations -> (A,) action ids
+    actions = policy.act(observations)    # (A, O) raw observations -> (A,) action ids, or (A, D) numbers
 
 A policy file holds arrays by name and ``about``, a JSON text that says what they mean: the sizes ``agents``
-(A), ``actions`` (U) and ``observation`` (O); ``input``, what is made of a raw observation; whether the
-agent's one-hot ``identity`` and its ``last_action`` follow; ``network``; ``memory``, what an agent remembers
-at the start; and ``choice``, how outputs become an action. Every agent is computed from its own observation.
+(A), ``actions`` (U; 0 where agents give numbers) and ``observation`` (O); ``input``, what is made of a raw
+observation; whether the agent's one-hot ``identity`` and its ``last_action`` follow; ``network``; ``memory``,
+what an agent remembers at the start; and ``choice``, how outputs become an action. Every agent is computed
+from its own observation.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ from typing import Any
 import numpy as np
 
 if __package__:
-    from qflock.exports import numpy_circuit
-else:  # a copy: the file beside it is for policies made of circuits
+    from qflock.exports import numpy_choice, numpy_circuit
+else:  # a copy: the files beside it are for what outputs mean, and for policies made of circuits
+    import numpy_choice  # type: ignore[reportMissingImports]
     import numpy_circuit  # type: ignore[reportMissingImports]
 
 FORMAT = "qflock-policy-1"
-NEVER = -1e30  # log-probability of an illegal action: finite, and its probability is exactly 0
 Memory = dict[str, np.ndarray]
 
 
@@ -60,7 +61,8 @@ class ExportedPolicy:
             legal: ``(..., A, U)`` booleans.
 
         Returns:
-            The new memory, and what actions are chosen by: values or log-probabilities, ``(..., A, U)``.
+            The new memory, and what actions are chosen by: values or log-probabilities, ``(..., A, U)``, or
+            the outputs of the network where agents give numbers, ``(..., A, F)``.
         """
         raise NotImplementedError
 
@@ -69,7 +71,7 @@ class ExportedPolicy:
 
         Args:
             memory: of the agents, by name.
-            actions: action ids ``(..., A)``.
+            actions: action ids ``(..., A)``, or numbers ``(..., A, D)``.
         """
         return {**memory, "action": actions} if "action" in memory else memory
 
@@ -87,7 +89,7 @@ class ExportedPolicy:
             sample: act as in training, with exploration or by chance, rather than greedily.
 
         Returns:
-            Action ids ``(..., A)``.
+            Action ids ``(..., A)``, or numbers ``(..., A, D)``.
 
         Raises:
             ValueError: observations of another shape.
@@ -103,6 +105,8 @@ class ExportedPolicy:
         return actions
 
     def _choose(self, scores: np.ndarray, legal: np.ndarray, sample: bool) -> np.ndarray:
+        if self.about["choice"]["kind"] == "density":
+            return numpy_choice.numbers(self.about["choice"], scores, self._random if sample else None)
         best = np.where(legal, scores, -np.inf).argmax(-1)
         if not sample:
             return best
@@ -142,11 +146,11 @@ class NumpyPolicy(ExportedPolicy):
         """See `ExportedPolicy.scores`."""
         memory, outputs = self.outputs(memory, observations)
         choice = self.about["choice"]
-        if choice["kind"] == "values":
+        if choice["kind"] in ("values", "density"):
             return memory, outputs
         if choice["operator"] is None:
-            return memory, _log_probabilities(outputs, legal)
-        return memory, _amplified(outputs, legal, **choice["operator"])
+            return memory, numpy_choice.log_probabilities(outputs, legal)
+        return memory, numpy_choice.amplified(outputs, legal, **choice["operator"])
 
     def outputs(self, memory: Memory, observations: np.ndarray) -> tuple[Memory, np.ndarray]:
         """The network alone.
@@ -156,16 +160,16 @@ class NumpyPolicy(ExportedPolicy):
             observations: raw, ``(..., A, O)``.
 
         Returns:
-            The new memory, and outputs ``(..., A, U)``.
+            The new memory, and outputs ``(..., A, F)``.
         """
         network = self.about["network"]
         x = _inputs(self.about["input"], np.asarray(observations).astype(np.float32))
         if self.about["identity"]:
             x = np.concatenate([x, _one_hot(np.arange(x.shape[-2]), x)], -1)
         if self.about["last_action"]:
-            x = np.concatenate([x, _one_hot(memory["action"], x, self.about["actions"])], -1)
+            x = np.concatenate([x, self._told(memory["action"], x)], -1)
         if network["kind"] == "circuit":
-            return memory, numpy_circuit.outputs(network, self.weights, x)
+            return memory, self._whole(numpy_circuit.outputs(network, self.weights, x))
         for i in range(network["hidden"]):
             x = self._linear(f"hidden.{i}", x)
             x = np.maximum(self._normalised(f"norms.{i}", x) if network["layer_norm"] else x, 0)
@@ -175,7 +179,22 @@ class NumpyPolicy(ExportedPolicy):
         out = self._linear("head", x)
         if network["dueling"]:
             out = self._linear("value", x) + out - out.mean(-1, keepdims=True)
-        return memory, out
+        return memory, self._whole(out)
+
+    def _told(self, action: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """What the network sees of the last action."""
+        choice = self.about["choice"]
+        if choice["kind"] != "density":
+            return _one_hot(action, x, self.about["actions"])
+        unit = numpy_choice.unit(choice, action).astype(x.dtype)
+        return np.broadcast_to(unit, (*x.shape[:-1], unit.shape[-1]))
+
+    def _whole(self, out: np.ndarray) -> np.ndarray:
+        """Outputs with the free deviations behind them, where there are any."""
+        free = self.weights.get("log_deviation")
+        if free is None:
+            return out
+        return np.concatenate([out, np.broadcast_to(free, (*out.shape[:-1], free.shape[-1]))], -1)
 
     def _gru(self, memory: np.ndarray, x: np.ndarray) -> np.ndarray:
         """A gated recurrent unit: gates reset, keep, new."""
@@ -200,70 +219,6 @@ def _one_hot(index: np.ndarray, like: np.ndarray, size: int | None = None) -> np
     """``(..., A)`` whole numbers as ones among zeros, ``(..., A, size)``; all zeros for -1."""
     hot = index[..., None] == np.arange(like.shape[-2] if size is None else size)
     return np.broadcast_to(hot, (*like.shape[:-1], hot.shape[-1])).astype(like.dtype)
-
-
-def _log_probabilities(logits: np.ndarray, legal: np.ndarray) -> np.ndarray:
-    """Normalised over legal actions; `NEVER` for the others."""
-    logits = np.where(legal, logits, NEVER)
-    logits = logits - logits.max(-1, keepdims=True)
-    return np.where(legal, logits - np.log(np.exp(logits).sum(-1, keepdims=True)), NEVER)
-
-
-def _amplified(
-    logits: np.ndarray,
-    legal: np.ndarray,
-    eta: float,
-    min_entropy: float,
-    inverse_temperature: float,
-    floor: str,
-) -> np.ndarray:
-    """QIO's operator: amplitudes move away from their mean, then the entropy floor. Log-probabilities."""
-    logs = _log_probabilities(inverse_temperature * logits, legal)
-    half = np.where(legal, 0.5 * logs, 0.0)  # log amplitudes
-    count = np.maximum(legal.sum(-1, keepdims=True), 1)
-    mean = np.where(legal, np.exp(half), 0.0).sum(-1, keepdims=True) / count
-    factor = 1 + eta - eta * np.exp(np.minimum(np.log(np.maximum(mean, 1e-30)) - half, 80.0))
-    least = np.minimum(half, np.log(1e-8))  # where amplitudes are clamped
-    clamped = np.where(factor < 0.1, np.maximum(half + np.log(np.maximum(factor, 1e-30)), least), 0.0)
-    moved = np.where(factor < 0.1, clamped, half + np.log(np.maximum(factor, 0.1)))
-    logs = _log_probabilities(2 * moved, legal)
-    if floor == "published":
-        return np.where(legal, _published_floor(logs, legal, min_entropy) * inverse_temperature, NEVER)
-    return _floor(logs, legal, min_entropy)
-
-
-def _entropy(chances: np.ndarray) -> np.ndarray:
-    return -np.where(chances > 0, chances * np.log(np.where(chances > 0, chances, 1)), 0).sum(
-        -1, keepdims=True
-    )
-
-
-def _floor(logs: np.ndarray, legal: np.ndarray, least: float) -> np.ndarray:
-    """Mix in just enough of the uniform policy for a normalised entropy of ``least``."""
-    count = np.maximum(legal.sum(-1, keepdims=True), 1)
-    most, uniform = np.log(count), np.where(legal, 1 / count, 0.0)
-    chances = np.where(legal, np.exp(logs), 0.0)
-    low, high = np.zeros(most.shape), np.ones(most.shape)
-    for _ in range(24):
-        middle = (low + high) / 2
-        enough = _entropy(chances + middle * (uniform - chances)) >= least * most
-        low, high = np.where(enough, low, middle), np.where(enough, middle, high)
-    weight = np.maximum(high, 1e-7)
-    mixed = np.logaddexp(
-        np.where(legal, logs, 0.0) + np.log(np.maximum(1 - weight, 1e-30)), np.log(weight) - most
-    )
-    floored = (_entropy(chances) < least * most) & (most > 0)
-    return np.where(floored, _log_probabilities(mixed, legal), logs)
-
-
-def _published_floor(logs: np.ndarray, legal: np.ndarray, least: float) -> np.ndarray:
-    """The published weight of the uniform policy, (h - H) / h, which does not meet h in general."""
-    count = np.maximum(legal.sum(-1, keepdims=True), 1)
-    chances = np.where(legal, np.exp(logs), 0.0)
-    share = np.where(count > 1, _entropy(chances) / np.maximum(np.log(count), 1e-12), 1.0)
-    weight = np.where(share < least, (least - share) / max(least, 1e-12), 0.0)
-    mixed = _log_probabilities(np.log(np.maximum((1 - weight) * chances + weight / count, 1e-30)), legal)
-    return np.where(share < least, mixed, logs)
 
 
 def _inputs(stage: dict[str, Any], x: np.ndarray) -> np.ndarray:

@@ -4,8 +4,9 @@ A process of its own, because jax2onnx replaces functions of jax.numpy, and some
 traced before jax2onnx is imported, so that any network whose operations ONNX has will do.
 
 Inputs: ``observations`` (B, A, O) float32, ``legal`` (B, A, U) bool, then ``memory.NAME`` (B, A, ...) where
-there is a memory. Outputs: ``scores`` (B, A, U), action values or log-probabilities, ``actions`` (B, A), the
-greedy ones, then ``next_memory.NAME``; the memory ``action``, where there is one, is the action taken. The
+there is a memory. Outputs: ``scores`` (B, A, U), action values or log-probabilities, and ``actions`` (B, A),
+the greedy ones; where agents give numbers ``scores`` (B, A, F), what the network gives, and ``actions``
+(B, A, D). Then ``next_memory.NAME``; the memory ``action``, where there is one, is the action taken. The
 description is in the metadata as ``about``.
 """
 
@@ -27,6 +28,7 @@ from qflock.core.steps import Memory
 from qflock.exports import description
 from qflock.exports.description import Description
 from qflock.learning import amplitude, categorical, exploration
+from qflock.learning.actions import of as actions_of
 from qflock.machine import device
 from qflock.networks import agents
 from qflock.networks.agents import Agents
@@ -70,12 +72,15 @@ def trace(record: Description, policies: LoadedPolicies) -> tuple[Any, list[Any]
             scores = amplitude.apply(scores, legal, **operator).logits
         elif about["choice"]["kind"] == "policy":
             scores = categorical.log_probabilities(scores, legal)
-        actions = exploration.greedy(scores, legal).astype(jnp.int32)
+        if about["choice"]["kind"] == "density":
+            actions = actions_of(spec.action, about["choice"]["head"]).mode(scores, legal)
+        else:
+            actions = exploration.greedy(scores, legal).astype(jnp.int32)
         return scores, actions, *(memory_after[:-1] if about["last_action"] else memory_after)
 
     (batch,) = jax.export.symbolic_shape("B")
     shape = lambda kind, *size: jax.ShapeDtypeStruct((batch, spec.agents, *size), kind)
-    shapes = [shape(jnp.float32, spec.observation), shape(jnp.bool_, spec.actions)]
+    shapes = [shape(jnp.float32, spec.observation), shape(jnp.bool_, spec.masked)]
     shapes += [shape(x.dtype, *x.shape) for x in leaves]
     closed = jax.make_jaxpr(every)(*shapes)
     needed, _ = dce_jaxpr(closed.jaxpr, [True] * len(closed.out_avals), True)  # no random numbers, not used
@@ -95,11 +100,11 @@ def _of_one(record: Description, policies: LoadedPolicies) -> Step:
     """A step of one agent.
 
     An operator acts on log-probabilities of *legal* actions, which the numbers behind a choice do not know:
-    where there is one, they are what the network gives, and the graph applies it.
+    where there is one, or agents give numbers, they are what the network gives, and the graph does the rest.
     """
     team_policy, parameters = policies.learner.policy, record.parameters
     scores, alone = description.scores_of(team_policy, policies.settings.algorithm), team_policy.alone
-    if record.about["choice"].get("operator") is not None:
+    if record.about["choice"].get("operator") is not None or record.about["choice"]["kind"] == "density":
         team = _team(record)
         return lambda agent, memory, observation, legal: team.one(parameters, agent, memory, observation)
     if alone is None or not isinstance(scores, EachScores):

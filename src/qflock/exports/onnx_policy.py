@@ -6,6 +6,7 @@ import importlib.util
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -53,6 +54,11 @@ class OnnxPolicy(ExportedPolicy):
         """Read a ``.onnx`` of ``qflock export --to onnx``."""
         return cls(path.read_bytes())
 
+    def _type_of(self, name: str) -> Any:
+        """The type of a part of the memory: actions are whole numbers where they are choices."""
+        is_choice = name == "action" and self.about["choice"]["kind"] != "density"
+        return np.int32 if is_choice else np.float32
+
     def scores(
         self, memory: Memory, observations: np.ndarray, legal: np.ndarray
     ) -> tuple[Memory, np.ndarray]:
@@ -62,7 +68,7 @@ class OnnxPolicy(ExportedPolicy):
         for name, start in self.about["memory"].items():
             inner = (self.about["agents"], *np.shape(start))
             batched = np.broadcast_to(memory[name], (*batch, *inner))
-            feed[f"memory.{name}"] = batched.astype(np.int32 if name == "action" else np.float32)
+            feed[f"memory.{name}"] = batched.astype(self._type_of(name))
         flat = {name: x.reshape(-1, *x.shape[len(batch) :]) for name, x in feed.items()}
         input_names = {node.name for node in self.session.get_inputs()}
         outputs = self.session.run(None, {name: x for name, x in flat.items() if name in input_names})

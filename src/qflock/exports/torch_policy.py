@@ -1,14 +1,14 @@
-"""A policy that was trained with qflock, as a PyTorch module: copy it and `torch_circuit` freely.
+"""A policy that was trained with qflock, as a PyTorch module: copy it, `torch_choice` and `torch_circuit`.
 
     policy = TorchPolicy.load("policy.pt")
     policy.restart()                      # at the start of each episode
-    actions = policy.act(observations)    # (A, O) raw observations -> (A,) action ids
+    actions = policy.act(observations)    # (A, O) raw observations -> (A,) action ids, or (A, D) numbers
 
 The ``.pt`` holds ``state_dict``, tensors by name, and ``about``, a JSON text that says what they mean: the
-sizes ``agents`` (A), ``actions`` (U) and ``observation`` (O); ``input``, what is made of a raw observation;
-whether the agent's one-hot ``identity`` and its ``last_action`` follow; ``network``; ``memory``, what an
-agent remembers at the start; and ``choice``, how outputs become an action. The module can be moved,
-compiled and trained further like any other.
+sizes ``agents`` (A), ``actions`` (U; 0 where agents give numbers) and ``observation`` (O); ``input``, what is
+made of a raw observation; whether the agent's one-hot ``identity`` and its ``last_action`` follow;
+``network``; ``memory``, what an agent remembers at the start; and ``choice``, how outputs become an action.
+The module can be moved, compiled and trained further like any other.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ import torch  # type: ignore[reportMissingImports]
 from torch import Tensor, nn  # type: ignore[reportMissingImports]
 
 if __package__:
-    from qflock.exports import torch_circuit
-else:  # a copy: the file beside it is for policies made of circuits
+    from qflock.exports import torch_choice, torch_circuit
+else:  # a copy: the files beside it are for what outputs mean, and for policies made of circuits
+    import torch_choice  # type: ignore[reportMissingImports]
     import torch_circuit  # type: ignore[reportMissingImports]
 
 FORMAT = "qflock-policy-1"
-NEVER = -1e30  # log-probability of an illegal action: finite, and its probability is exactly 0
 Memory = dict[str, Tensor]
 
 
@@ -93,6 +93,8 @@ class TorchPolicy(nn.Module):
         if network["kind"] not in ("mlp", "gru", "circuit"):
             raise ValueError(f"of the network {network.get('name')!r} it has the weights alone")
         self.about = about
+        free = weights.get("log_deviation")
+        self.log_deviation = None if free is None else nn.Parameter(free.clone())
         if network["kind"] == "circuit":
             torch_circuit.equip(self, network, weights)
         else:
@@ -137,10 +139,14 @@ class TorchPolicy(nn.Module):
             ids = hot(torch.arange(x.shape[-2], device=x.device), x.shape[-2])
             x = torch.cat([x, ids.expand(*x.shape[:-1], -1)], -1)
         if self.about["last_action"]:
-            last_action = hot(memory["action"], self.about["actions"])
+            choice, last_action = self.about["choice"], memory["action"]
+            if choice["kind"] == "density":
+                last_action = torch_choice.unit(choice, last_action.to(x))
+            else:
+                last_action = hot(last_action, self.about["actions"])
             x = torch.cat([x, last_action.expand(*x.shape[:-1], -1)], -1)
         if self.about["network"]["kind"] == "circuit":
-            return memory, torch_circuit.outputs(self, self.about["network"], x)
+            return memory, self._whole(torch_circuit.outputs(self, self.about["network"], x))
         for i, layer in enumerate(self.hidden):
             x = layer(x)
             x = torch.relu(self.norms[i](x) if len(self.norms) else x)
@@ -150,7 +156,13 @@ class TorchPolicy(nn.Module):
         out = self.head(x)
         if self.value is not None:
             out = self.value(x) + out - out.mean(-1, keepdim=True)
-        return memory, out
+        return memory, self._whole(out)
+
+    def _whole(self, out: Tensor) -> Tensor:
+        """Outputs with the free deviations behind them, where there are any."""
+        if self.log_deviation is None:
+            return out
+        return torch.cat([out, self.log_deviation.expand(*out.shape[:-1], -1)], -1)
 
     def acted(self, memory: Memory, actions: Tensor) -> Memory:
         """See `numpy_policy.ExportedPolicy.acted`."""
@@ -160,11 +172,11 @@ class TorchPolicy(nn.Module):
         """See `numpy_policy.ExportedPolicy.scores`."""
         memory, outputs = self(memory, observations)
         choice = self.about["choice"]
-        if choice["kind"] == "values":
+        if choice["kind"] in ("values", "density"):
             return memory, outputs
         if choice["operator"] is None:
-            return memory, _log_probabilities(outputs, legal)
-        return memory, _amplified(outputs, legal, **choice["operator"])
+            return memory, torch_choice.log_probabilities(outputs, legal)
+        return memory, torch_choice.amplified(outputs, legal, **choice["operator"])
 
     @torch.no_grad()
     def act(self, observations: Any, legal: Any = None, sample: bool = False) -> Tensor:
@@ -176,7 +188,7 @@ class TorchPolicy(nn.Module):
             sample: act as in training, with exploration or by chance, rather than greedily.
 
         Returns:
-            Action ids ``(..., A)``.
+            Action ids ``(..., A)``, or numbers ``(..., A, D)``.
 
         Raises:
             ValueError: observations of another shape.
@@ -195,6 +207,8 @@ class TorchPolicy(nn.Module):
         return actions
 
     def _choose(self, scores: Tensor, legal: Tensor, sample: bool) -> Tensor:
+        if self.about["choice"]["kind"] == "density":
+            return torch_choice.numbers(self.about["choice"], scores, sample)
         never = torch.tensor(-torch.inf, device=scores.device)
         best = torch.where(legal, scores, never).argmax(-1)
         if not sample:
@@ -204,65 +218,6 @@ class TorchPolicy(nn.Module):
             return torch.where(legal, scores + by_chance, never).argmax(-1)
         explore = torch.rand(best.shape, device=best.device) < self.about["choice"]["epsilon"]
         return torch.where(explore, torch.where(legal, by_chance, never).argmax(-1), best)
-
-
-def _log_probabilities(logits: Tensor, legal: Tensor) -> Tensor:
-    """Normalised over legal actions; `NEVER` for the others."""
-    return torch.where(legal, torch.where(legal, logits, NEVER).log_softmax(-1), NEVER)
-
-
-def _amplified(
-    logits: Tensor, legal: Tensor, eta: float, min_entropy: float, inverse_temperature: float, floor: str
-) -> Tensor:
-    """QIO's operator: amplitudes move away from their mean, then the entropy floor. Log-probabilities.
-
-    For acting: the gradients that training has where amplitudes vanish, and through the floor, are not here.
-    """
-    logs = _log_probabilities(inverse_temperature * logits, legal)
-    half = torch.where(legal, 0.5 * logs, 0.0)  # log amplitudes
-    count = legal.sum(-1, keepdim=True).clamp(min=1)
-    mean = torch.where(legal, half.exp(), 0.0).sum(-1, keepdim=True) / count
-    factor = 1 + eta - eta * (mean.clamp(min=1e-30).log() - half).clamp(max=80.0).exp()
-    least = half.clamp(max=torch.tensor(1e-8).log().item())  # where amplitudes are clamped
-    clamped = torch.maximum(half + factor.clamp(min=1e-30).log(), least)
-    logs = _log_probabilities(
-        2 * torch.where(factor < 0.1, clamped, half + factor.clamp(min=0.1).log()), legal
-    )
-    if floor == "published":
-        return torch.where(legal, _published_floor(logs, legal, min_entropy) * inverse_temperature, NEVER)
-    return _floor(logs, legal, min_entropy)
-
-
-def _entropy(chances: Tensor) -> Tensor:
-    return torch.special.entr(chances).sum(-1, keepdim=True)
-
-
-def _floor(logs: Tensor, legal: Tensor, least: float) -> Tensor:
-    """Mix in just enough of the uniform policy for a normalised entropy of ``least``."""
-    count = legal.sum(-1, keepdim=True).clamp(min=1)
-    most, uniform = count.to(logs).log(), torch.where(legal, 1 / count, 0.0)
-    chances = torch.where(legal, logs.exp(), 0.0)
-    low, high = torch.zeros_like(most), torch.ones_like(most)
-    for _ in range(24):
-        middle = (low + high) / 2
-        enough = _entropy(chances + middle * (uniform - chances)) >= least * most
-        low, high = torch.where(enough, low, middle), torch.where(enough, middle, high)
-    weight = high.clamp(min=1e-7)
-    mixed = torch.logaddexp(
-        torch.where(legal, logs, 0.0) + (1 - weight).clamp(min=1e-30).log(), weight.log() - most
-    )
-    floored = (_entropy(chances) < least * most) & (most > 0)
-    return torch.where(floored, _log_probabilities(mixed, legal), logs)
-
-
-def _published_floor(logs: Tensor, legal: Tensor, least: float) -> Tensor:
-    """The published weight of the uniform policy, (h - H) / h, which does not meet h in general."""
-    count = legal.sum(-1, keepdim=True).clamp(min=1)
-    chances = torch.where(legal, logs.exp(), 0.0)
-    share = torch.where(count > 1, _entropy(chances) / count.to(logs).log().clamp(min=1e-12), 1.0)
-    weight = torch.where(share < least, (least - share) / max(least, 1e-12), 0.0)
-    mixed = _log_probabilities(((1 - weight) * chances + weight / count).clamp(min=1e-30).log(), legal)
-    return torch.where(share < least, mixed, logs)
 
 
 def _inputs(stage: dict[str, Any], x: Tensor) -> Tensor:

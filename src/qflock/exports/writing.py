@@ -21,8 +21,8 @@ Format = Literal["numpy", "torch", "onnx", "safetensors"]
 
 SUFFIX: dict[Format, str] = {"numpy": ".npz", "torch": ".pt", "onnx": ".onnx", "safetensors": ".safetensors"}
 PLAYERS: dict[Format, tuple[str, ...]] = {
-    "numpy": ("numpy_policy.py", "numpy_circuit.py"),
-    "torch": ("torch_policy.py", "torch_circuit.py"),
+    "numpy": ("numpy_policy.py", "numpy_choice.py", "numpy_circuit.py"),
+    "torch": ("torch_policy.py", "torch_choice.py", "torch_circuit.py"),
 }
 """The stand-alone files that play a format; copies are put beside the policy."""
 

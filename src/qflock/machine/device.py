@@ -48,6 +48,17 @@ def use(
         notice(f"{gpus[0]} is idle because JAX came without CUDA: {ADVICE}")
 
 
+def set_matmul_precision(precision: str) -> None:
+    """Choose in what precision matrices are multiplied from now on, in all programs that are compiled then.
+
+    Args:
+        precision: "highest", "high" or "default", as JAX names them.
+    """
+    import jax
+
+    jax.config.update("jax_default_matmul_precision", precision)
+
+
 def nvidia_gpus() -> list[str]:
     """Names of the NVIDIA GPUs that the system sees, whether JAX can use them or not."""
     if command := shutil.which("nvidia-smi"):

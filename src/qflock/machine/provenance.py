@@ -34,7 +34,7 @@ def own_commit() -> str | None:
 
 
 def machine() -> dict[str, Any]:
-    """Versions of what computes, the platform, and the devices that JAX uses."""
+    """Versions of what computes, the platform, the devices that JAX uses and in what precision."""
     import jax
 
     devices = jax.devices()
@@ -43,6 +43,7 @@ def machine() -> dict[str, Any]:
         "versions": {"python": platform.python_version(), "qflock": __version__, **versions},
         "platform": platform.platform(),
         "cpu_cores": cores(),
+        "matmul_precision": jax.config.values["jax_default_matmul_precision"] or "default",
         "device": {"platform": devices[0].platform, "kind": devices[0].device_kind, "count": len(devices)},
     }
 

@@ -17,7 +17,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, Shaped
 
 from qflock.core.errors import UserError
 from qflock.core.learner import Policy
-from qflock.core.portable import ByChance, ByValue, Portable
+from qflock.core.portable import Choice, Portable
 from qflock.core.spec import Spec
 from qflock.core.steps import Actions, Memory, Mode, Parameters, Rows
 from qflock.core.trees import like, spread, where
@@ -135,7 +135,7 @@ class Agents(NamedTuple):
     unroll: Unroll
     portable: Portable
 
-    def policy(self, choose: Choose, show: Show, choice: ByValue | ByChance) -> Policy:
+    def policy(self, choose: Choose, show: Show, choice: Choice) -> Policy:
         """The decentralised policy of these agents.
 
         Args:

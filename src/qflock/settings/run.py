@@ -40,6 +40,9 @@ class RunSettings:
     """Where to compute; auto takes a GPU if JAX sees one."""
     devices: Annotated[int | Literal["all"], at_least(1, besides="all")] = 1
     """Devices, or parts of a CPU, that share seeds and copies (of each process, if several), or all."""
+    matmul_precision: Literal["highest", "high", "default"] = "highest"
+    """Of products of matrices on a GPU: highest is float32, high and default allow TF32, which is faster and
+    gives other numbers on other GPUs. A CPU computes in float32 anyway."""
     heartbeat_timeout_seconds: Annotated[int, at_least(15)] = 30
     """Seconds within which all processes of a run end when one of them is gone (where there are several)."""
     log_interval: Annotated[int, at_least(1), of_steps] = 50_000

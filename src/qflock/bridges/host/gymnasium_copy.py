@@ -52,7 +52,7 @@ class Copy:
         self._names = [f"agent {at}" for at in range(self.agents)] if self._team else [""]
         self._players = Players(self._owner, self._names, views, acts)
         self._presence = Presence(self.agents, self.horizon)
-        self.actions, self.observation = self._players.actions, self._players.observation
+        self.action, self.observation = self._players.action, self._players.observation
         self.dtype = self.state_dtype = self._players.dtype
         self.state = self.reset(0)[1].size
 
@@ -95,7 +95,7 @@ class Copy:
             return self._show(seen, info, np.zeros(self.agents, np.float32))
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, ...]:
-        """One joint action ``(A,)``."""
+        """One joint action ``(A,)``, or ``(A, size)`` of a Box."""
         now = self._presence
         chosen = self._players.chosen(actions, now.active)
         joint = chosen[0] if not self._team else tuple(chosen)

@@ -17,7 +17,7 @@ from qflock.bridges.host.found import Found
 from qflock.bridges.host.watch import Limits
 from qflock.bridges.host.worker import HostCopy
 from qflock.core.errors import UserError, in_short
-from qflock.core.spec import Choices, Spec
+from qflock.core.spec import Spec
 from qflock.core.steps import TimeStep
 from qflock.settings import foreign
 
@@ -80,7 +80,7 @@ class Hosted:
         self.spec = Spec(
             name=self.name,
             agents=one.agents,
-            action=Choices(one.actions),
+            action=one.action,
             observation=one.observation,
             state=one.state,
             horizon=one.horizon,

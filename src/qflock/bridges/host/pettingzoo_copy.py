@@ -47,7 +47,7 @@ class Copy:
         acts = [self._env.action_space(name) for name in self.names]
         self._players = Players(self._owner, self.names, views, acts)
         self._presence = Presence(self.agents, self.horizon)
-        self.actions, self.observation = self._players.actions, self._players.observation
+        self.action, self.observation = self._players.action, self._players.observation
         self.dtype = self._players.dtype
         own = self._own_type() if call.state == "own" else None
         self._own_state, self.state_dtype = own is not None, self.dtype if own is None else own
@@ -82,7 +82,7 @@ class Copy:
             return self._show(seen, infos, np.zeros(self.agents, np.float32))
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, ...]:
-        """One joint action ``(A,)``; those of agents that are not in the episode are not passed on."""
+        """One joint action ``(A,)``, or ``(A, size)`` of a Box; absent agents' are not passed on."""
         now = self._presence
         chosen = self._players.chosen(actions, now.active)
         passed = {name: chosen[at] for at, name in enumerate(self.names) if now.listed[at]}

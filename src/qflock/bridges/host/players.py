@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from qflock.bridges.host import acts as action_spaces
 from qflock.bridges.host import reading
 from qflock.bridges.host.presence import Presence
 from qflock.bridges.host.reading import Unpromised
-from qflock.bridges.host.spaces import MASK, View, action_count, common
+from qflock.bridges.host.spaces import MASK, View, common
+from qflock.core.spec import Box
 
 NO_ENTRY = object()
 """Stands for the observation of an agent that is shown none."""
@@ -28,30 +30,32 @@ class Players:
         views, acts: each agent's spaces of observations and actions.
 
     Attributes:
-        actions, observation: the largest sizes, U and O.
+        action: of the team: `Choices`, or a `Box`.
+        observation: the largest size, O.
         dtype: of the padded rows.
 
     Raises:
-        UserError: spaces that cannot be used; see `View` and `action_count`.
+        UserError: spaces that cannot be used; see `View` and `acts.of_team`.
     """
 
     def __init__(self, owner: str, names: Sequence[Any], views: Sequence[Any], acts: Sequence[Any]) -> None:
         self._names = [str(name) for name in names]
         owners = [f"{owner}: {name}" if name else owner for name in self._names]
-        choices = [action_count(*pair) for pair in zip(owners, acts, strict=True)]
-        self._counts, self._firsts = [n for n, _ in choices], [first for _, first in choices]
-        self._types = [space.dtype.type for space in acts]
+        self.action, self._acts = action_spaces.of_team(owner, self._names, acts)
+        self._counts = [act.count for act in self._acts]
         self._views = [View(*three) for three in zip(owners, views, self._counts, strict=True)]
-        self.actions = max(self._counts)
         self.observation = max(view.size for view in self._views)
         self.dtype = common(view.dtype for view in self._views)
-        self._possible = np.arange(self.actions) < np.array(self._counts)[:, None]
+        self._possible = np.arange(max(self._counts)) < np.array(self._counts)[:, None]
         self.reset()
 
     def reset(self) -> None:
         """Before the views of a new episode: forget those of the one before."""
         self._last: list[tuple[np.ndarray, np.ndarray | None] | None] = [None] * len(self._views)
         self._standing = np.zeros(len(self._views), int)
+        if isinstance(self.action, Box):
+            middle = np.add(self.action.low, self.action.high) / 2
+            self._standing = np.tile(middle, (len(self._views), 1))
 
     def named(self, at: int, noun: str) -> str:
         """Something of an agent's, as messages call it.
@@ -66,16 +70,13 @@ class Players:
         """What the agents do, each in the type of its space.
 
         Args:
-            actions: numbers of choices, ``(A,)``.
-            active: who is in the episode, ``(A,)``; of others the environment gets the first legal action.
+            actions: numbers of choices, ``(A,)``, or ``(A, size)`` of a Box.
+            active: who is in the episode, ``(A,)``; of others the environment gets the first legal action, or
+                the middle of the Box.
         """
-        picked = np.where(active, actions, self._standing)
-        return [
-            kind(min(int(choice), count - 1) + first)
-            for choice, kind, count, first in zip(
-                picked, self._types, self._counts, self._firsts, strict=True
-            )
-        ]
+        there = active.reshape(-1, *[1] * (self._standing.ndim - 1))
+        picked = np.where(there, actions, self._standing)
+        return [act.own(one) for act, one in zip(self._acts, picked, strict=True)]
 
     def show(
         self, entries: Sequence[Any], masks: Sequence[Any], presence: Presence
@@ -91,7 +92,8 @@ class Players:
             presence: who is in the episode.
 
         Returns:
-            Views ``(A, O)``, legal actions ``(A, U)``, and all views behind each other, without padding.
+            Views ``(A, O)``, legal actions ``(A, U)``, U = 0 for a Box, and all views behind each other,
+            without padding.
 
         Raises:
             Unpromised: an observation or a mask is not what the spaces say, or missing at a truncation.
@@ -101,15 +103,16 @@ class Players:
         for at, (view, entry) in enumerate(zip(self._views, entries, strict=True)):
             self._look(at, entry, presence)
             vector, mask = self._last[at] or (np.zeros(view.size, self.dtype), None)
-            if not view.masked and masks[at] is not None:
+            if not view.masked and masks[at] is not None and self._counts[at]:
                 mask = reading.mask(masks[at], self._counts[at], self.named(at, MASK))
             if mask is not None:
                 legal[at, : self._counts[at]] = mask
             views[at, : view.size] = vector
             vectors.append(vector)
-        self._standing = legal.argmax(-1)
-        legal[~(presence.active | presence.truncated_alone)] = False
-        legal[:, 0] |= ~legal.any(-1)
+        if legal.size:
+            self._standing = legal.argmax(-1)
+            legal[~(presence.active | presence.truncated_alone)] = False
+            legal[:, 0] |= ~legal.any(-1)
         return views, legal, np.concatenate(vectors).astype(self.dtype)
 
     def _look(self, at: int, entry: Any, presence: Presence) -> None:

@@ -159,20 +159,3 @@ def _by_gymnasium(space: Any, seen: Any, what: str) -> np.ndarray:
         return np.asarray(spaces.flatten(space, seen)).ravel()
     except Exception as problem:
         raise Unpromised(f"{what} is {reading.described(seen)}, which is not of {space}") from problem
-
-
-def action_count(owner: str, space: Any) -> tuple[int, int]:
-    """How many actions there are, and the number of the first.
-
-    Args:
-        owner: who acts, for the error.
-        space: Gymnasium's.
-
-    Raises:
-        UserError: its actions are no single choice among a few.
-    """
-    from gymnasium import spaces
-
-    if not isinstance(space, spaces.Discrete):
-        raise UserError(f"{owner} acts in {space}; only Discrete actions can be learnt here")
-    return int(space.n), int(space.start)

@@ -146,10 +146,14 @@ function player(root, data, options = {}) {
     for (const agent of agents) {
       const card = cards[agent];
       const taken = over ? -1 : episode.actions[step][agent];
-      const name = over ? "episode over" : data.actions[taken] ?? String(taken);
+      const name = over ? "episode over" : Array.isArray(taken) ? taken.map((one) => number(one, 2)).join(", ") : data.actions[taken] ?? String(taken);
       card.chose.textContent = name;
       card.panel.classList.toggle("asleep", !over && !!episode.asleep?.[step]?.includes(agent));
       const own = over ? null : episode.values?.[step][agent];
+      if (data.kind === "density") {
+        showNumbers(card, agent, over ? null : taken, own, name);
+        continue;
+      }
       const lowest = own ? Math.min(...own.filter((value) => value !== null)) : 0;
       card.rows.forEach((row, action) => {
         const value = own?.[action] ?? null;
@@ -161,6 +165,17 @@ function player(root, data, options = {}) {
       const spoken = own ? `: ${own.map((value, i) => (value === null ? null : `${data.actions[i]} ${number(value)}`)).filter(Boolean).join(", ")}` : "";
       card.panel.setAttribute("aria-label", `agent ${agent}, ${over ? name : `takes ${name}`}${spoken}`);
     }
+  }
+
+  /** Numbers of a Box: bars for what was done, between the bounds; beside them the policy's mean and deviation. */
+  function showNumbers(card, agent, taken, own, name) {
+    const words = card.rows.map((row, i) => {
+      const [low, high] = data.bounds[i];
+      row.bar.style.transform = `scaleX(${taken ? (taken[i] - low) / (high - low) : 0})`;
+      row.value.textContent = taken && own ? `${number(taken[i], 2)} of ${number(own[i], 2)} ± ${number(own[i + card.rows.length], 2)}` : "";
+      return `${data.actions[i]} ${row.value.textContent}`;
+    });
+    card.panel.setAttribute("aria-label", `agent ${agent}, ${taken ? `gives ${words.join(", ")}` : name}`);
   }
 
   function showMixer() {

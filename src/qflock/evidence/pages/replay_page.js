@@ -7,7 +7,7 @@ document.body.prepend(
     themeButton()),
   root);
 player(root, shown, { global: true });
-const note = { values: "Bars: the action's value above the agent's lowest one at this step.", chance: "Bars: the chance of each action." }[shown.kind];
+const note = { values: "Bars: the action's value above the agent's lowest one at this step.", chance: "Bars: the chance of each action.", density: "Bars: each number between its bounds, beside the policy's mean ± deviation." }[shown.kind];
 document.body.append(make("p", { class: "keys soft small" },
   make("kbd", {}, "space"), " play  ", make("kbd", {}, "←"), " ", make("kbd", {}, "→"), " step  ", make("kbd", {}, "shift"), " ten  ",
   make("kbd", {}, "["), " ", make("kbd", {}, "]"), " speed  ", make("kbd", {}, "1"), "–", make("kbd", {}, "9"), " episode  ",

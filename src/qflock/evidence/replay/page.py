@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from qflock.core.spec import Choices, Spec
+from qflock.core.spec import Box, Spec
 from qflock.core.steps import team_reward
 from qflock.evidence import pages
 from qflock.evidence.figures import animation
@@ -60,20 +60,24 @@ def data(show: Show, fps: float = 8.0, size: int = SIZE) -> dict[str, Any]:
         size: of the pictures, about how many pixels wide.
 
     Returns:
-        ``agents``; ``actions``, the names of choices; ``fps``; ``kind`` of the values: "chance" for
-        probabilities, "values", or None without any; and ``episodes``, each with its pictures and numbers.
+        ``agents``; ``actions``, the names of choices, or of the numbers of a Box; ``fps``; ``kind`` of the
+        values: "chance" for probabilities, "values", "density" for the greedy numbers of a Box and then their
+        deviations, or None without any; ``bounds`` of a Box's numbers; and ``episodes``, each with its
+        pictures and numbers.
     """
     spec: Spec = show.env.spec
-    discrete = isinstance(spec.action, Choices)
-    given = spec.action_names or ("",) * spec.masked
+    box = spec.action if isinstance(spec.action, Box) else None
+    given = spec.action_names or ("",) * (box.size if box else spec.masked)
     names = [name if name.strip() else str(number) for number, name in enumerate(given)]
-    chances = all(_are_log_probabilities(one) for one in show.recordings)
+    chances = not box and all(_are_log_probabilities(one) for one in show.recordings)
     has_values = any(one.values is not None for one in show.recordings)
+    kind = "density" if box else "chance" if chances else "values"
     return {
         "agents": spec.agents,
-        "actions": names if discrete else [],
+        "actions": names,
+        "bounds": list(zip(box.low, box.high, strict=True)) if box else [],
         "fps": fps,
-        "kind": ("chance" if chances else "values") if has_values else None,
+        "kind": kind if has_values else None,
         "episodes": [_episode(show.env, one, chances, size) for one in show.recordings],
     }
 
@@ -104,9 +108,11 @@ def _are_log_probabilities(one: Recording) -> bool:
 
 
 def _shown_values(one: Recording, chances: bool) -> list[Any] | None:
-    """Values or chances ``(T, A, U)``, None for actions that were not legal."""
+    """Values or chances ``(T, A, U)``, None for actions that were not legal; of a Box ``(T, A, 2 D)``."""
     if one.values is None:
         return None
+    if not one.timestep.legal.shape[-1]:
+        return _rounded(one.values)
     values, legal = one.values.astype(float), np.asarray(one.timestep.legal)[:-1]
     if chances:
         values = np.where(legal, np.exp(values), 0.0)

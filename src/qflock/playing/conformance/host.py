@@ -11,7 +11,7 @@ from qflock.bridges.host import watch, worker
 from qflock.bridges.host.worker import HostCopy
 from qflock.bridges.host.workers import HostEnvironment, limits_of, timestep
 from qflock.core.errors import UserError
-from qflock.core.spec import Spec
+from qflock.core.spec import Box, Spec
 from qflock.core.steps import TimeStep
 from qflock.playing.conformance import checks, episodes
 from qflock.settings import foreign
@@ -54,9 +54,9 @@ def _of_copy(spec: Spec, copy: HostCopy, example: TimeStep) -> list[str]:
     if problems:
         return problems
     steps = min(spec.horizon, LONGEST)
-    shown = [_walk(copy, seed, steps) for seed in range(COPIES)]
+    shown = [_walk(spec, copy, seed, steps) for seed in range(COPIES)]
     problems = episodes.episodes(spec, jax.tree.map(lambda *x: np.stack(x), *shown))
-    again = _walk(copy, 0, steps)
+    again = _walk(spec, copy, 0, steps)
     if any(
         not np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
         for a, b in zip(jax.tree.leaves(shown[0]), jax.tree.leaves(again), strict=True)
@@ -65,7 +65,14 @@ def _of_copy(spec: Spec, copy: HostCopy, example: TimeStep) -> list[str]:
     return problems
 
 
-def _walk(copy: HostCopy, seed: int, steps: int) -> TimeStep:
+def _random(spec: Spec, draw: np.random.Generator, legal: np.ndarray) -> np.ndarray:
+    if isinstance(spec.action, Box):
+        return draw.uniform(spec.action.low, spec.action.high, (spec.agents, spec.action.size))
+    chances = legal / legal.sum(-1, keepdims=True)
+    return np.array([draw.choice(len(p), p=p) for p in chances])
+
+
+def _walk(spec: Spec, copy: HostCopy, seed: int, steps: int) -> TimeStep:
     """Random legal actions up to the end; then its last row again and again, so that lengths are equal."""
     draw = np.random.default_rng(seed)
     rows: list[Any] = [timestep(copy, copy.reset(seed))]
@@ -74,7 +81,5 @@ def _walk(copy: HostCopy, seed: int, steps: int) -> TimeStep:
         if now.over:
             rows.append(now)
             continue
-        chances = now.legal / now.legal.sum(-1, keepdims=True)
-        actions = np.array([draw.choice(len(p), p=p) for p in chances])
-        rows.append(timestep(copy, copy.step(actions)))
+        rows.append(timestep(copy, copy.step(_random(spec, draw, now.legal))))
     return jax.tree.map(lambda *x: np.stack(x), *rows)

@@ -48,6 +48,7 @@ def summary(
         "algorithm": settings.algorithm,
         "environment": run.env,
         "execution": execution.kind(policy),
+        "matmul_precision": run.matmul_precision,
         "env_steps": min(position.env_steps),
         "env_steps_per_seed": position.env_steps,
         "seconds": position.seconds,
