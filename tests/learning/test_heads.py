@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.stats
+from jax.test_util import check_grads
 
 from qflock.core import Box, Choices
 from qflock.core.errors import UserError
@@ -80,3 +81,46 @@ def test_choices_are_as_they_were():
     np.testing.assert_array_equal(kind.encode(kind.none(2)), np.zeros((2, 3)))
     assert kind.zeros(4).dtype == jnp.int32
     assert actions.of(Choices(200)).stored == jnp.int32
+
+
+@pytest.mark.parametrize("head", ["gaussian", "beta", "categorical"])
+def test_gradients_are_finite_differences(head):
+    """Of the log-probability, inside and at a bound, of the entropy, and of both numbers of a picture."""
+    with jax.enable_x64(True):
+        kind = actions.of(Choices(4) if head == "categorical" else BOX, head)
+        outputs = jnp.array([0.3, -0.6, 0.2, -0.4])
+        legal = jnp.array([True, True, False, True]) if head == "categorical" else NONE
+        places = [0, 3] if head == "categorical" else [[0.3, 4.0], [1.0, 0.0], [-1.0, 5.0]]
+        functions = [lambda o, p=place: kind.log_prob(o, legal, jnp.array(p)) for place in places]
+        functions += [lambda o: kind.entropy(o, legal), lambda o: kind.normalised_entropy(o, legal)]
+        functions.append(lambda o: kind.shown(o).sum())
+        for function in functions:
+            check_grads(function, (outputs,), order=1, modes=["rev"], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("head", ["gaussian", "beta"])
+def test_what_is_shown_is_the_mode_and_the_deviation_of_what_is_drawn(head):
+    kind, outputs = actions.of(BOX, head), jnp.array([0.4, -0.3, -0.2, 0.1])
+    drawn = jax.vmap(lambda k: kind.sample(k, outputs, NONE))(jax.random.split(jax.random.key(0), 20_000))
+    shown = kind.shown(outputs)
+    np.testing.assert_allclose(shown[:2], kind.mode(outputs, NONE), rtol=1e-6)
+    np.testing.assert_allclose(shown[2:], drawn.std(0), rtol=0.03)
+
+
+@pytest.mark.parametrize("head", ["gaussian", "beta"])
+def test_the_normalised_entropy_is_1_for_even_play_and_falls_to_0(head):
+    kind = actions.of(BOX, head)
+    at = lambda *outputs: float(kind.normalised_entropy(jnp.array(outputs), NONE))
+    even = at(0.0, 0.0, -0.14, -0.14) if head == "gaussian" else at(*[-30.0] * 4)
+    assert even == pytest.approx(1.0, abs=0.05)
+    sharp = at(0.0, 0.0, -5.0, -5.0) if head == "gaussian" else at(*[1e5] * 4)
+    assert 0 < sharp < 0.05
+
+
+def test_the_mass_beyond_a_bound_is_shared_by_the_actions_at_it():
+    """The gaussian's density integrates to one though most of it is rounded to the bounds."""
+    kind = actions.of(Box(1, (-1.0,), (1.0,)), "gaussian")
+    outputs = jnp.array([6.0, 0.0])
+    inside = 1 - np.geomspace(2.0, 1e-7, 200_001)[1:, None]
+    mass = np.trapezoid(np.exp(jax.vmap(lambda a: kind.log_prob(outputs, NONE, a))(inside)), inside[:, 0])
+    assert mass == pytest.approx(1.0, abs=5e-3)

@@ -6,7 +6,9 @@ from typing import Literal
 from qflock.algorithms._actor_critic.config import ActorCriticConfig
 from qflock.algorithms._actor_critic.learner import build
 
-__all__ = ["Config", "build"]
+__all__ = ["ACTIONS", "Config", "build"]
+
+ACTIONS = "both"  # discrete, or continuous
 
 
 @dataclass(frozen=True)

@@ -3,4 +3,6 @@
 from qflock.algorithms._actor_critic.config import ActorCriticConfig as Config
 from qflock.algorithms._actor_critic.learner import build
 
-__all__ = ["Config", "build"]
+__all__ = ["ACTIONS", "Config", "build"]
+
+ACTIONS = "both"  # discrete, or continuous

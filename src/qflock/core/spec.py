@@ -198,6 +198,17 @@ class Spec:
         )
 
     @property
+    def box(self) -> Box:
+        """The continuous actions.
+
+        Raises:
+            UserError: its actions are discrete.
+        """
+        if isinstance(self.action, Box):
+            return self.action
+        raise UserError(f"{self.name} has {self.action.count} discrete actions; this is for a Box of numbers")
+
+    @property
     def action_names(self) -> tuple[str, ...]:
         """One name for each choice, or for each number of a Box; empty where they have none."""
         return self.action.names

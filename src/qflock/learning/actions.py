@@ -78,6 +78,18 @@ class Entropy(Protocol):
         ...
 
 
+class Shown(Protocol):
+    """What pictures show of the policy, in place of logits."""
+
+    def __call__(self, outputs: Float[Array, "*X F"], /) -> Float[Array, "*X S"]:
+        """Log-probabilities where all is legal, U; of a Box the greedy action, then the deviations, 2 D.
+
+        Args:
+            outputs: of the network, ``(..., F)``.
+        """
+        ...
+
+
 class RandomAction(Protocol):
     """A uniform action: a legal choice, or a point of the Box. ``legal`` is ``(..., U)``, U = 0 for a Box."""
 
@@ -109,6 +121,9 @@ class Actions(NamedTuple):
     Attributes:
         outputs: how many numbers an agent's network must give, F.
         sample, mode, log_prob, entropy: of the policy that those numbers mean.
+        normalised_entropy: from 0 for a certain action to 1 for `random`: the entropy as a share of the most
+            there can be, or of a Box the width of a number that is played as evenly, as a share of its own.
+        shown: the policy in numbers for pictures.
         random: uniform actions.
         encode: an action as ``encoded`` features.
         encoded: how many features that is, E.
@@ -122,12 +137,27 @@ class Actions(NamedTuple):
     mode: Likeliest
     log_prob: LogProb
     entropy: Entropy
+    normalised_entropy: Entropy
+    shown: Shown
     random: RandomAction
     encode: Encode
     encoded: int
     none: Make
     zeros: Make
     stored: Any
+
+    def choose(
+        self, key: PRNGKeyArray, outputs: Float[Array, "*X F"], legal: Bool[Array, "*X U"], by: steps.Mode
+    ) -> steps.Actions:
+        """The likeliest action ("greedy"), or one drawn from the policy ("sample").
+
+        Args:
+            key: of the draw.
+            outputs: of the network, ``(..., F)``.
+            legal: mask of legal actions, ``(..., U)``; U = 0 for a Box.
+            by: "greedy" or "sample".
+        """
+        return self.mode(outputs, legal) if by == "greedy" else self.sample(key, outputs, legal)
 
 
 class Head(Protocol):
@@ -136,18 +166,22 @@ class Head(Protocol):
     def __call__(self, action: Choices | Box, /) -> Actions: ...
 
 
-def of(action: Choices | Box, head: str = "") -> Actions:
+DEFAULT = "auto"
+"""Stands for the first head of the kind of action."""
+
+
+def of(action: Choices | Box, head: str = DEFAULT) -> Actions:
     """What can be done with an environment's actions.
 
     Args:
         action: ``spec.action``.
         head: the action head: a name of `HEADS`, or the user's own, ``my.py:build``; the kind's default if
-            empty.
+            "auto".
 
     Raises:
         UserError: no such head, or one for the other kind of action.
     """
-    head = head or HEADS[type(action)][0]
+    head = HEADS[type(action)][0] if head == DEFAULT else head
     if registry.is_path(head):
         return registry.from_file(head)(action)
     known = [name for names in HEADS.values() for name in names]

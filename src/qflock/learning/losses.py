@@ -55,6 +55,7 @@ def value_loss(
     target: Float[Array, "*X"],
     old_value: Float[Array, "*X"] | None = None,
     clip: float = 0.0,
+    huber: float = 0.0,
 ) -> Float[Array, "*X"]:
     """Squared error of a critic, not let off by values that moved further than ``clip`` (PPO2's).
 
@@ -63,12 +64,14 @@ def value_loss(
         target: what it should say.
         old_value: what it said when the action was taken; only read where ``clip`` is not 0.
         clip: 0 for the plain squared error.
+        huber: the size from which errors count linearly (Huber's delta); 0 for never.
     """
-    error = jnp.square(value - target)
+    of = lambda error: 2 * optax.losses.huber_loss(error, delta=huber) if huber else jnp.square(error)
+    error = of(value - target)
     if not clip or old_value is None:
         return error
     near = old_value + jnp.clip(value - old_value, -clip, clip)
-    return jnp.maximum(error, jnp.square(near - target))
+    return jnp.maximum(error, of(near - target))
 
 
 def optimistic_weights(

@@ -95,6 +95,16 @@ def build(settings: Settings, kind: Literal["adam", "radam"] = "adam") -> Optimi
     return Optimiser(transform.init, step)
 
 
+def of_each(optimiser: Optimiser) -> Optimiser:
+    """An optimiser that clips and steps each of several networks by itself, each with a state of its own.
+
+    Args:
+        optimiser: of one network; weights have a leading axis of networks.
+    """
+    step = jax.vmap(optimiser.step, in_axes=(0, 0, 0, None))
+    return Optimiser(jax.vmap(optimiser.init), step)
+
+
 def in_parts(optimiser: Optimiser, split: Split, join: Join) -> Optimiser:
     """An optimiser that clips and steps each part of the weights by itself, so that none slows another.
 

@@ -1,14 +1,35 @@
-"""What an actor-critic learns from, and parts of it."""
+"""What an actor-critic trains, what it learns from, and parts of it."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
-from qflock.core.steps import Rows
+from qflock.core.steps import Parameters, Rows
+from qflock.learning import entropy
+from qflock.learning.advantages import Scale
 from qflock.playing import rollout
+
+
+class Weights(NamedTuple):
+    """Everything that gradients train. ``actions`` is the action-value critic of the operator rotation."""
+
+    agents: Parameters
+    critic: Parameters
+    actions: Parameters
+
+
+class TrainState(NamedTuple):
+    """Everything learning needs to go on."""
+
+    weights: Weights
+    optimisers: tuple[Any, Any]  # of the agents, of both critics
+    scale: Scale
+    entropy: entropy.State
+    explorers: Bool[Array, "A"]  # who gets alpha; the others get alpha_min
+    env_steps: Int[Array, ""]
 
 
 class Batch(NamedTuple):

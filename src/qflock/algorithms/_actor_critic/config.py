@@ -22,6 +22,10 @@ class ActorCriticConfig(Experience, Optimiser, Agents, Circuit):
     """What the critic sees: each agent's observation, the state, or both (two networks, summed)."""
     reward: Literal["team", "own"] = "team"
     """The reward that agents learn from: the team's, or each agent's own part of it."""
+    action_head: str = "auto"
+    """How outputs mean an action: categorical; gaussian or beta of a Box; my.py:build; auto for the first."""
+    deviation: Literal["state", "free"] = "state"
+    """Deviations of a Box's gaussian: by the network, or free parameters, the same whatever is seen."""
     critic_network: str = "mlp"
     """The critic's networks: mlp, circuit, or a file and class, my.py:Net."""
     hidden: tuple[int, ...] = (128, 128)
@@ -52,6 +56,12 @@ class ActorCriticConfig(Experience, Optimiser, Agents, Circuit):
     """The probability ratio counts between 1 - clip and 1 + clip (ppo)."""
     value_clip: Annotated[float, at_least(0)] = 0.0
     """How far, in normalised units, a value may move in one update before it stops learning; 0 for any."""
+    critic_loss: Literal["mse", "huber"] = "mse"
+    """What the critics minimise: squared errors, or Huber's loss of them."""
+    huber_delta: Annotated[float, above(0)] = 10.0
+    """Errors above this, in normalised units, count linearly (critic_loss huber)."""
+    in_turn: bool = False
+    """HAPPO: agents learn one after another, knowing how those before changed; needs a network each."""
     normalise_advantages: bool = True
     """Advantages with mean 0 and deviation 1 over each rollout."""
     normalise_values: bool = True
@@ -107,6 +117,10 @@ class ActorCriticConfig(Experience, Optimiser, Agents, Circuit):
         need(
             self.update == "a2c" or self.num_envs % self.minibatches == 0,
             f"minibatches {self.minibatches} does not divide num_envs {self.num_envs}",
+        )
+        need(
+            not (self.in_turn and (self.share_parameters or self.groups)),
+            "in_turn needs a network for each agent: add --no_share_parameters, and leave out groups",
         )
         need(
             self.entropy != "target" or 0 < self.alpha_min <= self.alpha_max,

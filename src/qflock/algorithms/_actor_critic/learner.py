@@ -9,43 +9,23 @@ them. Sources: Mnih et al. 2016 (A2C), Schulman et al. 2017 (PPO), de Witt et al
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
-from qflock.algorithms._actor_critic import cliques
-from qflock.algorithms._actor_critic.batch import AXES, Batch, of_envs
+from qflock.algorithms._actor_critic import cliques, gradient_steps, parts
+from qflock.algorithms._actor_critic.batch import AXES, Batch, TrainState, Weights
 from qflock.algorithms._actor_critic.config import ActorCriticConfig
 from qflock.algorithms._actor_critic.operators import Operators
 from qflock.core.environment import Environment
 from qflock.core.learner import Learner, Policy, Rollout
 from qflock.core.steps import Actions, Memory, Metrics, Mode, Parameters, Rows, TimeStep
-from qflock.learning import advantages, categorical, entropy, losses, optimiser, stretches
+from qflock.learning import advantages, categorical, losses, optimiser, stretches
 from qflock.learning.advantages import Scale
-from qflock.learning.descend import descend, epochs, masked_mean
-from qflock.networks import agents as agents_of
-from qflock.networks import by_name, circuit, critics
-
-
-class Weights(NamedTuple):
-    """Everything that gradients train. ``actions`` is the action-value critic of the operator rotation."""
-
-    agents: Parameters
-    critic: Parameters
-    actions: Parameters
-
-
-class TrainState(NamedTuple):
-    """Everything learning needs to go on."""
-
-    weights: Weights
-    optimisers: tuple[Any, Any]  # of the agents, of both critics
-    scale: Scale
-    entropy: entropy.State
-    explorers: Bool[Array, "A"]  # who gets alpha; the others get alpha_min
-    env_steps: Int[Array, ""]
+from qflock.learning.descend import descend, masked_mean
+from qflock.networks import circuit
 
 
 class ActorCritic:
@@ -55,52 +35,26 @@ class ActorCritic:
         spec = env.spec
         self.config, self.spec = config, spec
         self.clipped = config.update == "ppo"
-        shape = {"shared": config.share_parameters, "stage": config.input_stage}
-        self.team = agents_of.build(
-            spec, self._actor, **shape, groups=config.groups, last_action=config.last_action
-        )
-        self.critic = critics.build(spec, self._critic, config.critic, **shape)
-        self.action_critic = critics.build(spec, self._critic, "observation", spec.actions, **shape)
+        self.action = parts.head(config, spec)
+        self.team = parts.agents(config, spec, self.action)
+        self.critic = parts.critic(config, spec, config.critic)
+        outputs = self.action.outputs if config.operator == "rotation" else 1
+        self.action_critic = parts.critic(config, spec, "observation", outputs)
         self.operators = Operators(config, self.team, self.action_critic)
-        self.controller = entropy.make(
-            config.entropy,
-            config.alpha0,
-            config.alpha_min,
-            config.alpha_decay,
-            alpha_max=config.alpha_max,
-            rate=config.target_rate,
-            target_start=config.target_start,
-            target_end=config.target_end,
-            target_clock=config.target_clock,
-        )
+        self.controller = parts.controller(config)
         if config.ramsey:
             self.choose_explorers = cliques.chooser(
                 spec.agents, config.entropy_threshold, config.clique_size, config.clique_weight
             )
-        self.actor_descent = descend(self.actor_loss, optimiser.build(config), AXES)
+        actor_steps = optimiser.build(config)
+        if config.in_turn:
+            actor_steps = optimiser.of_each(actor_steps)
+        self.actor_descent = descend(self.actor_loss, actor_steps, AXES)
         critic_steps = optimiser.build(replace(config, lr=config.lr_critic))
         self.critic_descent = descend(self.critic_loss, critic_steps, AXES)
-
-    def _network(self, name: str, features: int, outputs: int, key: PRNGKeyArray, **more: Any) -> Any:
-        config = self.config
-        return by_name.make(
-            name,
-            features,
-            outputs,
-            key,
-            config.circuit_settings(),
-            layer_norm=config.layer_norm,
-            orthogonal=config.orthogonal,
-            **more,
+        self.gradient_steps = gradient_steps.build(
+            config, self.actor_descent, self.critic_descent, self.log_prob
         )
-
-    def _actor(self, features: int, key: PRNGKeyArray) -> Any:
-        hidden = self.config.hidden
-        return self._network(self.config.network, features, self.spec.actions, key, hidden=hidden)
-
-    def _critic(self, features: int, outputs: int, key: PRNGKeyArray) -> Any:
-        hidden = self.config.critic_hidden
-        return self._network(self.config.critic_network, features, outputs, key, hidden=hidden, head_gain=1.0)
 
     def init(self, key: PRNGKeyArray) -> TrainState:
         k_agents, k_critic, k_actions = jax.random.split(key, 3)
@@ -126,9 +80,20 @@ class ActorCritic:
             key: of the actions drawn.
         """
         memory, outputs = self.team.step(s.weights.agents, memory, now.observation)
-        logits = self.operators.decide(outputs, now.legal).logits
-        actions = categorical.sample(key, logits, now.legal)
-        return self.team.acted(memory, actions), actions, categorical.log_prob(logits, now.legal, actions)
+        outputs = self.operators.decide(outputs, now.legal).logits
+        actions = self.action.sample(key, outputs, now.legal)
+        return self.team.acted(memory, actions), actions, self.action.log_prob(outputs, now.legal, actions)
+
+    def log_prob(self, agents: Parameters, batch: Batch) -> Float[Array, "T B A"]:
+        """Log-probabilities of the actions taken.
+
+        Args:
+            agents: their weights.
+            batch: T transitions of B environments.
+        """
+        rows, legal = batch.rows, batch.rows.timestep.legal[:-1]
+        outputs = self.operators.decide(self.team.unroll(agents, rows)[:-1], legal).logits
+        return self.action.log_prob(outputs, legal, rows.actions)
 
     def actor_loss(
         self, agents: Parameters, constants: tuple[Weights, Float[Array, "A"]], batch: Batch
@@ -142,24 +107,24 @@ class ActorCritic:
         """
         (weights, alpha), config = constants, self.config
         rows, legal = batch.rows, batch.rows.timestep.legal[:-1]
-        logits, floored = self.operators.decide(self.team.unroll(agents, rows)[:-1], legal)
+        outputs, floored = self.operators.decide(self.team.unroll(agents, rows)[:-1], legal)
         mean = lambda x: masked_mean(x, batch.mask)
-        log_ratio = categorical.log_prob(logits, legal, rows.actions) - rows.extras
+        log_ratio = self.action.log_prob(outputs, legal, rows.actions) - rows.extras
         log_ratio = jnp.where(batch.mask > 0, log_ratio, 0.0)
         if self.clipped:
             surrogate = losses.clipped_surrogate(log_ratio, batch.advantage, config.clip)
         else:
             surrogate = log_ratio * batch.advantage
         cost = policy_loss = -mean(surrogate)
-        cost -= mean(alpha * categorical.entropy(logits, legal))
+        cost -= mean(alpha * self.action.entropy(outputs, legal))
         metrics = {"policy_loss": policy_loss}
         if self.operators.rotates:
             target, floored = self.operators.turned(
-                weights.actions, jax.lax.stop_gradient(logits), legal, rows
+                weights.actions, jax.lax.stop_gradient(outputs), legal, rows
             )
-            metrics["rotation_kl"] = mean(categorical.kl(target, logits, legal))
+            metrics["rotation_kl"] = mean(categorical.kl(target, outputs, legal))
             cost += config.rotation_weight * metrics["rotation_kl"]
-        each = categorical.normalised_entropy(logits, legal)
+        each = self.action.normalised_entropy(outputs, legal)
         metrics["entropy"] = mean(each)
         metrics["entropies"] = masked_mean(each, batch.mask, (0, 1))
         metrics["approx_kl"] = mean(losses.approximate_kl(log_ratio))
@@ -178,7 +143,9 @@ class ActorCritic:
             batch: T transitions of B environments.
         """
         value = self.critic.values(trained[0], batch.rows)[:-1, ..., 0]
-        error = losses.value_loss(value, batch.target, batch.old_value, self.config.value_clip)
+        config = self.config
+        huber = config.huber_delta if config.critic_loss == "huber" else 0.0
+        error = losses.value_loss(value, batch.target, batch.old_value, config.value_clip, huber)
         cost = of_values = masked_mean(error, batch.trained)
         if self.operators.rotates:
             values = self.action_critic.values(trained[1], batch.rows)[:-1]
@@ -222,22 +189,7 @@ class ActorCritic:
         env_steps = s.env_steps + rows.valid.sum()
         whole = self.controller.alpha(s.entropy)
         alpha = jnp.where(s.explorers, whole, jnp.minimum(whole, config.alpha_min))
-        passes, parts = (config.epochs, config.minibatches) if self.clipped else (1, 1)
-
-        def step(carry: tuple[Weights, Any], which: Int[Array, "N"]) -> tuple[tuple[Weights, Any], Metrics]:
-            weights, (actor_state, critic_state) = carry
-            part = batch if parts == 1 else of_envs(batch, which)
-            agents, actor_state, metrics = self.actor_descent.step(
-                weights.agents, actor_state, (weights, alpha), part, env_steps
-            )
-            trained, critic_state, more = self.critic_descent.step(
-                (weights.critic, weights.actions), critic_state, (), part, env_steps
-            )
-            return (Weights(agents, *trained), (actor_state, critic_state)), {**metrics, **more}
-
-        orders = epochs(key, rows.valid.shape[1], passes, parts)
-        (weights, optimisers), metrics = jax.lax.scan(step, (s.weights, s.optimisers), orders)
-        metrics = jax.tree.map(lambda x: x.mean(0), metrics)
+        (weights, optimisers), metrics = self.gradient_steps(s, batch, alpha, env_steps, key)
         entropies, explorers = metrics.pop("entropies"), s.explorers
         metrics["alpha"] = whole
         if config.operator != "none":
@@ -254,15 +206,16 @@ class ActorCritic:
         return TrainState(weights, optimisers, scale, controlled, explorers, env_steps), metrics
 
     def _choose(
-        self, key: PRNGKeyArray, outputs: Float[Array, "U"], legal: Bool[Array, "U"], mode: Mode
+        self, key: PRNGKeyArray, outputs: Float[Array, "F"], legal: Bool[Array, "U"], mode: Mode
     ) -> Actions:
-        return categorical.choose(key, self.operators.decide(outputs, legal).logits, legal, mode)
+        return self.action.choose(key, self.operators.decide(outputs, legal).logits, legal, mode)
 
-    def _show(self, outputs: Float[Array, "U"]) -> Float[Array, "U"]:
-        return self.operators.decide(outputs, jnp.ones(self.spec.actions, bool)).logits
+    def _show(self, outputs: Float[Array, "F"]) -> Float[Array, "S"]:
+        legal = jnp.ones(self.spec.masked, bool)
+        return self.action.shown(self.operators.decide(outputs, legal).logits)
 
     def policy(self) -> Policy:
-        """Decentralised: each agent acts by its own logits, after the operator."""
+        """Decentralised: each agent acts by its own outputs, after the operator."""
         policy = self.team.policy(self._choose, self._show, self.operators.choice())
         if self.config.operator != "temperature" or policy.portable is None:
             return policy
@@ -276,7 +229,10 @@ def build(config: ActorCriticConfig, env: Environment) -> Learner:
 
     Args:
         config: its settings.
-        env: with discrete actions.
+        env: the environment.
+
+    Raises:
+        UserError: settings that do not suit the environment's actions.
     """
     own = ActorCritic(config, env)
     return Learner(

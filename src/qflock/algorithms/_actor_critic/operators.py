@@ -44,9 +44,11 @@ class Operators:
 
         Args:
             outputs: of the agents' networks, ``(..., U)``.
-            legal: mask of legal actions, ``(..., U)``.
+            legal: mask of legal actions, ``(..., U)``; U = 0 for a Box, whose outputs stay as they are.
         """
         config = self._config
+        if not legal.shape[-1]:
+            return amplitude.Amplified(outputs, jnp.zeros(outputs.shape[:-1], bool))
         if config.operator in ("mean", "temperature"):
             act = amplitude.apply if config.operator == "mean" else amplitude.temperature
             return act(outputs, legal, **self._numbers())

@@ -42,6 +42,9 @@ def build(action: Box) -> Actions:
         each = betaln(a, b) - (a - 1) * digamma(a) - (b - 1) * digamma(b) + (a + b - 2) * digamma(a + b)
         return (each + box.log_width + jnp.log(2.0)).sum(-1)
 
-    return bounded.actions(
-        action, outputs=2 * action.size, sample=sample, mode=mode, log_prob=log_prob, entropy=entropy
-    )
+    def deviation(outputs: Float[Array, "*X F"]) -> Float[Array, "*X D"]:
+        a, b = shapes(outputs)
+        return 2 * box.half * jnp.sqrt(a * b / (a + b + 1)) / (a + b)
+
+    policy = {"sample": sample, "mode": mode, "log_prob": log_prob, "entropy": entropy}
+    return bounded.actions(action, deviation, outputs=2 * action.size, **policy)

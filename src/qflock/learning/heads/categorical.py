@@ -18,6 +18,8 @@ def build(action: Choices) -> Actions:
         mode=categorical.mode,
         log_prob=categorical.log_prob,
         entropy=categorical.entropy,
+        normalised_entropy=categorical.normalised_entropy,
+        shown=jax.nn.log_softmax,
         random=exploration.uniform,
         encode=lambda chosen: jax.nn.one_hot(chosen, action.count),
         encoded=action.count,

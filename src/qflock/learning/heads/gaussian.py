@@ -13,8 +13,8 @@ from qflock.learning.heads import bounded
 
 LOG_DEVIATION = (-5.0, 2.0)
 """Bounds of the logarithm of a deviation, which the network gives beside each mean."""
-EDGE = 1 - 1e-6
-"""Actions nearer to a bound count as this near: their density stays finite."""
+EDGE = 1 - 1e-4
+"""Actions nearer to a bound share the mass that lies beyond: float32 does not tell them apart before tanh."""
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(16)
 
 
@@ -35,9 +35,12 @@ def build(action: Box) -> Actions:
         outputs: Float[Array, "*X F"], legal: Array, chosen: Float[Array, "*X D"]
     ) -> Float[Array, "*X"]:
         mean, log_deviation = split(outputs)
-        before = jnp.arctanh(jnp.clip(box.unit(chosen), -EDGE, EDGE))
-        each = jax.scipy.stats.norm.logpdf(before, mean, jnp.exp(log_deviation))
-        return (each - _log_slope(before) - box.log_width).sum(-1)
+        unit = box.unit(chosen)
+        before = jnp.arctanh(jnp.clip(unit, -EDGE, EDGE))
+        away = (before - mean) * jnp.exp(-log_deviation)
+        inside = jax.scipy.stats.norm.logpdf(away) - log_deviation - _log_slope(before)
+        beyond = jax.scipy.stats.norm.logcdf(-jnp.sign(unit) * away) - jnp.log1p(-EDGE)
+        return (jnp.where(jnp.abs(unit) < EDGE, inside, beyond) - box.log_width).sum(-1)
 
     def entropy(outputs: Float[Array, "*X F"], legal: Array) -> Float[Array, "*X"]:
         """Of the Gaussian, and the mean of the logarithm by which squashing narrows it (quadrature)."""
@@ -47,8 +50,16 @@ def build(action: Box) -> Actions:
         each = 0.5 * jnp.log(2 * jnp.pi * jnp.e) + log_deviation + narrowed + box.log_width
         return each.sum(-1)
 
+    def deviation(outputs: Float[Array, "*X F"]) -> Float[Array, "*X D"]:
+        mean, log_deviation = split(outputs)
+        places = jnp.tanh(mean[..., None] + jnp.exp(log_deviation)[..., None] * _NODES)
+        weights = jnp.asarray(_WEIGHTS / _WEIGHTS.sum(), jnp.float32)
+        away = places - (places @ weights)[..., None]
+        return box.half * jnp.sqrt(jnp.square(away) @ weights)
+
     return bounded.actions(
         action,
+        deviation,
         outputs=2 * action.size,
         sample=sample,
         mode=lambda outputs, legal: box.inside(jnp.tanh(split(outputs)[0])),

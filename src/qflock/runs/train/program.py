@@ -18,6 +18,7 @@ from jaxtyping import Array, PRNGKeyArray
 from qflock.core.environment import Environment
 from qflock.core.errors import UserError
 from qflock.core.learner import Learner, Policy
+from qflock.core.spec import Box, Spec
 from qflock.core.steps import Metrics, Mode, Parameters
 from qflock.playing.evaluation import Scores
 from qflock.playing.rollout import Episodes, Tally
@@ -182,13 +183,32 @@ def learner_of(settings: Settings, env: Environment) -> Learner:
         env: what it learns in.
 
     Raises:
-        UserError: settings that do not suit the environment, or several teams for an algorithm of one: its
-            module says ``SEVERAL_TEAMS = True`` where it trains more.
+        UserError: settings that do not suit the environment; several teams for an algorithm of one: its
+            module says ``SEVERAL_TEAMS = True`` where it trains more; or actions of the other kind: its
+            module says ``ACTIONS``, "continuous" or "both", where it does not need discrete ones.
     """
     module = registry.algorithm(settings.algorithm)
     if env.spec.num_teams > 1 and not getattr(module, "SEVERAL_TEAMS", False):
         raise UserError(f"{settings.algorithm} trains one team; {env.spec.name} has {env.spec.num_teams}")
+    _need_kind(settings.algorithm, env.spec)
     return module.build(settings.learner, env)
+
+
+def _need_kind(algorithm: str, spec: Spec) -> None:
+    """Raise a `UserError` where one of our algorithms is for actions of the other kind."""
+    if registry.is_path(algorithm):
+        return
+    kind_of = lambda name: getattr(registry.algorithm(name), "ACTIONS", "discrete")
+    if isinstance(spec.action, Box):
+        has, size, needs = "continuous", f"a Box of {spec.action.size} numbers", "discrete"
+    else:
+        has, size, needs = "discrete", f"{spec.action.count} of them", "continuous"
+    if kind_of(algorithm) == needs:
+        fit = [name for name in registry.names("algorithms") if kind_of(name) != needs]
+        raise UserError(
+            f"{spec.name} has {has} actions, {size}; {algorithm} is for {needs} ones: "
+            f"take one of {', '.join(fit)}"
+        )
 
 
 @jax.jit  # one program, not one for each array's shape, and one for all chunks
