@@ -1,7 +1,6 @@
 """Every environment of the registry keeps its promises: a new file is tested without a new test."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -12,7 +11,7 @@ from qflock.playing.evaluation import of_reference, play, random_policy
 from qflock.settings import config, registry
 
 NAMES = registry.names("environments")
-DEAR = {"box_push", "forest_uav"}
+DEAR = {"box_push", "drones", "forest_uav"}
 """Half a minute of compiling: tried in CI."""
 PARAMETERS = [
     pytest.param(name, marks=[pytest.mark.slow, pytest.mark.ci_slow] if name in DEAR else [])

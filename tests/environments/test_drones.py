@@ -1,4 +1,4 @@
-"""Drones: closed forms of flight and contact, a plain re-implementation, a recorded episode, mirrors, bounds."""
+"""Drones: closed forms of flight and contact, a plain re-implementation, a record, mirrors, bounds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from qflock.core.errors import UserError
 from qflock.environments.drones import physics
 from qflock.environments.drones.game import Config, Environment
 from qflock.playing.evaluation import of_reference, play
-from tests.marks import IN_CI
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "drones.json").read_text())
 KEY = jax.random.key(0)
@@ -261,7 +260,7 @@ def test_the_rules_agree_with_a_plain_reading_of_them(seed):
 
 
 def test_a_recorded_episode_replays():
-    """Recorded from `Plain`, not from the environment; 40 steps, with contacts and landings."""
+    """Recorded from `Plain`, not from the environment; 30 steps, with contacts and landings."""
     config = Config(n_agents=len(GOLDEN["start"]))
     arrays = (jnp.array(GOLDEN[name]) for name in ("start", "pads", "gaps", "actions"))
     _, (states, steps) = jax.device_get(player(config)(*arrays))

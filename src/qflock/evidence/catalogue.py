@@ -103,7 +103,9 @@ def _look(name: str, episodes: int) -> dict[str, Any]:
 
 def _size(spec: Spec, name: str) -> int | str:
     """One of `SIZES`; of continuous actions how many numbers an agent gives."""
-    return f"Box({spec.action.size})" if name == "actions" and isinstance(spec.action, Box) else getattr(spec, name)
+    if name == "actions" and isinstance(spec.action, Box):
+        return f"Box({spec.action.size})"
+    return getattr(spec, name)
 
 
 def _summary(kind: registry.Kind, name: str) -> str:
