@@ -22,6 +22,7 @@ import jax.numpy as jnp
 
 from qflock.core.environment import Environment
 from qflock.core.errors import UserError
+from qflock.core.spec import Box, Spec
 from qflock.settings.registry import canonical, environment_class
 
 Program = Callable[[Any, Any], tuple[Any, Any]]
@@ -29,7 +30,7 @@ Program = Callable[[Any, Any], tuple[Any, Any]]
 MANY = 65_536
 """Copies that fill a large accelerator."""
 
-ENVIRONMENTS = {"gridworld25": 256, "forest_uav": 32, "box_push": 64}
+ENVIRONMENTS = {"gridworld25": 256, "forest_uav": 32, "box_push": 64, "drones": 64}
 """What `python -m benchmarks` measures, with the ticks of one timed call."""
 
 
@@ -40,7 +41,7 @@ def ticks_of(environment: Environment, copies: int, ticks: int) -> Program:
     def tick(carry: Any, key: Any) -> tuple[Any, Any]:
         state, timestep = carry
         act, step, reset = jax.random.split(key, 3)
-        actions = random_actions(act, copies, spec.agents, spec.actions)
+        actions = random_actions(act, copies, spec)
         state, timestep = jax.vmap(environment.step)(jax.random.split(step, copies), state, actions)
         paid, over = timestep.reward.sum(), timestep.over
         fresh = jax.vmap(environment.reset)(jax.random.split(reset, copies))
@@ -55,17 +56,21 @@ def bound_of(environment: Environment, copies: int, ticks: int) -> Program:
     spec = environment.spec
 
     def tick(carry: Any, key: Any) -> tuple[Any, Any]:
-        actions = random_actions(key, copies, spec.agents, spec.actions)
-        flip = actions[:, 0] > 0
+        actions = random_actions(key, copies, spec)
+        flip = actions.reshape(copies, -1)[:, 0] > 0
         carry = jax.tree.map(lambda leaf: _where(flip, leaf, _other(leaf)), carry)
         return carry, actions.sum()
 
     return lambda key, carry: jax.lax.scan(tick, carry, jax.random.split(key, ticks))
 
 
-def random_actions(key: Any, copies: int, agents: int, actions: int) -> Any:
-    """One uniform action for every agent of every copy, shape (copies, agents)."""
-    return (jax.random.bits(key, (copies, agents), jnp.uint32) % jnp.uint32(actions)).astype(jnp.int32)
+def random_actions(key: Any, copies: int, spec: Spec) -> Any:
+    """One uniform action for every agent of every copy, shape (copies, agents), or (copies, agents, size)."""
+    if isinstance(spec.action, Box):
+        low, high = jnp.array(spec.action.low), jnp.array(spec.action.high)
+        return jax.random.uniform(key, (copies, spec.agents, spec.action.size), minval=low, maxval=high)
+    bits = jax.random.bits(key, (copies, spec.agents), jnp.uint32)
+    return (bits % jnp.uint32(spec.actions)).astype(jnp.int32)
 
 
 def _where(chosen: Any, new: Any, old: Any) -> Any:

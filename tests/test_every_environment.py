@@ -1,18 +1,17 @@
 """Every environment of the registry keeps its promises: a new file is tested without a new test."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from qflock.core.environment import Drawable, Environment, Referenced
-from qflock.learning.exploration import uniform
+from qflock.learning.actions import of
 from qflock.playing import rollout
 from qflock.playing.evaluation import of_reference, play, random_policy
 from qflock.settings import config, registry
 
 NAMES = registry.names("environments")
-DEAR = {"box_push", "forest_uav"}
+DEAR = {"box_push", "drones", "forest_uav"}
 """Half a minute of compiling: tried in CI."""
 PARAMETERS = [
     pytest.param(name, marks=[pytest.mark.slow, pytest.mark.ci_slow] if name in DEAR else [])
@@ -32,7 +31,7 @@ def walk(env, key, steps):
     def tick(carry, key):
         state, now = carry
         k_act, k_step = jax.random.split(key)
-        state, now = env.step(k_step, state, uniform(k_act, now.legal))
+        state, now = env.step(k_step, state, of(env.spec.action).random(k_act, now.legal))
         return (state, now), (state, now)
 
     first = env.reset(k_reset)
@@ -49,14 +48,14 @@ def test_shapes_types_and_finiteness(env, episode):
     assert isinstance(env, Environment)
     spec = env.spec
     assert spec.name in NAMES
-    assert len(spec.action_names) in (0, spec.actions)
+    assert len(spec.action_names) in (0, spec.masked or spec.action.size)
     (_, first), (_, now) = episode
     for step, lead in ((first, ()), (now, now.terminated.shape)):
         assert step.observation.shape == (*lead, spec.agents, spec.observation)
         assert step.state.shape == (*lead, spec.state)
-        assert step.legal.shape == (*lead, spec.agents, spec.actions)
+        assert step.legal.shape == (*lead, spec.agents, spec.masked)
         assert step.legal.dtype == bool
-        assert step.legal.any(-1).all(), "every agent has a legal action"
+        assert not spec.masked or step.legal.any(-1).all(), "every agent has a legal action"
         assert step.active.shape == (*lead, spec.agents)
         assert step.reward.shape == (*lead, spec.agents)
         assert step.reward.dtype == np.float32
@@ -92,7 +91,7 @@ def test_the_same_key_gives_the_same_episode_and_another_key_may_not(env, episod
 
 def test_jit_and_vmap_change_nothing(env):
     keys = jax.random.split(jax.random.key(5), 3)
-    actions = jnp.zeros((3, env.spec.agents), jnp.int32)
+    actions = of(env.spec.action).zeros(3, env.spec.agents)
     states, _ = jax.vmap(env.reset)(keys)
     many = jax.jit(jax.vmap(env.step))(keys, states, actions)
     one = env.step(keys[1], jax.tree.map(lambda x: x[1], states), actions[1])
@@ -110,7 +109,7 @@ def test_an_episode_ends_by_the_horizon(env):
 
 
 def test_a_rollout_restarts_and_counts(env):
-    act = lambda memory, now, key: (memory, uniform(key, now.legal), ())
+    act = lambda memory, now, key: (memory, of(env.spec.action).random(key, now.legal), ())
     flow = rollout.start(env, (), jax.random.key(0), 2)
     ticks = min(env.spec.horizon + 2, 210)
     run = jax.jit(lambda f, k: rollout.collect(env, act, (), f, k, ticks))

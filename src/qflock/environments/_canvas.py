@@ -57,20 +57,23 @@ class Canvas:
     def stamp(
         self,
         painter: Painter,
-        cell: Sequence[int],
+        cell: Sequence[float],
         *arguments: Any,
         share: tuple[int, int] = (0, 1),
+        cells: float = 0.0,
     ) -> None:
         """Paste what ``painter`` paints onto a cell.
 
         Args:
             painter: a function ``(draw, width, *arguments)``, such as ``disc``.
-            cell: ``(x, y)``, y downwards.
+            cell: ``(x, y)``, y downwards; fractions lie between cells.
             arguments: handed to the painter; hashable, for the picture is kept.
             share: this is number ``share[0]`` of ``share[1]`` stamps that stand on the cell together.
+            cells: how many cells wide it is; 0 for about one.
         """
         number, among = share
         whole = self._cell if self._cell >= 32 else 1.25 * self._cell  # small cells: let pieces stand out
+        whole = cells * self._cell or whole
         pixels = round(whole if among == 1 else 0.64 * whole)
         aside = 0.0 if among == 1 else 0.22 * whole
         angle = pi * (1.25 + 2 * number / among)

@@ -9,6 +9,7 @@ from typing import Any
 
 from qflock.core.errors import UserError
 from qflock.core.printing import printable
+from qflock.core.spec import Box, Spec
 from qflock.settings import measured, registry
 
 SIZES = ("agents", "actions", "observation", "state", "horizon")
@@ -90,7 +91,7 @@ def _look(name: str, episodes: int) -> dict[str, Any]:
     env = kind()
     published = dict(getattr(kind, "published", {}))
     metric = published.pop("metric", measured.METRIC)
-    facts = {size: getattr(env.spec, size) for size in SIZES} | {"metric": metric, "published": published}
+    facts = {size: _size(env.spec, size) for size in SIZES} | {"metric": metric, "published": published}
     if episodes:
         from qflock.runs import evaluation
 
@@ -98,6 +99,13 @@ def _look(name: str, episodes: int) -> dict[str, Any]:
         facts["references"] = {policy: row[metric] for policy, row in rows.items()}
         facts["episodes"] = episodes
     return facts
+
+
+def _size(spec: Spec, name: str) -> int | str:
+    """One of `SIZES`; of continuous actions how many numbers an agent gives."""
+    if name == "actions" and isinstance(spec.action, Box):
+        return f"Box({spec.action.size})"
+    return getattr(spec, name)
 
 
 def _summary(kind: registry.Kind, name: str) -> str:
