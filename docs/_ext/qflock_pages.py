@@ -8,6 +8,7 @@ import inspect
 import itertools
 import json
 import logging
+import shutil
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,29 @@ class Results(Page):
         )
 
 
+class AllResults(Page):
+    """``{all-results}``: the page of all results, which lies beside the site with the files that it links."""
+
+    required_arguments = 0
+
+    def run(self) -> list[nodes.Node]:
+        frame = (
+            '<iframe src="results/index.html" title="all results" loading="lazy" '
+            'style="width: 100%; height: 75vh; border: 1px solid; border-radius: 8px"></iframe>'
+            '<p><a href="results/index.html">The page by itself</a></p>'
+        )
+        return [nodes.raw("", frame, format="html")]
+
+
+def keep_results(app: Any, problem: Exception | None) -> None:
+    """After the build: the results beside the site, as its page of them asks for them."""
+    if problem is None and app.builder.format == "html":
+        shutil.copytree(ROOT / "results", Path(app.outdir) / "results", dirs_exist_ok=True)
+        shutil.copytree(
+            ROOT / "benchmarks" / "results", Path(app.outdir) / "benchmarks" / "results", dirs_exist_ok=True
+        )
+
+
 def name_of(result: dict[str, Any]) -> tuple[str, str]:
     """By what a result is asked for: its algorithm, or its environment."""
     return result["algorithm"], result["environment"]
@@ -119,4 +143,6 @@ def setup(app: Any) -> dict[str, bool]:
     logging.getLogger("sphinx.sphinx.directives.other").addFilter(_wanted)
     app.add_directive("settings", Settings)
     app.add_directive("results", Results)
+    app.add_directive("all-results", AllResults)
+    app.connect("build-finished", keep_results)
     return {"parallel_read_safe": True}
