@@ -13,12 +13,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
+from qflock.evidence import metrics
 from qflock.evidence.figures import style
 
 ROOT = Path(__file__).parents[1]
@@ -92,21 +94,21 @@ def draw(out: Path, root: Path = ROOT) -> Path:
     Returns:
         The file.
     """
-    figure, (left, right) = style.figure(1, 2, (11.0, 3.5))
+    figure, (left, right) = style.figure(1, 2, (9.6, 3.6))
     bars, references = scores(root)
-    _panel(left, bars, "GridWorld25v0: share of the oracle's return", "{:.1%}")
+    _panel(left, bars, "GridWorld25v0: share of the oracle's return", metrics.percent)
     left.set_xlim(0.0, 1.2)
     left.set_xticks([0.0, 0.2, 0.4, 0.6, 0.8, 1.0])
-    left.xaxis.set_major_formatter(PercentFormatter(1.0))
+    left.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
     left.set_ylim(len(bars) - 0.4, -1.1)
     for name, value in references.items():
         left.axvline(value, color=style.GREY, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
         side, gap = ("right", -4) if name == "greedy" else ("left", 4)
         left.annotate(
-            f"{name} {value:.0%}", (value, -0.75), xytext=(gap, 0), textcoords="offset points",
+            f"{name} {100 * value:.0f} %", (value, -0.75), xytext=(gap, 0), textcoords="offset points",
             fontsize=style.SMALL, color=style.GREY, ha=side, va="center",
         )  # fmt: skip
-    _panel(right, speeds(root), "Their time divided by ours", "{:.1f}")
+    _panel(right, speeds(root), "Their time divided by ours", "{:.1f}".format)
     right.set_xscale("log")
     right.set_xlim(0.8, 16)
     right.set_xticks([1, 2, 4, 8, 16])
@@ -117,7 +119,7 @@ def draw(out: Path, root: Path = ROOT) -> Path:
     return style.save(figure, out)
 
 
-def _panel(axes: Axes, bars: list[Bar], title: str, digits: str) -> None:
+def _panel(axes: Axes, bars: list[Bar], title: str, words: Callable[[float], str]) -> None:
     """Points with their ranges, one row each, from the top down."""
     for row, bar in enumerate(bars):
         colour = style.RED if bar.name == PUBLISHED else style.BLUE
@@ -126,7 +128,7 @@ def _panel(axes: Axes, bars: list[Bar], title: str, digits: str) -> None:
         inside = "white" if bar.name == PUBLISHED else colour
         axes.plot(bar.value, row, "o", color=colour, markerfacecolor=inside, markersize=6.5, zorder=3)
         axes.annotate(
-            digits.format(bar.value), (bar.value, row), xytext=(0, 7), textcoords="offset points",
+            words(bar.value), (bar.value, row), xytext=(0, 7), textcoords="offset points",
             fontsize=style.SMALL, color=style.BLACK, ha="center", zorder=4,
             bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none"},
         )  # fmt: skip

@@ -16,41 +16,34 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageSequence
 
 ROOT = Path(__file__).parents[1]
-RUNS = {
-    "forest": ("mappo", "forest_uav", "--env.observe_coverage", "--total_steps", "500000"),
-    "qmix-two_step": ("qmix", "two_step", "--seeds", "10"),
-    "vdn-two_step": ("vdn", "two_step", "--seeds", "10"),
-}
+FOREST = ("mappo", "forest_uav", "--env.observe_coverage", "--total_steps", "500000", "--run_dir", "forest")
+GAMES = ROOT / "experiments" / "small_games.yaml"
+PAIR = "runs/small_games/cells/*-two_step"
 FILMS = {
     "gridworld25.gif": ("zoo:gridworld25/qmix", "--episodes", "3", "--fps", "8"),
     "forest.gif": ("forest", "--episodes", "1", "--fps", "12"),
 }
 PARTS = {"strip-report.png": "#scores", "strip-curves.png": "#curves"}
 """Sections of the report, by the picture of each."""
+LONG = "forest.gif"
+"""The film of which the page shows the beginning, every other step, smaller and with fewer colours."""
+STEPS, EVERY, SIDE, COLOURS = 80, 2, 320, 40
 WIDE, HIGH = 620, 620
 """Of the window in which the report is opened, in pixels of its page."""
 
 
-def commands(work: Path, out: Path) -> dict[str, tuple[str, ...]]:
-    """What is typed, by what it makes: the runs that lack, the films, the report.
+def commands(out: Path) -> list[tuple[str, ...]]:
+    """What is typed in the folder of the runs; of what was trained before, nothing is trained again.
 
     Args:
-        work: folder of the runs and the report.
         out: folder of the pictures.
     """
-    made: dict[str, tuple[str, ...]] = {}
-    for name, words in RUNS.items():
-        if not (work / name / "summary.json").is_file():
-            made[name] = ("train", *words, "--run_dir", str(work / name))
-    for name, (run, *options) in FILMS.items():
-        path = run if run.startswith("zoo:") else str(work / run)
-        made[name] = ("watch", path, "-o", str(out / name), *options)
-    pair = [str(work / name) for name in RUNS if name.endswith("two_step")]
-    made["report"] = ("report", *pair, "--replays", "0", "-o", str(work / "report.html"))
-    return made
+    films = [("watch", run, "-o", str(out / name), *options) for name, (run, *options) in FILMS.items()]
+    report = ("report", PAIR, "--replays", "0", "-o", "report.html")
+    return [("train", *FOREST), ("experiment", str(GAMES)), *films, report]
 
 
 def photograph(page: Path, parts: Mapping[str, str], out: Path) -> list[Path]:
@@ -86,6 +79,23 @@ def photograph(page: Path, parts: Mapping[str, str], out: Path) -> list[Path]:
     return [out / name for name in parts]
 
 
+def shorten(film: Path) -> None:
+    """Make a film small enough for a page, in its place.
+
+    Args:
+        film: a GIF.
+    """
+    with Image.open(film) as whole:
+        steps = zip(range(STEPS), ImageSequence.Iterator(whole), strict=False)
+        frames = [frame.convert("RGB") for at, frame in steps if at % EVERY == 0]
+        lasts = EVERY * whole.info["duration"]
+    high = round(frames[0].height * SIDE / frames[0].width)
+    frames = [frame.resize((SIDE, high), Image.Resampling.BOX) for frame in frames]
+    palette = frames[len(frames) // 2].quantize(COLOURS)
+    first, *others = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
+    first.save(film, save_all=True, append_images=others, duration=lasts, loop=0, optimize=True)
+
+
 def _square(path: Path) -> None:
     """Cut a picture at the bottom, or fill it up there, so that it is as high as wide; few colours."""
     picture = Image.open(path).convert("RGB")
@@ -103,8 +113,11 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--work", type=Path, default=Path("runs/pictures"), help="folder of the runs")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "images", help="folder of the pictures")
     given = parser.parse_args(arguments)
-    for words in commands(given.work, given.out).values():
-        subprocess.run([sys.executable, "-m", "qflock", *words], check=True)
+    given.work.mkdir(parents=True, exist_ok=True)
+    trained = (given.work / "forest" / "summary.json").is_file()
+    for words in commands(given.out.resolve())[trained:]:
+        subprocess.run([sys.executable, "-m", "qflock", *words], cwd=given.work, check=True)
+    shorten(given.out / LONG)
     photograph(given.work / "report.html", PARTS, given.out)
     print("drawn: " + ", ".join(str(given.out / name) for name in (*FILMS, *PARTS)))
     return 0

@@ -17,6 +17,7 @@ from docutils import nodes
 from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
 
+from qflock.evidence import results_page
 from qflock.settings import registry
 
 ROOT = Path(__file__).parents[2]
@@ -101,7 +102,7 @@ class Results(Page):
 
 
 class AllResults(Page):
-    """``{all-results}``: the page of all results, which lies beside the site with the files that it links."""
+    """``{all-results}``: the page of all results, made beside the site with the files that it links."""
 
     required_arguments = 0
 
@@ -115,12 +116,13 @@ class AllResults(Page):
 
 
 def keep_results(app: Any, problem: Exception | None) -> None:
-    """After the build: the results beside the site, as its page of them asks for them."""
-    if problem is None and app.builder.format == "html":
-        shutil.copytree(ROOT / "results", Path(app.outdir) / "results", dirs_exist_ok=True)
-        shutil.copytree(
-            ROOT / "benchmarks" / "results", Path(app.outdir) / "benchmarks" / "results", dirs_exist_ok=True
-        )
+    """After the build: the files of results beside the site, and the page of them all."""
+    if problem is not None or app.builder.format != "html":
+        return
+    places = [Path(app.outdir, "results"), Path(app.outdir, "benchmarks", "results")]
+    for place in places:
+        shutil.copytree(ROOT / place.relative_to(app.outdir), place, dirs_exist_ok=True)
+    results_page.write(places[0] / "index.html", *places)
 
 
 def name_of(result: dict[str, Any]) -> tuple[str, str]:
