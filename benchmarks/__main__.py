@@ -14,6 +14,7 @@ import importlib
 import json
 import os
 import re
+import shlex
 import sys
 from collections.abc import Callable
 from datetime import datetime
@@ -80,7 +81,10 @@ def run(given: argparse.Namespace) -> int:
     path = RESULTS / f"{re.sub(r'[^A-Za-z0-9]+', '-', name).strip('-').lower()}.json"
     path.parent.mkdir(exist_ok=True)
     made = datetime.now().astimezone().isoformat(timespec="seconds")
-    path.write_text(json.dumps({"made": made, **machine, "results": found}, indent=2) + "\n")
+    typed = shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]])
+    path.write_text(
+        json.dumps({"made": made, "command": typed, **machine, "results": found}, indent=2) + "\n"
+    )
     console.print(f"written to {path}")
     return 0
 

@@ -25,7 +25,8 @@ FOLDERS = [FOLDER, *sorted(page.parent for page in FOLDER.glob("*/README.md"))]
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_the_page_is_made_from_the_files(folder: Path) -> None:
     """And so it marks each rule that the results break."""
-    assert (folder / "README.md").read_text() == results.page(results.read(folder))
+    page = results.page(results.read(folder), results.below(folder))
+    assert (folder / "README.md").read_text() == page
 
 
 def test_shipped_results_of_unequal_budgets_are_marked() -> None:

@@ -8,6 +8,7 @@ import inspect
 import itertools
 import json
 import logging
+import shutil
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from docutils import nodes
 from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
 
+from qflock.evidence import results_page
 from qflock.settings import registry
 
 ROOT = Path(__file__).parents[2]
@@ -99,6 +101,30 @@ class Results(Page):
         )
 
 
+class AllResults(Page):
+    """``{all-results}``: the page of all results, made beside the site with the files that it links."""
+
+    required_arguments = 0
+
+    def run(self) -> list[nodes.Node]:
+        frame = (
+            '<iframe src="results/index.html" title="all results" loading="lazy" '
+            'style="width: 100%; height: 75vh; border: 1px solid; border-radius: 8px"></iframe>'
+            '<p><a href="results/index.html">The page by itself</a></p>'
+        )
+        return [nodes.raw("", frame, format="html")]
+
+
+def keep_results(app: Any, problem: Exception | None) -> None:
+    """After the build: the files of results beside the site, and the page of them all."""
+    if problem is not None or app.builder.format != "html":
+        return
+    places = [Path(app.outdir, "results"), Path(app.outdir, "benchmarks", "results")]
+    for place in places:
+        shutil.copytree(ROOT / place.relative_to(app.outdir), place, dirs_exist_ok=True)
+    results_page.write(places[0] / "index.html", *places)
+
+
 def name_of(result: dict[str, Any]) -> tuple[str, str]:
     """By what a result is asked for: its algorithm, or its environment."""
     return result["algorithm"], result["environment"]
@@ -119,4 +145,6 @@ def setup(app: Any) -> dict[str, bool]:
     logging.getLogger("sphinx.sphinx.directives.other").addFilter(_wanted)
     app.add_directive("settings", Settings)
     app.add_directive("results", Results)
+    app.add_directive("all-results", AllResults)
+    app.connect("build-finished", keep_results)
     return {"parallel_read_safe": True}

@@ -5,8 +5,11 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
+
+from qflock.evidence import results_page
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,6 +34,18 @@ def test_results_on_the_pages_are_those_of_the_files(site):
     result = json.loads((ROOT / "results" / "qmix-gridworld25.json").read_text())
     for page in ("algorithms/qmix.html", "environments/gridworld25.html"):
         assert f"{result['score']:.3f}" in (site / page).read_text()
+
+
+def test_the_site_has_the_page_of_all_results_and_the_files_that_it_links(site):
+    page = site / "results" / "index.html"
+    assert page.read_text() == results_page.page(page, site / "results", site / "benchmarks" / "results")
+    for place in ("results", "benchmarks/results"):
+        kept = {file.relative_to(ROOT): file.read_text() for file in (ROOT / place).rglob("*.json")}
+        assert kept == {file.relative_to(site): file.read_text() for file in (site / place).rglob("*.json")}
+    links = re.findall(r'href="([^"]+\.json)"', page.read_text())
+    assert len(links) > 100
+    assert [link for link in links if not (page.parent / unquote(link)).is_file()] == []
+    assert 'src="results/index.html"' in (site / "results.html").read_text()
 
 
 def test_settings_on_the_pages_are_those_of_the_code(site):

@@ -16,7 +16,8 @@ COMMAND = "qflock results RUN"
 ABOUT = """Keep finished runs as reference results: a JSON file each, with its seeds, settings, versions,
 command, scores and interval, and a page of all that the folder holds. RUN... are run folders, experiments'
 folders or globs; without any, only the page is made anew. Runs of one task whose step budgets are not equal
-are refused; --unequal keeps them, and the page says under their table that the rule is broken."""
+are refused; --unequal keeps them, and the page says under their table that the rule is broken. --html writes
+one page for a browser as well: all results of the folder and of those in it, with filters."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,11 @@ class Options:
     """How many seeds of each run tests train again; 0 for none."""
     unequal: bool = False
     """Keep runs whose step budgets differ from those of their task beside them; the page marks it."""
+    html: Path | None = None
+    """Also write a page with filters of all results in the folder and in those inside it, such as
+    results/index.html."""
+    speed: Path | None = None
+    """Folder of measured speeds that this page shows too, as python -m benchmarks writes them."""
     code: Path | None = None
     """A Python file to use where runs name one of that name; may be given several times."""
     json: bool = False
@@ -39,6 +45,8 @@ class Options:
     def __post_init__(self) -> None:
         if self.check < 0:
             raise UserError(f"check is {self.check}; it must not be negative")
+        if self.speed is not None and self.html is None:
+            raise UserError("speed is shown on the page for a browser: give --html FILE too")
 
 
 def run(argv: list[str]) -> int:
@@ -48,13 +56,15 @@ def run(argv: list[str]) -> int:
     (options,) = _arguments.parse([Group(Options())], argv[first:], command=COMMAND, about=ABOUT)
 
     def work() -> dict[str, Any]:
-        from qflock.evidence import records, results
+        from qflock.evidence import records, results, results_page
 
         runs = records.find(argv[:first])
         if not runs and not options.folder.is_dir():
             raise UserError(f"no results in {options.folder}; name finished runs: qflock results RUN...")
         rows = [results.of_run(path, options.metric, options.check) for path in runs]
         wrote = [str(path) for path in results.write(rows, options.folder, options.unequal)]
+        if options.html is not None:
+            wrote.append(str(results_page.write(options.html, options.folder, options.speed)))
         broken = [f"on {found.where}, {found.what}" for found in results.broken(results.read(options.folder))]
         return {"wrote": wrote, "broken": broken}
 

@@ -1,7 +1,7 @@
 """Reference results: what a method scored, as a file that a machine can check and a page for people.
 
 ``results/NAME.json`` holds a finished run's seeds, settings, versions, command, scores and interval;
-``results/README.md`` is made from these files and from nothing else.
+``results/README.md`` is made from these files, and those in the folders below, and from nothing else.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def write(results: Sequence[Mapping[str, Any]], into: Path, unequal: bool = Fals
     paths = [into / f"{result['name']}.json" for result in results]
     for path, result in zip(paths, results, strict=True):
         write_text(path, json.dumps(result, indent=2) + "\n")
-    write_text(into / "README.md", page(read(into)))
+    write_text(into / "README.md", page(read(into), below(into)))
     return [*paths, into / "README.md"]
 
 
@@ -154,6 +154,18 @@ def read(into: Path) -> list[dict[str, Any]]:
     return results
 
 
+def below(into: Path) -> dict[str, list[dict[str, Any]]]:
+    """The results in the folders inside one, by folder: those that have a page of their own.
+
+    Args:
+        into: the folder around them.
+
+    Raises:
+        UserError: as `read`.
+    """
+    return {page.parent.name: read(page.parent) for page in sorted(into.glob("*/README.md"))}
+
+
 def broken(results: Sequence[Mapping[str, Any]]) -> list[Finding]:
     """Where results of one task break the rule of equal budgets.
 
@@ -161,28 +173,51 @@ def broken(results: Sequence[Mapping[str, Any]]) -> list[Finding]:
         results: of any tasks.
     """
     found = []
-    for task, some in _by_task(results).items():
-        steps = {str(result["name"]): [result["costs"].get("env_steps")] for result in some}
+    for task, some in by_task(results).items():
+        by_name = sorted(some, key=lambda result: str(result["name"]))
+        steps = {str(result["name"]): [result["costs"].get("env_steps")] for result in by_name}
         found.append(fairness.step_budgets(task, steps))
     return [finding for finding in found if finding.severity == "broken"]
 
 
-def _by_task(results: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+def by_task(results: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    """Results that were trained on the same environment with the same settings, the best first.
+
+    Args:
+        results: of any tasks.
+    """
     tasks: dict[str, list[Mapping[str, Any]]] = {}
     for result in results:
         tasks.setdefault(_task(result), []).append(result)
-    return tasks
+    return {task: sorted(some, key=lambda one: -_sign(some) * one["score"]) for task, some in tasks.items()}
 
 
-def page(results: Sequence[Mapping[str, Any]]) -> str:
-    """The page, in Markdown: a table for each environment with its settings, and which rule it breaks."""
+def _sign(results: Sequence[Mapping[str, Any]]) -> float:
+    """1 where more of these results' score is better, -1 where less is."""
+    return metrics.sign(results[0]["metric"], records.averages(result["references"] for result in results))
+
+
+def page(
+    results: Sequence[Mapping[str, Any]], folders: Mapping[str, Sequence[Mapping[str, Any]]] | None = None
+) -> str:
+    """The page, in Markdown: a table for each environment with its settings, and which rule it breaks.
+
+    Args:
+        results: of the page's folder.
+        folders: results of folders inside it, which are listed.
+    """
     lines = [HEAD]
-    for task, some in _by_task(results).items():
+    for task, some in by_task(results).items():
         marks = [f"{BROKEN}{_words(finding.what)}." for finding in broken(some)]
         lines += [f"## {task}\n", *_table(some), *("\n".join(("", mark)) for mark in marks), ""]
     if any(result["check"] for result in results):
         lines.append(CHECKED)
-    return printable("\n".join(lines))
+    if folders:
+        lines += ["## In folders\n", "| folder | results | of |", "|---|--:|---|"]
+    for name, some in (folders or {}).items():
+        tried = ", ".join(sorted({_words(result["environment"]) for result in some}))
+        lines.append(f"| [{_words(name)}]({quote(name)}/README.md) | {len(some)} | {tried} |")
+    return printable("\n".join([*lines, ""] if folders else lines))
 
 
 def _words(text: Any) -> str:
@@ -211,8 +246,8 @@ def _table(results: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
     rows = ["| " + " | ".join(heads) + " |", "|---|" + "--:|" * (len(heads) - 1)]
     references = records.averages(result["references"] for result in results)
-    sign = metrics.sign(results[0]["metric"], references)
-    for result in sorted(results, key=lambda result: -sign * result["score"]):
+    sign = _sign(results)
+    for result in results:
         costs, (low, high) = result["costs"], result["interval"]
         cells = [
             f"[{_words(result['name'])}]({quote(str(result['name']))}.json){' *' if result['check'] else ''}",
