@@ -101,22 +101,12 @@ def run(argv: list[str]) -> int:
 
 
 def _show(result: dict[str, Any]) -> None:
-    from qflock.runs import evaluation
-
     play = f"{result['episodes']} {result['mode']} episodes for each seed"
     which = "" if result["checkpoint"] == "final" else f"; {_words(result)}"
     shots = result.get("measurements_per_decision")
     measured = f", {shots:,} measurement(s) for each decision of an agent" if shots else ""
     say(f"{result['run']}: {play}{_output.executed(result)}{measured}{which}\n")
     _output.show_scores(result)
-    score, sampled = result["over_seeds"], result.get("sampled", {}).get("over_seeds")
-    if sampled is not None and evaluation.differ(score, sampled):
-        more = [name for name in sampled if name not in _output.COLUMNS and name not in _output.NOT_SCORES]
-        of = lambda scores: ", ".join(f"{name} {scores[name]:.4g}" for name in ("return_mean", *more))
-        say(
-            f"\nActing by chance, as in training, it has {of(sampled)}; greedily {of(score)}. "
-            "A policy without memory may need its chance; --sample scores it so."
-        )
 
 
 def _words(result: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ from jaxtyping import PRNGKeyArray
 
 from qflock.core.environment import Environment
 from qflock.core.errors import UserError, unknown
+from qflock.core.learner import Policy
 from qflock.core.portable import ByChance
 from qflock.core.steps import Mode
 from qflock.core.trees import named
@@ -117,6 +118,11 @@ def over_seeds(each: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {**out, "episodes": int(sum(r["episodes"] for r in each))}
 
 
+def by_chance(policy: Policy) -> bool:
+    """Whether a policy acts by chance in training: greedily it may then play otherwise."""
+    return policy.portable is not None and isinstance(policy.portable.choice, ByChance)
+
+
 def differ(one: Mapping[str, float], other: Mapping[str, float]) -> bool:
     """Whether two mean returns are further apart than chance of their episodes makes them, at 95 %.
 
@@ -192,8 +198,7 @@ def evaluate_run(
         return rows(score(parameters, key), policies.seeds)
 
     each, more = scored(mode), {}
-    by_chance = acting.portable is not None and isinstance(acting.portable.choice, ByChance)
-    if both and by_chance and mode == "greedy":
+    if both and by_chance(acting) and mode == "greedy":
         by_seed = scored("sample")
         more = {"sampled": {"per_seed": by_seed, "over_seeds": over_seeds(by_seed)}}
     return {

@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 
+from qflock.core.steps import Mode
 from qflock.playing import execution
 from qflock.runs import evaluation
 from qflock.runs.folder import RunFolder
@@ -35,11 +36,16 @@ def summary(
     key = evaluation.evaluation_key(run.seed)
     seeds = range(run.seed, run.seed + run.seeds)
     copies = programs.copies_of(program.learner, run.seeds)
-    play = programs.evaluator(
-        program.env, policy, run.final_episodes, "greedy", run.seeds, program.sharing, copies
-    )
-    each = evaluation.rows(play(weights["policy"], key), seeds)
-    scores = {"per_seed": each, "over_seeds": evaluation.over_seeds(each)}
+
+    def scored(mode: Mode) -> dict[str, Any]:
+        play = programs.evaluator(
+            program.env, policy, run.final_episodes, mode, run.seeds, program.sharing, copies
+        )
+        each = evaluation.rows(play(weights["policy"], key), seeds)
+        return {"per_seed": each, "over_seeds": evaluation.over_seeds(each)}
+
+    scores = scored("greedy")
+    sampled = {"sampled": scored("sample")} if evaluation.by_chance(policy) else {}
     circuits = circuit_evaluations.of_run(
         program, shapes, weights["training"], position.update, where.training_log
     )
@@ -59,6 +65,7 @@ def summary(
         "rollbacks": position.rollbacks,
         **scores,
         "final_evaluation": scores,
+        **sampled,
         "references": evaluation.references(program.env, key, run.final_episodes, copies),
     }
 
