@@ -135,7 +135,7 @@ def test_all_leaves_nothing_out(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("word", "found"),
     [
-        ("lr", ["lr", "lr_final", "lr_decay"]),
+        ("lr", ["lr", "lr_angles", "lr_input_scaling", "lr_output_scaling", "lr_final", "lr_decay"]),
         ("learning_rate", ["lr"]),
         ("wandb", ["loggers"]),
         ("random actions", ["epsilon_start", "epsilon_end"]),

@@ -1,5 +1,6 @@
 """Learning rates of groups: what is in each, how far each moves, and what is refused."""
 
+from functools import partial
 from types import SimpleNamespace
 
 import jax
@@ -23,6 +24,10 @@ def settings(**given):
 
 def networks(**circuit):
     """A stack of two circuits, as agents with networks of their own have it, and an MLP."""
+    return jax.jit(partial(made, **circuit))()
+
+
+def made(**circuit):
     stack = jax.vmap(lambda key: Circuit(3, 2, **{**LINEAR, "key": key}, **circuit))
     return {
         "agents": stack(jax.random.split(jax.random.key(1))),
@@ -33,8 +38,8 @@ def networks(**circuit):
 def moved(given, weights):
     """By how much each leaf moves in Adam's first step, which is the step size, by group."""
     steps = optimiser.build(given)
-    gradient = jax.tree.map(lambda w: jnp.full(w.shape, 1e-2), weights)
-    after, _ = steps.step(gradient, steps.init(weights), weights, jnp.int32(50))
+    gradient = jax.tree.map(lambda w: np.full(w.shape, 1e-2, np.float32), weights)
+    after = jax.jit(lambda w: steps.step(gradient, steps.init(w), w, jnp.int32(50))[0])(weights)
     each = {}
     for group, old, new in zip(*map(jax.tree.leaves, (groups.labels(weights), weights, after)), strict=True):
         each.setdefault(group, []).append(np.asarray(old - new).ravel())
@@ -56,11 +61,12 @@ def test_each_group_moves_by_its_own_rate_and_all_fall_alike():
 
 def test_without_rates_of_their_own_all_leaves_move_by_the_same_bits():
     weights = networks()
-    gradient = jax.tree.map(jnp.sin, weights)
+    gradient = jax.tree.map(np.sin, weights)
 
     def step(given):
         steps = optimiser.build(given)
-        return jax.tree.leaves(steps.step(gradient, steps.init(weights), weights, jnp.int32(0)))
+        moved = jax.jit(lambda w: steps.step(gradient, steps.init(w), w, jnp.int32(0)))
+        return jax.tree.leaves(moved(weights))
 
     for a, b in zip(step(settings(lr_angles=0.1, lr_input_scaling=0.0)), step(settings()), strict=True):
         np.testing.assert_array_equal(a, b)
@@ -76,7 +82,8 @@ def test_without_rates_of_their_own_all_leaves_move_by_the_same_bits():
     ],
 )
 def test_a_group_that_no_network_has_is_refused(group, circuit):
-    weights = networks()["mixer"] if circuit is None else networks(**circuit)
+    shapes = jax.eval_shape(partial(made, **(circuit or {})))
+    weights = shapes["mixer"] if circuit is None else shapes
     with pytest.raises(UserError, match=f"lr_{group} is 0.5, but no network here has"):
         groups.refuse_missing(settings(**{f"lr_{group}": 0.5}), weights)
     groups.refuse_missing(settings(), weights)
@@ -89,7 +96,7 @@ def test_a_group_that_no_network_has_is_refused(group, circuit):
         ("pqn_vdn --lr_input_scaling 0.1", "no network here has trained weights of features"),
         ("ippo --network circuit --circuit_head linear --lr_output_scaling 1", "scales of outputs"),
         ("qmarl --lr_angles 0.1", "sampler metropolis has no step sizes"),
-        ("eqmarl --critic joint --lr_input_scaling 0.1", "no circuit here trains such weights"),
+        ("eqmarl --critic joint --lr_input_scaling 0.1", "no circuit here has such weights to train"),
         ("vdn --lr_angle 0.1", "did you mean --lr_angles?"),
         ("vdn --lr_angles -1", "lr_angles is -1.0; it must not be negative"),
     ],

@@ -8,7 +8,6 @@ from qflock.core.errors import UserError
 from qflock.quantum import trainability
 from qflock.quantum.circuit import Circuit
 from qflock.quantum.trainability import BINS, Trainability, expressibility, fidelities, haar, meyer_wallach
-from tests.marks import IN_CI
 
 
 def product(qubits, seed=0):
@@ -76,7 +75,9 @@ def test_the_decay_is_the_slope_of_the_logarithms_of_the_deepest():
     assert trainability.decay(found[:2], "whole") is None
 
 
-@pytest.mark.parametrize("qubits", [1, pytest.param(3, marks=IN_CI)])
+@pytest.mark.slow
+@pytest.mark.ci_slow
+@pytest.mark.parametrize("qubits", [1, 3])
 def test_the_variances_of_products_are_those_in_closed_form(qubits):
     """Two turns about y around one about z by nothing: each Z is the cosine of a sum of uniform angles.
 

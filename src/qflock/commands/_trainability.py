@@ -25,7 +25,7 @@ drawn uniformly, features from a normal distribution. Leaves a picture."""
 class Options:
     """Which circuits, and how many of each."""
 
-    trainability: bool = True
+    trainability: bool = False
     """Look at circuits rather than at an environment."""
     circuit_qubits: tuple[int, ...] = (2, 4, 6, 8)
     """Numbers of qubits."""

@@ -156,8 +156,7 @@ class Environment:
         """Answers to both questions of each agent, ``(A, 2)``, that win most; agents are alike."""
         plans = itertools.combinations_with_replacement(((0, 0), (0, 1), (1, 0), (1, 1)), self.spec.agents)
         tables = np.array(list(plans))
-        scores = [self.exact_return(np.eye(2)[table]) for table in tables]
-        return tables[int(np.argmax(scores))]
+        return tables[int(np.argmax(self.exact_return(jnp.eye(2)[tables])))]
 
     def _timestep(self, state: State, paid: Float[Array, ""]) -> TimeStep:
         seen = jax.nn.one_hot(state.questions, QUESTIONS)

@@ -107,21 +107,19 @@ class Eqmarl:
             name = getattr(path[-1], "name", "")
             if name == "angles":
                 return 0.0 if config.frozen else config.lr_angles
-            if name == "weights" and not (config.frozen or self.encoding == "linear"):
-                return config.lr_input_scaling or config.lr_scales
             if name == "weights":
-                return 0.0
+                fixed = config.frozen or self.encoding == "linear"
+                return 0.0 if fixed else config.lr_input_scaling or config.lr_scales
             return (config.lr_output_scaling or config.lr_scales) if name == "scale" else config.lr
 
         return jax.tree_util.tree_map_with_path(of, weights)
 
     def _refuse_missing(self, weights: Weights) -> None:
         """See that there is something to learn in the groups that were given a step size of their own."""
-        every = jax.tree_util.tree_leaves_with_path(self.rates(weights))
-        moving = {getattr(path[-1], "name", "") for path, rate in every if rate}
-        for name, leaf in (("lr_input_scaling", "weights"), ("lr_output_scaling", "scale")):
-            if getattr(self.config, name) and leaf not in moving:
-                raise UserError(f"{name} is given, but no circuit here trains such weights: leave it out")
+        moving = {str(path[-1]) for path, rate in jax.tree.leaves_with_path(self.rates(weights)) if rate}
+        for part, leaf in (("input", ".weights"), ("output", ".scale")):
+            if getattr(self.config, f"lr_{part}_scaling") and leaf not in moving:
+                raise UserError(f"lr_{part}_scaling is given, but no circuit here has such weights to train")
 
     def _optimiser(self) -> Optimiser:
         """Adam, with a step size for each sort of parameter."""
