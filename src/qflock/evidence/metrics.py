@@ -91,6 +91,8 @@ DEFAULT = "discounted_mean"
 SCORES = tuple(metric.name for metric in TABLE.values() if metric.kind == "score")
 """What every evaluation has; an environment's measures, such as solved, come on top."""
 COSTS = tuple(metric.name for metric in TABLE.values() if metric.kind == "cost")
+SIZES = ("parameters", "parameters_trained", "qubits", "circuit_depth", "two_qubit_gates")
+"""Costs that a policy has rather than spends: over several tasks they are not added up."""
 NOT_SCORES = ("seed", "env_step", "episodes")
 """Columns of an evaluation that say which it is, not how good."""
 
