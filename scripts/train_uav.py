@@ -135,14 +135,11 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         settings = settings_of(given.config, datetime.now())
         summary = api.train(settings, quiet=given.quiet)
-        run = settings.run
-        sampled = evaluation.evaluate_run(summary["run"], run.final_episodes, "sample", run.seed)[
-            "over_seeds"
-        ]
     except UserError as problem:
         print(f"error: {problem}", file=sys.stderr)
         return problem.code
     score, random = summary["over_seeds"], summary["references"]["random"]
+    sampled = summary["sampled"]["over_seeds"]
     shares = f"covers {score['coverage']:.1%} of the forest"
     if evaluation.differ(score, sampled):
         shares += f" greedily, {sampled['coverage']:.1%} where it acts by chance as in training"

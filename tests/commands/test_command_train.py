@@ -160,6 +160,18 @@ def test_the_end_shows_scores_and_what_to_type_next(
         assert f"qflock {command} runs/tiny-tiny_world-1" in out
 
 
+def test_the_end_also_shows_acting_by_chance_where_that_differs(
+    trained: list[tuple[Settings, bool]], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for mean, shown in ((3.75, True), (2.5, False)):
+        monkeypatch.setitem(RESULT, "sampled", {"over_seeds": {**SCORES, "return_mean": mean}})
+        assert main(["train", "tiny", "--env", "tiny_world"]) == 0
+        out = capsys.readouterr().out
+        rows = [line for line in out.splitlines() if line.startswith("by chance")]
+        assert [("3.750" in row) for row in rows] == [True] * shown
+        assert ("by chance, as in training, it has return_mean 3.75" in " ".join(out.split())) is shown
+
+
 def test_what_to_type_next_can_be_copied_and_works(
     trained: list[tuple[Settings, bool]], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -37,8 +37,10 @@ def test_scores_that_differ_by_more_than_their_interval_are_both_printed(capsys)
 @pytest.mark.parametrize(("algorithm", "by_chance"), [("ippo", True), ("vdn", False)])
 def test_both_are_played_where_a_policy_trains_by_chance(tmp_path, algorithm, by_chance):
     small = {"total_steps": 200, "eval_interval": 0, "final_episodes": 8, "hidden": (4,)}
-    run = api.train(algorithm, "two_step", quiet=True, run_dir=tmp_path / "run", **small)["run"]
+    summary = api.train(algorithm, "two_step", quiet=True, run_dir=tmp_path / "run", **small)
+    run = summary["run"]
     found = evaluation.evaluate_run(run, 64, both=True)
-    assert ("sampled" in found) is by_chance
+    assert ("sampled" in found) is ("sampled" in summary) is by_chance
     if by_chance:
+        assert summary["sampled"] == evaluation.evaluate_run(run, 8, both=True)["sampled"]
         assert found["sampled"]["per_seed"] == evaluation.evaluate_run(run, 64, "sample")["per_seed"]

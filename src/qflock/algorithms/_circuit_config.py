@@ -34,6 +34,12 @@ class Circuit:
     """Angles are random and fixed, the control; compression and head are trained (network circuit)."""
     circuit_seed: Annotated[int, at_least(0)] = 0
     """What fixed parts are drawn from; the same for all seeds of a run (network circuit)."""
+    lr_angles: Annotated[float, at_least(0, finite=True)] = 0.0
+    """Step size of trained angles; 0 for that of all else (network circuit)."""
+    lr_input_scaling: Annotated[float, at_least(0, finite=True)] = 0.0
+    """Step size of the weights of features; 0 for that of all else (network circuit)."""
+    lr_output_scaling: Annotated[float, at_least(0, finite=True)] = 0.0
+    """Step size of outputs' scales and biases; 0 for that of all else (network circuit)."""
     simulator: Literal["jax", "pennylane"] = "jax"
     """What simulates circuits: ours, or PennyLane's QNode, for checks: far slower (network circuit)."""
 

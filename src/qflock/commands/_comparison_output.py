@@ -146,7 +146,22 @@ def _cost_columns(table: Table) -> list[_Column]:
             f"{head['env_steps']}\n[not bold]{head['seconds']}[/]",
             ["\n".join(cell) for cell in zip(known["env_steps"], seconds, strict=True)] + blank,
         ),
+        *_device_columns(table),
     ]
+
+
+def _device_columns(table: Table) -> list[_Column]:
+    """What circuits take on a device, where a method has any."""
+    names = ("qubits", "circuit_depth", "two_qubit_gates")
+    if not any(names[0] in row.costs for row in table.rows):
+        return []
+    form = "{}, {}\n{}".format
+    cells = [
+        form(*(_count(row.costs.get(name)) for name in names)) if names[0] in row.costs else ""
+        for row in table.rows
+    ]
+    head = "{}, {}\n[not bold]{}[/]".format(*(metrics.of(name).head for name in names))
+    return [_Column(head, cells + [""] * len(table.references))]
 
 
 def _times(comparison: Comparison, table: Table) -> Grid:

@@ -61,11 +61,12 @@ def deliver(work: Callable[[], Mapping[str, Any]], as_json: bool, show: Callable
 
 
 def show_scores(result: Mapping[str, Any]) -> None:
-    """A table of scores: each seed, all seeds together, and the references; under it what they come to.
+    """A table of scores: each seed, all seeds together, acting by chance where that differs, and the
+    references; under it what they come to.
 
     Args:
         result: ``per_seed`` (a list with ``seed`` in each), ``over_seeds`` and ``references`` (by
-            name), with the columns of evaluation.csv.
+            name), with the columns of evaluation.csv; ``sampled``, where it was played by chance too.
     """
     from rich.markup import escape
     from rich.table import Table
@@ -76,6 +77,9 @@ def show_scores(result: Mapping[str, Any]) -> None:
     rows = [(f"seed {row.get('seed', at)}", row, "") for at, row in enumerate(seeds)]
     if len(seeds) != 1 and result.get("over_seeds"):
         rows.append((f"all {len(seeds)} seeds", result["over_seeds"], "bold"))
+    sampled = _otherwise_by_chance(result)
+    if sampled is not None:
+        rows.append(("by chance", sampled, ""))
     references = [(name, row, "dim") for name, row in (result.get("references") or {}).items()]
     names = dict.fromkeys([*COLUMNS, *(name for _, row, _ in rows for name in row if name not in NOT_SCORES)])
     columns = [name for name in names if any(_is_number(row.get(name)) for _, row, _ in rows + references)]
@@ -96,6 +100,23 @@ def show_scores(result: Mapping[str, Any]) -> None:
     console.print(console.fitting(table))
     if sentence := verdict(result.get("over_seeds") or {}, result.get("references") or {}):
         say(f"\n{sentence[0].upper()}{sentence[1:]}")
+    if sampled is not None:
+        more = [name for name in sampled if name not in COLUMNS and name not in NOT_SCORES]
+        of = lambda scores: ", ".join(f"{name} {scores[name]:.4g}" for name in ("return_mean", *more))
+        say(
+            f"\nActing by chance, as in training, it has {of(sampled)}; greedily {of(result['over_seeds'])}. "
+            "A policy without memory may need its chance; qflock evaluate RUN --sample scores it so."
+        )
+
+
+def _otherwise_by_chance(result: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Scores of acting by chance, where they are further from the greedy ones than their interval."""
+    sampled = result.get("sampled", {}).get("over_seeds")
+    if sampled is None:
+        return None
+    from qflock.runs import evaluation
+
+    return sampled if evaluation.differ(result["over_seeds"], sampled) else None
 
 
 def executed(result: Mapping[str, Any]) -> str:

@@ -184,7 +184,7 @@ class Circuit(eqx.Module):
     def expectations(self, x: Float[Array, "I"]) -> Float[Array, "K"]:
         """The circuit's expectation values, each in [-1, 1]."""
         if self.simulator == "pennylane" or self.conditions is not None:
-            return counting.marked(self._measured(x))
+            return counting.marked(self._measured(x), self.description.turns)
         if unitary.fits(self.description):  # which needs no zeros behind the features
             x = x if self.compression == "none" else self.compressed(x)
             return unitary.expectations(self.description, self.parameters, x)

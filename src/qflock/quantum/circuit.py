@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from itertools import combinations, islice
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -133,6 +133,11 @@ class Circuit:
         return (self.layers if self.reupload else 1, self.qubits, len(self.encoded))
 
     @property
+    def turns(self) -> int:
+        """How many rotations there are, by trained angles and by features."""
+        return int(np.prod(self.angles) + np.prod(self.weights))
+
+    @property
     def measured(self) -> tuple[tuple[int, ...], ...]:
         """For each output the qubits whose Z are multiplied."""
         return self.readout or tuple((q,) for q in range(self.qubits))
@@ -195,6 +200,16 @@ class Circuit:
         half = self.qubits // 2
         bits = basis(self.qubits)
         return bell[2 * bits[:, :half] + bits[:, half:]].prod(1)
+
+
+def description_of(network: Any) -> Circuit | None:
+    """The description of a network that is made of a circuit; None of any other.
+
+    Args:
+        network: any node of a pytree.
+    """
+    found = getattr(network, "description", None)
+    return found if isinstance(found, Circuit) else None
 
 
 def basis(qubits: int) -> np.ndarray:

@@ -23,7 +23,7 @@ from qflock.core.environment import Environment
 from qflock.core.learner import Learner, Policy, Rollout
 from qflock.core.spec import Box
 from qflock.core.steps import Actions, Memory, Metrics, Mode, Parameters, Rows, TimeStep
-from qflock.learning import actions, advantages, categorical, losses, optimiser, stretches
+from qflock.learning import actions, advantages, categorical, groups, losses, optimiser, stretches
 from qflock.learning.advantages import Scale
 from qflock.learning.descend import descend, masked_mean
 from qflock.networks import circuit
@@ -62,6 +62,7 @@ class ActorCritic:
         k_agents, k_critic, k_actions = jax.random.split(key, 3)
         of_actions = circuit.apart(self.action_critic.init(k_actions), 3) if self.operators.rotates else ()
         weights = Weights(self.team.init(k_agents), self.critic.init(k_critic), of_actions)
+        groups.refuse_missing(self.config, weights)
         everyone = jnp.ones(self.spec.agents, bool)
         start = (Scale.start(), self.controller.init(), everyone, jnp.int32(0))
         return TrainState(weights, self.fresh(weights), *start)

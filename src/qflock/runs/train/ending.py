@@ -6,8 +6,9 @@ from typing import Any
 
 import jax
 
+from qflock.core.steps import Mode
 from qflock.playing import execution
-from qflock.runs import evaluation
+from qflock.runs import circuits, evaluation
 from qflock.runs.folder import RunFolder
 from qflock.runs.train import circuit_evaluations, programs
 from qflock.runs.train.ledger import Position
@@ -35,12 +36,17 @@ def summary(
     key = evaluation.evaluation_key(run.seed)
     seeds = range(run.seed, run.seed + run.seeds)
     copies = programs.copies_of(program.learner, run.seeds)
-    play = programs.evaluator(
-        program.env, policy, run.final_episodes, "greedy", run.seeds, program.sharing, copies
-    )
-    each = evaluation.rows(play(weights["policy"], key), seeds)
-    scores = {"per_seed": each, "over_seeds": evaluation.over_seeds(each)}
-    circuits = circuit_evaluations.of_run(
+
+    def scored(mode: Mode) -> dict[str, Any]:
+        play = programs.evaluator(
+            program.env, policy, run.final_episodes, mode, run.seeds, program.sharing, copies
+        )
+        each = evaluation.rows(play(weights["policy"], key), seeds)
+        return {"per_seed": each, "over_seeds": evaluation.over_seeds(each)}
+
+    scores = scored("greedy")
+    sampled = {"sampled": scored("sample")} if evaluation.by_chance(policy) else {}
+    evaluated = circuit_evaluations.of_run(
         program, shapes, weights["training"], position.update, where.training_log
     )
     return {
@@ -55,11 +61,13 @@ def summary(
         "seconds_per_seed": position.seconds / run.seeds,
         "parameters": _count(weights["policy"]) // run.seeds,
         "parameters_trained": _count(weights["training"]) // run.seeds,
-        **circuits,
+        **circuits.resources(weights["policy"]),
+        **evaluated,
         "discarded_chunks": position.discarded,
         "rollbacks": position.rollbacks,
         **scores,
         "final_evaluation": scores,
+        **sampled,
         "references": evaluation.references(program.env, key, run.final_episodes, copies),
     }
 
