@@ -20,20 +20,29 @@ extensions = [
     "sphinx.ext.napoleon",
     "mathml",
     "qflock_pages",
+    "replays",
 ]
 myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "deflist"]
 myst_heading_anchors = 3
 nb_execution_mode = "off"  # pages show the outputs that are committed: python -m tests.docs.notebooks
-exclude_patterns = ["_build", "_ext"]
-suppress_warnings = ["toc.not_included", "autodoc.mocked_object"]
+exclude_patterns = ["_build", "_ext", "_static", "_templates"]
+suppress_warnings = [
+    "autodoc.mocked_object",
+    "ref.python",
+]  # of a type's name in a signature, which two modules have
 
 html_math_renderer = "mathml"
 html_theme = "furo"
 html_title = f"qflock {version}"
 html_show_sourcelink = False
+html_static_path = ["_static"]
+html_css_files = ["qflock.css"]
+html_js_files = [("versions.js", {"defer": "defer"}), ("replay_theme.js", {"defer": "defer"})]
 
 autodoc_member_order = "bysource"
-autodoc_typehints = "none"  # docstrings give shapes and units; signatures show the defaults
+autodoc_typehints = "signature"  # types and defaults there; docstrings give shapes and units
+autodoc_typehints_format = "short"
+python_maximum_signature_line_length = 80  # a longer one has a line for each argument
 autodoc_mock_imports = [] if find_spec("torch") else ["torch"]  # an extra: its page is built without it too
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
@@ -45,8 +54,14 @@ TOGETHER = re.compile(r"^:(?:ivar|param) \w+(?:, \w+)+:")
 def setup(app):
     """After napoleon: names that a docstring describes together stay one name."""
     app.connect("autodoc-process-docstring", keep_together, priority=600)
+    app.connect("autodoc-process-signature", plain_arrays)
 
 
 def keep_together(app, what, name, obj, options, lines):
     """Without spaces, or Sphinx reads ``low, high`` as a name ``high`` of a type ``low,``."""
     lines[:] = [TOGETHER.sub(lambda found: found[0].replace(", ", ","), line) for line in lines]
+
+
+def plain_arrays(app, what, name, obj, options, signature, returns):
+    """An array's type as the source has it, ``Float[Array, "B"]``, not by where JAX keeps its class."""
+    return tuple(text and re.sub(r"\bjaxlib\.\w+\.Array\b", "Array", text) for text in (signature, returns))

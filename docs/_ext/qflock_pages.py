@@ -17,7 +17,7 @@ from docutils import nodes
 from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
 
-from qflock.evidence import results_page
+from qflock.evidence import catalogue, metrics, results_page
 from qflock.settings import registry
 
 ROOT = Path(__file__).parents[2]
@@ -56,7 +56,7 @@ class Page(Directive):
 
     def run(self) -> list[nodes.Node]:
         holder = nodes.Element()
-        self.state.nested_parse(StringList(self.lines(), source=self.arguments[0]), 0, holder)
+        self.state.nested_parse(StringList(self.lines(), source=self.name), 0, holder)
         return holder.children
 
 
@@ -69,6 +69,31 @@ class Settings(Page):
         prefix = "env." if kind else ""
         rows = [f"| `--{prefix}{n}` | `{d}` | {cell(t)} |" for n, d, t in fields(found.Config)]
         return ["| setting | default | |", "|---|---|---|", *rows]
+
+
+class Environments(Page):
+    """``{environments}``: those that qflock ships, with sizes and scores to read others against."""
+
+    required_arguments = 0
+
+    def lines(self) -> list[str]:
+        return [
+            "| name | what it is | agents, actions, steps | best reference | random | score |",
+            "|---|---|---|--:|--:|---|",
+            *(self.row(entry) for entry in catalogue.environments()),
+        ]
+
+    @staticmethod
+    def row(entry: dict[str, Any]) -> str:
+        name, scores = entry["name"], entry["references"]
+        what = entry["summary"].partition(": ")[2] or entry["summary"]
+        best = next(policy for policy in scores if policy != "random")
+        sizes = ", ".join(str(entry[size]) for size in ("agents", "actions", "horizon"))
+        return (
+            f"| [`{name}`]({name}.md) | {cell(what)} | {sizes} "
+            f"| {best.replace('_', ' ')} {scores[best]:.2f} | {scores['random']:.2f} "
+            f"| {metrics.of(entry['metric']).word} |"
+        )
 
 
 class Results(Page):
@@ -144,6 +169,7 @@ def setup(app: Any) -> dict[str, bool]:
     """Called by Sphinx."""
     logging.getLogger("sphinx.sphinx.directives.other").addFilter(_wanted)
     app.add_directive("settings", Settings)
+    app.add_directive("environments", Environments)
     app.add_directive("results", Results)
     app.add_directive("all-results", AllResults)
     app.connect("build-finished", keep_results)

@@ -276,6 +276,28 @@ def test_keyboard_and_mouse_in_chromium(page: Path, chromium: Any) -> None:
         assert shown.locator("main").get_attribute("data-playing") == "true"
 
 
+def test_in_a_frame_it_plays_by_itself_and_is_as_dark_as_the_page_around(
+    page: Path, chromium: Any, tmp_path: Path
+) -> None:
+    around = tmp_path / "around.html"
+    address = f"{page.as_uri()}#embed"
+    around.write_text(f'<iframe src="{address}" sandbox="allow-scripts" width="700" height="560"></iframe>')
+    with opened(chromium, around, color_scheme="light") as window:
+        frame = window.frames[1]
+        told = lambda name: frame.locator("main").get_attribute(f"data-{name}")
+        theme = lambda: frame.locator("html").get_attribute("data-theme")
+        assert frame.locator("header, .keys").count() == 0
+        until(window, lambda: told("episode") == "1")
+        frame.get_by_role("button", name="Episode 3").click()
+        until(window, lambda: told("episode") == "0")  # and begins again
+        assert told("playing") == "true"
+        assert theme() == "light"
+        frame.locator("main").evaluate("main => { main.dataset.kept = 'yes'; }")
+        window.locator("iframe").evaluate("(frame, address) => { frame.src = address; }", f"{address}=dark")
+        until(window, lambda: theme() == "dark")
+        assert told("kept") == "yes"  # it was not loaded anew
+
+
 def test_the_board_is_drawn_as_recorded(page: Path, chromium: Any) -> None:
     wanted = show().env.draw(5, replay.SIZE)
     height, width = wanted.shape[:2]

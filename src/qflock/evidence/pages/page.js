@@ -75,6 +75,11 @@ const theme = (() => {
   system.addEventListener("change", apply);
   apply();
   return {
+    /** As a page around this one has it: "dark", "light", or undefined for the system's. */
+    follow(outer) {
+      chosen = outer ?? null;
+      apply();
+    },
     toggle() {
       chosen = document.documentElement.dataset.theme === "dark" ? "light" : "dark";
       try { localStorage.setItem(key, chosen); } catch { /* as above */ }

@@ -18,6 +18,7 @@ function unpack(pictures) {
  * Build a player inside an element.
  * @param root where to; it takes keys while it has the focus, or always with options.global.
  * @param data what evidence/replay.py makes: agents, actions, kind, fps, episodes.
+ * @param options global: see above; repeat: it plays by itself, unless motion is to be reduced, and begins again.
  */
 function player(root, data, options = {}) {
   const agents = Array.from({ length: data.agents }, (_, i) => i);
@@ -112,15 +113,21 @@ function player(root, data, options = {}) {
     steps = unpack(episode.pictures);
     drawn = -1;
     [...choices.children].forEach((choice, i) => choice.setAttribute("aria-pressed", String(i === index)));
-    choices.children[index]?.scrollIntoView?.({ block: "nearest", inline: "nearest" });
+    choices.scrollLeft = (choices.children[index]?.offsetLeft ?? 0) - choices.offsetLeft; // and not the page around a frame
     range.max = last();
     picture.width = episode.pictures.width;
     picture.height = episode.pictures.height;
-    const sheet = new Image();
-    sheet.src = episode.pictures.sheet;
-    image = null;
-    sheet.decode().then(() => { if (episode === data.episodes[index]) { image = sheet; drawBoard(); } });
+    load(episode);
     show(0);
+  }
+
+  /** Decode an episode's pictures, once. */
+  function load(wanted) {
+    image = wanted.image ?? null;
+    if (image) return;
+    const sheet = new Image();
+    sheet.src = wanted.pictures.sheet;
+    sheet.decode().then(() => { wanted.image = sheet; if (episode === wanted) { image = sheet; drawBoard(); } });
   }
 
   function show(wanted) {
@@ -183,8 +190,9 @@ function player(root, data, options = {}) {
     const weights = episode.weights?.[Math.min(step, last() - 1)];
     mixer.panel.hidden = !weights;
     if (!weights) return;
+    const whole = weights.reduce((sum, weight) => sum + Math.abs(weight), 0) || 1; // below 1 a row would stay part empty
     agents.forEach((i) => {
-      mixer.shares[i].style.flex = `${Math.abs(weights[i]) || 1e-6} 0 0`;
+      mixer.shares[i].style.flex = `${Math.abs(weights[i]) / whole || 1e-6} 0 0`;
       mixer.values[i].textContent = number(weights[i]);
     });
   }
@@ -238,8 +246,8 @@ function player(root, data, options = {}) {
         const jump = Math.min(8, 1 + Math.floor((now - due) / wait()));
         show(step + jump);
         due = step < last() ? Math.max(due + jump * wait(), now) : now + PAUSE;
-      } else if (at + 1 < data.episodes.length) {
-        open(at + 1);
+      } else if (options.repeat || at + 1 < data.episodes.length) {
+        open((at + 1) % data.episodes.length);
         due = now + wait();
       } else pause();
     }
@@ -286,4 +294,5 @@ function player(root, data, options = {}) {
   speeds.value = speed;
   open(0);
   mark();
+  if (options.repeat && !matchMedia("(prefers-reduced-motion: reduce)").matches) play();
 }
