@@ -23,12 +23,14 @@ QUICK_COMPILES = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen
 def pytest_configure(config):
     """Workers of one run share a folder; it goes when the run ends.
 
-    The default tests compile hundreds of small programs that run for milliseconds: two fifths of their time
-    went into optimising them. Slow tests, which train, are compiled as users' runs are. JAX reads it when it
-    is imported, and here it may be already: the variables are for workers, and processes that they start.
+    The tests compile hundreds of small programs that run for milliseconds: two fifths of their time went into
+    it, and a third of the slow ones'. Those train, so they are optimised; without workers they are compiled
+    as users' runs are. JAX reads it when it is imported, and here it may be already: the variables are for
+    workers, and processes that they start.
     """
-    if config.getoption("markexpr") == "not slow" and config.getoption("numprocesses", None):
-        os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+    if config.getoption("numprocesses", None):
+        if config.getoption("markexpr") == "not slow":
+            os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
         os.environ.setdefault("XLA_FLAGS", QUICK_COMPILES)
     gc.set_threshold(100_000, 20, 20)  # traced programs are millions of objects that stay
     os.environ["QFLOCK_TRUST"] = "1"  # tests name their own files in settings of every sort
