@@ -2,9 +2,9 @@
 
     python scripts/readme_pictures.py --work runs/pictures --out docs/images
 
-Trains MAPPO on the forest (a run that lies in the folder already is used again), has ``qflock watch`` film it and
-a policy of the zoo, and makes the forest's film small enough for a page. How the other pictures are made stands
-in ``docs/gallery.md``; README's chart is made by ``scripts/peers_chart.py``.
+Trains MAPPO on the forest (a run that lies in the folder already is used again), has ``qflock watch`` film it
+and a policy of the zoo, and makes the forest's film small enough for a page. How the other pictures are made
+stands in ``docs/gallery.md``; README's chart is made by ``scripts/peers_chart.py``.
 """
 
 from __future__ import annotations
