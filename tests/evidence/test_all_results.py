@@ -97,8 +97,11 @@ def test_speeds_without_a_page_or_that_are_none_are_refused(
     (folder / "speed" / "odd.json").write_text('{"results": 3}')
     with pytest.raises(UserError, match=r"odd\.json is not what"):
         results_page.page(folder / "a.html", folder, folder / "speed")
-    with pytest.raises(UserError, match="no folder"):
-        results_page.page(folder / "a.html", folder, folder / "nowhere")
+    (folder / "README.md").unlink()
+    nowhere = ["--html", str(folder / "a.html"), "--speed", str(folder / "nowhere")]
+    assert main(["results", "--folder", str(folder), *nowhere]) == 2
+    assert "no folder" in capsys.readouterr().err
+    assert not (folder / "README.md").exists()
 
 
 def test_filters_hide_what_does_not_fit_and_text_stays_text_in_chromium(folder: Path, chromium: Any) -> None:

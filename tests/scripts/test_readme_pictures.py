@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ def test_the_chart_says_its_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_the_strips_commands_are_known(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for words in readme_pictures.commands(tmp_path):
-        if words[0] in ("train", "experiment"):
+        if words[0] == "train":
             assert main([*words, "--dry_run"]) == 0, words
             continue
         assert main([words[0], "--help"]) == 0
@@ -66,10 +67,25 @@ def test_the_strips_commands_are_known(tmp_path: Path, capsys: pytest.CaptureFix
         assert all(word in known for word in words if word.startswith("-")), words
 
 
-def test_the_pages_pictures_are_small_and_those_that_the_scripts_make() -> None:
+def test_a_film_is_made_small_and_keeps_its_beginning(tmp_path: Path) -> None:
+    film = tmp_path / "film.gif"
+    frames = [Image.new("RGB", (640, 660), "white") for _ in range(100)]
+    for at, frame in enumerate(frames):
+        frame.paste((200, 60, 20), (6 * at, 0, 6 * at + 40, 660))
+    frames[0].save(film, save_all=True, append_images=frames[1:], duration=80)
+    readme_pictures.shorten(film)
+    with Image.open(film) as small:
+        assert small.size == (readme_pictures.SIDE, 330)
+        assert small.n_frames == readme_pictures.STEPS // readme_pictures.EVERY
+        assert small.info["duration"] == 80 * readme_pictures.EVERY
+
+
+def test_the_pages_pictures_are_there_small_and_in_the_gallery() -> None:
+    """The gallery says how each is made."""
     readme = (ROOT / "README.md").read_text()
-    for name in (*readme_pictures.FILMS, *readme_pictures.PARTS, "peers.png"):
-        picture = ROOT / "docs" / "images" / name
-        assert f"docs/images/{name}" in readme
-        assert picture.stat().st_size < MOST
-        assert Image.open(picture).size[0] > 300
+    shown = set(re.findall(r"docs/images/([\w.-]+)", readme))
+    assert shown >= {*readme_pictures.FILMS, "peers.png"}
+    gallery = (ROOT / "docs" / "gallery.md").read_text()
+    for name in shown:
+        assert f"images/{name})" in gallery
+        assert (ROOT / "docs" / "images" / name).stat().st_size < MOST

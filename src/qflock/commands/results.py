@@ -61,6 +61,10 @@ def run(argv: list[str]) -> int:
         runs = records.find(argv[:first])
         if not runs and not options.folder.is_dir():
             raise UserError(f"no results in {options.folder}; name finished runs: qflock results RUN...")
+        if options.speed is not None:
+            results_page.measured_in(
+                options.speed
+            )  # what is wrong with it is said before anything is written
         rows = [results.of_run(path, options.metric, options.check) for path in runs]
         wrote = [str(path) for path in results.write(rows, options.folder, options.unequal)]
         if options.html is not None:

@@ -63,7 +63,7 @@ def page(path: Path, folder: Path, speed: Path | None = None) -> str:
         UserError: as `write`.
     """
     found = {folder: results.read(folder), **{folder / n: some for n, some in results.below(folder).items()}}
-    measured = {} if speed is None else _measured(speed)
+    measured = {} if speed is None else measured_in(speed)
     number_of = sum(map(len, found.values()))
     about = f"{number_of} results, {sum(map(bool, found.values()))} folders. {ABOUT}"
     sections = {"Scores": _scores(found, path.parent)}
@@ -162,8 +162,15 @@ def _more(row: Mapping[str, Any], file: Path, home: Path) -> Element:
     return element("tr", element("td", *inside, colspan=str(len(HEADS))), class_="more")
 
 
-def _measured(folder: Path) -> dict[Path, dict[str, Any]]:
-    """The files of measured speeds in a folder."""
+def measured_in(folder: Path) -> dict[Path, dict[str, Any]]:
+    """The files of measured speeds in a folder.
+
+    Args:
+        folder: as ``python -m benchmarks`` fills it.
+
+    Raises:
+        UserError: no such folder, or a file that is none of measured speeds.
+    """
     if not folder.is_dir():
         raise UserError(f"no folder {folder} of measured speeds")
     found = {}
