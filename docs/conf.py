@@ -7,6 +7,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
+from docutils import nodes
+
 from qflock import __version__
 
 project = "qflock"
@@ -49,19 +51,28 @@ napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 
 TOGETHER = re.compile(r"^:(?:ivar|param) \w+(?:, \w+)+:")
+ARRAY = re.compile(r"\bjaxlib\.\w+\.(?=Array\b)|\bjaxtyping\.")
+FIELD = re.compile(r"Alias for field number \d+")
 
 
 def setup(app):
     """After napoleon: names that a docstring describes together stay one name."""
     app.connect("autodoc-process-docstring", keep_together, priority=600)
-    app.connect("autodoc-process-signature", plain_arrays)
+    app.connect("doctree-read", plain_arrays)
 
 
 def keep_together(app, what, name, obj, options, lines):
-    """Without spaces, or Sphinx reads ``low, high`` as a name ``high`` of a type ``low,``."""
+    """Without spaces, or Sphinx reads ``low, high`` as a name ``high`` of a type ``low,``.
+
+    And without the sentence that Python puts to a field of a named tuple.
+    """
     lines[:] = [TOGETHER.sub(lambda found: found[0].replace(", ", ","), line) for line in lines]
+    if lines and FIELD.fullmatch(lines[0]):
+        lines.clear()
 
 
-def plain_arrays(app, what, name, obj, options, signature, returns):
-    """An array's type as the source has it, ``Float[Array, "B"]``, not by where JAX keeps its class."""
-    return tuple(text and re.sub(r"\bjaxlib\.\w+\.Array\b", "Array", text) for text in (signature, returns))
+def plain_arrays(app, doctree):
+    """An array's type as sources have it, ``Float[Array, "B"]``, not by where JAX keeps its class."""
+    for text in [*doctree.findall(nodes.Text)]:
+        if ARRAY.search(text):
+            text.parent.replace(text, nodes.Text(ARRAY.sub("", text)))

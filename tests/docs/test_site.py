@@ -1,5 +1,6 @@
 """The documentation site builds without a warning, and its tables come from the code and from results/."""
 
+import html
 import json
 import re
 import subprocess
@@ -55,6 +56,22 @@ def test_settings_on_the_pages_are_those_of_the_code(site):
     assert "--td_lambda" in text
     assert str(Config().buffer_capacity) in text
     assert "Width of the mixing layer." in text
+
+
+def test_the_start_page_plays_a_replay(site):
+    page = (site / "index.html").read_text()
+    frame = re.search(r'<iframe class="replay" src="(.*?)#embed"[^>]* sandbox="allow-scripts">', page)
+    replay = (site / frame[1]).read_text()
+    assert "<title>qmix on gridworld25: replay" in replay
+    assert len(json.loads(re.search(r'id="data">(.*?)</script>', replay)[1])["episodes"]) == 3
+
+
+def test_the_api_reference_shows_types(site):
+    page = html.unescape(re.sub("<[^>]*>", "", (site / "api.html").read_text()))
+    for shown in ("total_steps: int", "episodes: int = 1", "→ Replay", "Float[Array, '"):
+        assert shown in page
+    for noise in ("jaxlib.", "Alias for field number"):
+        assert noise not in page
 
 
 def test_notebooks_are_shown_with_their_outputs(site):

@@ -47,6 +47,18 @@ def test_values_and_gradients(qubits, encoding, entanglement):
     compare(Circuit(qubits, 2, encoding, entanglement=entanglement, readout=BOTH(qubits)), False)
 
 
+def test_devices_read_jaxs_arrays_also_where_jax_moved_what_pennylane_asks_for(monkeypatch):
+    def gone(name):
+        raise AttributeError(f"module 'jax.core' has no attribute {name!r}")
+
+    monkeypatch.delitem(vars(jax.core), "concrete_or_error", raising=False)
+    monkeypatch.setattr(jax.core, "__getattr__", gone)  # as JAX 0.12 answers
+    circuit = Circuit(2, 1)
+    parameters, inputs = drawn(circuit)
+    found = bridge.expectations(circuit, parameters, inputs, "lightning.qubit")
+    np.testing.assert_allclose(found, simulate.expectations(circuit, parameters, inputs), atol=1e-5)
+
+
 @pytest.mark.slow
 @pytest.mark.ci_slow
 @pytest.mark.parametrize(

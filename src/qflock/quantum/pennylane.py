@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.extend import core as extended
 from jaxtyping import Array, Float
 
 from qflock.core.errors import UserError, in_short
@@ -21,6 +22,8 @@ from qflock.quantum.noise import NONE, Noise
 from qflock.quantum.simulate import Parameters
 
 COMPUTES_NOTHING = "null.qubit"
+MOVED = "concrete_or_error"
+"""What PennyLane 0.45 asks `jax.core` for, to read JAX's arrays, and JAX 0.12 has elsewhere."""
 LARGEST_BATCH = 2**20
 """Numbers of the density matrices that a device holds at once."""
 
@@ -220,4 +223,6 @@ def _pennylane() -> Any:
         raise UserError(
             "this needs PennyLane; install the extra quantum: pip install 'qflock[quantum]'"
         ) from problem
+    if hasattr(extended, MOVED):
+        vars(jax.core).setdefault(MOVED, getattr(extended, MOVED))
     return pennylane
