@@ -222,3 +222,12 @@ def algorithm(name: str) -> ModuleType:
         if not hasattr(found, needed):
             raise UserError(f"{name!r} is no algorithm: its file has no {needed!r}")
     return found
+
+
+def kind_of_actions(name: str) -> str:
+    """Which actions an algorithm is for: "discrete", "continuous" or "both", as ``ACTIONS`` in its file says.
+
+    Args:
+        name: the algorithm's.
+    """
+    return getattr(algorithm(name), "ACTIONS", "discrete")
