@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from qflock.algorithms._circuit_config import Circuit
-from qflock.settings.ranges import WIDTHS, above, at_least, between, check, need
+from qflock.settings.ranges import WIDTHS, above, at_least, at_most, between, check, need
 from qflock.settings.shared import Agents, Optimiser, Replay
 
 
@@ -49,7 +49,7 @@ class OffPolicyConfig(Replay, Optimiser, Agents, Circuit):
     """First weight of the entropy, one for each agent (stochastic)."""
     lr_alpha: Annotated[float, at_least(0)] = 3e-4
     """Adam's step size for its logarithm; 0 keeps it (stochastic)."""
-    target_entropy: float = -1.0
+    target_entropy: Annotated[float, at_most(0.69)] = -1.0
     """Entropy wanted of an agent for each number it gives, in nats, bounds being -1 and 1 (stochastic)."""
     noise: Annotated[float, at_least(0)] = 0.1
     """Deviation of the noise with which agents explore, bounds being -1 and 1 (deterministic)."""

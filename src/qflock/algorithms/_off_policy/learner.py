@@ -7,6 +7,7 @@ al. 2017 (MADDPG), Peng et al. 2021 (FACMAC), Liu et al. 2024 (HASAC, ``in_turn`
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -56,7 +57,7 @@ class OffPolicy:
 
     def init(self, key: PRNGKeyArray) -> TrainState:
         k_agents, k_critics = jax.random.split(key)
-        log_alpha = jnp.full(self.spec.agents, jnp.log(self.config.alpha0))
+        log_alpha = jnp.full(self.spec.agents, math.log(self.config.alpha0), jnp.float32)
         online = Weights(self.actors.team.init(k_agents), log_alpha, self.critics.init(k_critics))
         ring = replay.make(self.example, self.capacity)
         return TrainState(online, online, self.fresh(online), ring, jnp.int32(0), jnp.int32(0))
