@@ -6,6 +6,7 @@ import jax
 import numpy as np
 import pytest
 
+from qflock.core.errors import UserError
 from qflock.core.steps import Seen
 from qflock.core.trees import spread
 from qflock.exports import numpy_choice, writing
@@ -100,3 +101,13 @@ def test_numbers_are_drawn_as_the_deviation_says_and_lie_inside(head):
     np.testing.assert_allclose(drawn.std(0), numpy_choice.deviations(choice, outputs)[0], rtol=0.03)
     assert (drawn >= choice["low"]).all()
     assert (drawn <= choice["high"]).all()
+
+
+def test_numbers_of_a_head_of_ones_own_are_refused_in_one_line(run_of, tmp_path):
+    """The throw-away learner declares chances, and its actions are numbers."""
+    path, _ = run_of(str(Path(GAME.partition(":")[0]).with_name("gaussian.py")), GAME)
+    with pytest.raises(
+        UserError, match="cannot be exported: its actions are numbers, and it does not declare"
+    ):
+        writing.export(path, "numpy", tmp_path / "policy.npz")
+    assert not list(tmp_path.iterdir())

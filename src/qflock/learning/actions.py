@@ -179,12 +179,12 @@ def of(action: Choices | Box, head: str = DEFAULT) -> Actions:
     Args:
         action: ``spec.action``.
         head: the action head: a name of `HEADS`, or the user's own, ``my.py:build``; the kind's default if
-            "auto".
+            "auto", or empty.
 
     Raises:
         UserError: no such head, or one for the other kind of action.
     """
-    head = HEADS[type(action)][0] if head == DEFAULT else head
+    head = HEADS[type(action)][0] if head in ("", DEFAULT) else head
     if registry.is_path(head):
         return registry.from_file(head)(action)
     known = [DETERMINISTIC, *(name for names in HEADS.values() for name in names)]
