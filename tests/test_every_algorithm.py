@@ -12,12 +12,12 @@ from qflock.settings import registry
 from qflock.settings.config import Settings
 from qflock.settings.run import RunSettings
 from tests.marks import IN_CI
-from tests.tiny import Echo
+from tests.tiny import Echo, world
 
 DEAR = {"a2c", "entangled", "eqmarl", "ippo", "iql", "madqn", "mappo", "pqn_qmix", "pqn_vdn", "pqn_iql"}
-DEAR |= {"qio", "qmarl", "qplex", "vdn", "wqmix"}
+DEAR |= {"qio", "qmarl", "qplex", "vdn", "wqmix", "isac", "masac", "iddpg", "maddpg", "matd3", "facmac"}
 """Relatives of learners that the default tests try, or half a minute of compiling: tried in CI."""
-ALIKE = {"a2c", "iql", "pqn_iql", "pqn_qmix", "wqmix"}
+ALIKE = {"a2c", "iql", "pqn_iql", "pqn_qmix", "wqmix", "isac", "iddpg", "maddpg"}
 """Of these, those that differ from another one in a line or two: left to who runs every slow test."""
 NAMES = [
     pytest.param(
@@ -46,6 +46,7 @@ SMALL = {
     "epsilon_decay": 4000,
     "lr": 3e-3,
     "gamma": 0.9,
+    "tau": 0.02,
 }
 """Settings that make any learner small and quick; each takes those that it has."""
 
@@ -59,7 +60,8 @@ def small(name, **changes):
 @pytest.fixture(scope="module", params=NAMES)
 def built(request, tmp_path_factory):
     """The program on Echo, and the run state after 50 chunks."""
-    run = RunSettings(env="tests/tiny.py:Echo", seeds=1, log_interval=1024, eval_episodes=64)
+    env = f"tests/tiny.py:{world(request.param).__name__}"
+    run = RunSettings(env=env, seeds=1, log_interval=1024, eval_episodes=64)
     made = programs.build(Settings(request.param, run, small(request.param), Echo.Config()))
     start = made.init(np.arange(1, dtype=np.uint32))
     state, told = start, None
@@ -72,7 +74,7 @@ def built(request, tmp_path_factory):
 @pytest.mark.parametrize("name", registry.names("algorithms"))
 def test_a_learner_that_is_built_asks_an_environment_for_shapes_alone(name, monkeypatch):
     """A reset outside of a compiled program runs operation by operation: seconds before the first update."""
-    env = Echo(Echo.Config())
+    env = world(name)()
     reset, keys = env.reset, []
     monkeypatch.setattr(env, "reset", lambda key: keys.append(key) or reset(key))
     monkeypatch.setattr(env, "step", lambda *_: pytest.fail("a learner that is built steps"))

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from qflock.core.spec import Spec
+from qflock.core.spec import Box, Spec
 from qflock.core.steps import TimeStep
+from qflock.settings import registry
 
 
 class EchoState(NamedTuple):
@@ -71,6 +72,29 @@ class Echo:
             over & ~ends,
             solved,
         )
+
+
+class Mirror(Echo):
+    """Echo with numbers: every agent sees one, and is paid 1/agents less their squared difference for it."""
+
+    def __init__(self, config: Echo.Config = Echo.Config()) -> None:
+        super().__init__(config)
+        box = Box(1, (-1.0,), (1.0,), ("number",))
+        low = -3.0 * config.horizon
+        self.spec = Spec("mirror", 2, box, 3, 6, config.horizon, 0.9, (low, float(config.horizon)))
+
+    def step(self, key: Any, state: EchoState, actions: Any) -> tuple[EchoState, TimeStep]:
+        reward = (1 - jnp.square(actions[:, 0] - (state.wanted - 1))) / 2.0
+        after = EchoState(jax.random.randint(key, (2,), 0, 3), state.step + 1)
+        return after, self._show(after, reward)
+
+    def _show(self, state: EchoState, reward: Any) -> TimeStep:
+        return super()._show(state, reward)._replace(legal=jnp.ones((2, 0), bool))
+
+
+def world(algorithm: str) -> type:
+    """The one of both that an algorithm is for."""
+    return Mirror if registry.kind_of_actions(algorithm) == "continuous" else Echo
 
 
 class CountState(NamedTuple):

@@ -30,6 +30,8 @@ SMALL = {
 }
 FALLING = {"lr_final": 0.01, "total_steps": 12_800, "lr_decay": 12_800, "log_interval": 6_400}
 
+LONGER = {"total_steps": 64_000, "lr_decay": 64_000, "log_interval": 32_000}  # a step for each rollout
+
 
 @pytest.mark.slow
 @pytest.mark.ci_slow
@@ -40,8 +42,8 @@ FALLING = {"lr_final": 0.01, "total_steps": 12_800, "lr_decay": 12_800, "log_int
         ("ippo", "beta", {}),
         ("mappo", "gaussian", {"in_turn": True, "share_parameters": False}),
         ("mappo", "beta", {"critic_loss": "huber", "huber_delta": 1.0}),
-        ("a2c", "gaussian", {"deviation": "free", "normalise_values": False}),
-        ("a2c", "beta", {"lr": 2e-2}),
+        ("a2c", "gaussian", {"deviation": "free", "normalise_values": False, **LONGER}),
+        ("a2c", "beta", LONGER),
         ("ippo", "gaussian", {"network": "gru", "last_action": True}),
         ("ippo", "gaussian", {"network": "circuit", "deviation": "free", "circuit_layers": 2}),
     ],

@@ -44,6 +44,7 @@ CASES = [
     ("iql", {"n_step": 2}, IN_CI),
 ]
 NAMED = {name for name, _, _ in CASES} | {"qmarl"}  # qmarl scores whole episodes
+NAMED |= {name for name in registry.names("algorithms") if registry.kind_of_actions(name) == "continuous"}
 CASES += [(name, {}, IN_CI) for name in registry.names("algorithms") if name not in NAMED]
 PARAMETERS = [
     pytest.param(name, changes, marks=marks, id=f"{name}{changes or ''}") for name, changes, marks in CASES

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 import jax
@@ -118,3 +119,22 @@ def test_jumanjis_search_and_rescue() -> None:
     env = qflock.make("jumanji:SearchAndRescue-v0", time_limit=4, num_targets=5)
     assert env.spec.action.names == ("rotation", "acceleration")
     assert findings(env) == []
+
+
+@pytest.mark.slow
+@pytest.mark.ci_slow
+def test_camars_maps() -> None:
+    pytest.importorskip("camar")
+    env = qflock.make("camar:random_grid", num_agents=4, num_rows=6, num_cols=6, max_steps=5)
+    assert (env.spec.agents, env.spec.horizon, env.spec.action) == (4, 5, Box(2, (-1.0,) * 2, (1.0,) * 2))
+    assert findings(env) == []
+    with pytest.raises(UserError, match="did you mean 'HolonomicDynamic'"):
+        qflock.make("camar:random_grid", dynamic="HolonomicDinamic")
+    with pytest.raises(UserError, match="unknown CAMAR map 'random_gird'; did you mean 'random_grid'"):
+        qflock.make("camar:random_gird")
+
+
+def test_camar_is_said_to_be_missing_where_it_is() -> None:
+    if importlib.util.find_spec("camar") is None:
+        with pytest.raises(UserError, match=r"camar cannot be imported .*: pip install camar$"):
+            qflock.make("camar:random_grid")

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from qflock.core.spec import Spec
+from qflock.core.spec import Box, Spec
 from qflock.core.steps import TimeStep
 from qflock.evidence.replay.recording import Recording
 from qflock.evidence.replay.show import Show
@@ -52,3 +52,14 @@ def recording(seed: int, weights: bool = True) -> Recording:
     )  # type: ignore[arg-type]
     shares = random.uniform(0.1, 1, (STEPS, AGENTS)) if weights else None
     return Recording(list(range(STEPS + 1)), timestep, values.argmax(-1), values, shares)
+
+
+def show_of_numbers() -> Show:
+    """An episode whose agents give two numbers each, with means 0.25 and deviations 0.5."""
+    one, env = recording(0, weights=False), Painter()
+    box = Box(2, (-1.0, 0.0), (1.0, 4.0), ("turn", "<b>push</b>"))
+    env.spec = Spec("painted", AGENTS, box, 3, 3, STEPS)
+    actions = np.tile(np.array([0.5, 1.0]), (STEPS, AGENTS, 1))
+    values = np.tile(np.array([0.25, 0.25, 0.5, 0.5]), (STEPS, AGENTS, 1))
+    timestep = one.timestep._replace(legal=np.ones((STEPS + 1, AGENTS, 0), bool))  # type: ignore[arg-type]
+    return Show(env, "painted", "made up", [one._replace(timestep=timestep, actions=actions, values=values)])

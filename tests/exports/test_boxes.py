@@ -6,6 +6,7 @@ import jax
 import numpy as np
 import pytest
 
+from qflock.core.errors import UserError
 from qflock.core.steps import Seen
 from qflock.core.trees import spread
 from qflock.exports import numpy_choice, writing
@@ -15,10 +16,13 @@ from tests.marks import IN_CI
 GAME = f"{Path(__file__).parents[1] / 'contracts' / 'games.py'}:Quadratic"
 MEMORY = {"network": "gru", "hidden": (6, 5), "last_action": True}
 VARIANTS = [
-    pytest.param({"hidden": (6,)}, id="gaussian"),
-    pytest.param({"action_head": "beta", **MEMORY}, id="beta-gru"),
-    pytest.param({"deviation": "free", "share_parameters": False, **MEMORY}, id="free-gru-own"),
+    pytest.param("ippo", {"hidden": (6,)}, id="gaussian"),
+    pytest.param("mappo", {"action_head": "beta", **MEMORY}, id="beta-gru"),
+    pytest.param("ippo", {"deviation": "free", "share_parameters": False, **MEMORY}, id="free-gru-own"),
+    pytest.param("maddpg", {"hidden": (6,)}, id="deterministic"),
+    pytest.param("masac", MEMORY, id="soft-gru", marks=IN_CI),
     pytest.param(
+        "ippo",
         {"network": "circuit", "circuit_qubits": 2, "circuit_layers": 1, "deviation": "free"},
         id="circuit",
         marks=IN_CI,
@@ -59,9 +63,9 @@ def assert_acts_alike(exported, loaded):
         memory = exported.acted(memory, actions)
 
 
-@pytest.mark.parametrize("settings", VARIANTS)
-def test_numpy_and_torch_act_alike(settings, run_of, tmp_path):
-    path, loaded = run_of("ippo", GAME, **settings)
+@pytest.mark.parametrize(("algorithm", "settings"), VARIANTS)
+def test_numpy_and_torch_act_alike(algorithm, settings, run_of, tmp_path):
+    path, loaded = run_of(algorithm, GAME, **settings)
     done = writing.export(path, "numpy", tmp_path / "policy.npz", seed=4)
     assert done["difference"] < 1e-5
     assert done["about"]["actions"] == 0
@@ -80,11 +84,11 @@ def test_numpy_and_torch_act_alike(settings, run_of, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.ci_slow
-@pytest.mark.parametrize("settings", VARIANTS[:3])
-def test_onnx_acts_alike(settings, run_of, tmp_path):
+@pytest.mark.parametrize(("algorithm", "settings"), VARIANTS[:4])
+def test_onnx_acts_alike(algorithm, settings, run_of, tmp_path):
     pytest.importorskip("jax2onnx")
     pytest.importorskip("onnxruntime")
-    path, loaded = run_of("ippo", GAME, **settings)
+    path, loaded = run_of(algorithm, GAME, **settings)
     writing.export(path, "onnx", tmp_path / "policy.onnx", seed=4)
     assert_acts_alike(load_exported(tmp_path / "policy.onnx"), loaded)
 
@@ -97,3 +101,13 @@ def test_numbers_are_drawn_as_the_deviation_says_and_lie_inside(head):
     np.testing.assert_allclose(drawn.std(0), numpy_choice.deviations(choice, outputs)[0], rtol=0.03)
     assert (drawn >= choice["low"]).all()
     assert (drawn <= choice["high"]).all()
+
+
+def test_numbers_of_a_head_of_ones_own_are_refused_in_one_line(run_of, tmp_path):
+    """The throw-away learner declares chances, and its actions are numbers."""
+    path, _ = run_of(str(Path(GAME.partition(":")[0]).with_name("gaussian.py")), GAME)
+    with pytest.raises(
+        UserError, match="cannot be exported: its actions are numbers, and it does not declare"
+    ):
+        writing.export(path, "numpy", tmp_path / "policy.npz")
+    assert not list(tmp_path.iterdir())

@@ -63,7 +63,12 @@ OWN: dict[str, dict[str, Any]] = {
 
 
 def kinds(name: str) -> list[str]:
-    """The agents' networks that a learner is tried with; the empty name is for the only one that it has."""
+    """The agents' networks that a learner is tried with; the empty name is for the only one that it has.
+
+    None where it needs continuous actions, which these games have not.
+    """
+    if registry.kind_of_actions(name) == "continuous":
+        return []
     return ["mlp", "gru"] if "network" in _fields(name) else [""]
 
 

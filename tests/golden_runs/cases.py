@@ -106,5 +106,18 @@ SLOW = {
     "wqmix": f"wqmix {TWO_STEP} {REPLAY} --central_hidden 8",
     "wqmix_central": f"wqmix {TWO_STEP} {REPLAY} --central_hidden 8 --weighting central --weight 0.5",
 }
+OFF = (
+    f"--env tests/contracts/games.py:Quadratic {PACE} --critic_hidden 8 --buffer_capacity 128 --lr 0.01 "
+    "--min_buffer_size 64 --batch_size 16 --train_frequency 16 --tau 0.1"
+)
+SLOW |= {
+    "facmac": f"facmac {OFF} --mixer_embed 4 --mixer_hyper 8",
+    "iddpg": f"iddpg {OFF} --reward own",
+    "isac_own_reward": f"isac {OFF} --reward own",
+    "maddpg": f"maddpg {OFF}",
+    "masac_in_turn": f"masac {OFF} --in_turn --no_share_parameters --row_length 4 --n_step 3",
+    "matd3": f"matd3 {OFF}",
+    "ippo_box": f"ippo --env tests/contracts/games.py:Quadratic {PPO}",
+}
 CASES = {name: Case(train) for name, train in QUICK.items()}
 CASES |= {name: Case(train, slow=True) for name, train in SLOW.items()}

@@ -125,12 +125,12 @@ def again(name: str, settings: Mapping[str, Any]) -> Any:
     return config.make_environment(name, config.environment_settings(name, settings))
 
 
-def library(name: str, extra: str) -> Any:
+def library(name: str, extra: str = "") -> Any:
     """Import the library that a bridge needs.
 
     Args:
         name: of the module.
-        extra: qflock's extra that installs it.
+        extra: qflock's extra that installs it; empty where none does.
 
     Raises:
         UserError: it is not installed, or fails when imported; the message says what to install.
@@ -139,4 +139,5 @@ def library(name: str, extra: str) -> Any:
         return importlib.import_module(name)
     except ImportError as problem:
         reason = " ".join(str(problem).split())
-        raise UserError(f"{name} cannot be imported ({reason}): pip install 'qflock[{extra}]'") from problem
+        install = f"'qflock[{extra}]'" if extra else name
+        raise UserError(f"{name} cannot be imported ({reason}): pip install {install}") from problem

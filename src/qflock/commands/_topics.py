@@ -8,20 +8,22 @@ from __future__ import annotations
 
 MOST_USED, OWN, CIRCUIT, ENVIRONMENT = "most used", "what is learnt", "circuit", "environment"
 _NAMES = {
-    MOST_USED: """env total_steps seeds lr num_envs network hidden gamma batch_size mixer critic sampler
-        n_chains device run_dir""",
-    "run": "seed total_episodes init_from on_nan devices heartbeat_timeout_seconds n_gs n_mcmc_steps memory",
+    MOST_USED: """env total_steps seeds lr num_envs network hidden gamma batch_size mixer policy critic
+        sampler n_chains device run_dir""",
+    "run": """seed total_episodes init_from on_nan devices matmul_precision heartbeat_timeout_seconds n_gs
+        n_mcmc_steps memory""",
     OWN: """reward loss td_lambda n_step double_q mixer_embed mixer_hyper weighting weight central_hidden
-        central_weight update gae_lambda clip value_clip normalise_advantages normalise_values td_gradient
-        end""",
-    "network": """actor dueling layer_norm orthogonal share_parameters agent_ids groups last_action
-        input_stage critic_network critic_hidden""",
+        central_weight update gae_lambda clip value_clip critic_loss huber_delta normalise_advantages
+        normalise_values td_gradient end twin others in_turn policy_delay target_noise noise_clip""",
+    "network": """actor action_head deviation dueling layer_norm orthogonal share_parameters agent_ids groups
+        last_action input_stage critic_network critic_hidden""",
     CIRCUIT: """circuit_qubits circuit_layers circuit_encoding circuit_reupload circuit_entanglement
         circuit_entangler circuit_compression circuit_head circuit_scale circuit_frozen circuit_seed
         lr_angles lr_input_scaling lr_output_scaling simulator""",
     "quantum part": "pair visibility bell entanglement frozen encoding qubits layers",
-    "exploration": """epsilon_start epsilon_end epsilon_decay entropy_weight entropy_form entropy alpha0
-        alpha_min alpha_max alpha_decay target_rate target_start target_end target_clock""",
+    "exploration": """epsilon_start epsilon_end epsilon_decay noise entropy_weight entropy_form entropy alpha0
+        alpha_min alpha_max alpha_decay target_rate target_start target_end target_clock
+        lr_alpha target_entropy""",
     "quantum-inspired operator": """operator eta min_entropy inverse_temperature floor rotation_turns
         rotation_limit rotation_weight contraction""",
     "Ramsey guidance": "ramsey entropy_threshold clique_size clique_weight",
@@ -30,7 +32,7 @@ _NAMES = {
     "tempering": "temperatures temperature_ratio swap_every",
     "distillation": "distil_steps distil_lr distil_tau",
     "experience and replay": """num_steps row_length burn_in augment buffer_capacity min_buffer_size
-        train_frequency epochs minibatches target_update_interval target_tau""",
+        train_frequency epochs minibatches target_update_interval target_tau tau""",
     "optimiser": """optimiser lr_critic lr_scales lr_final lr_decay weight_decay max_grad_norm
         adam_eps""",
     ENVIRONMENT: "",

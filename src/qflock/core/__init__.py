@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     )
     from qflock.core.hooks import Hooks, RunFacts
     from qflock.core.learner import Dataset, Learner, Own, Policy, Rollout, Source
-    from qflock.core.portable import ByChance, ByValue, Portable
+    from qflock.core.portable import ByChance, ByDensity, ByValue, Portable
     from qflock.core.spec import Box, Choices, Codes, Entities, Spec
     from qflock.core.steps import (
         Actions,
@@ -46,7 +46,7 @@ _PLACES = {
     ),
     "hooks": ("Hooks", "RunFacts"),
     "learner": ("Dataset", "Learner", "Own", "Policy", "Rollout", "Source"),
-    "portable": ("ByChance", "ByValue", "Portable"),
+    "portable": ("ByChance", "ByDensity", "ByValue", "Portable"),
     "spec": ("Box", "Choices", "Codes", "Entities", "Spec"),
     "steps": (
         "Actions",
@@ -66,6 +66,7 @@ __all__ = [
     "Actions",
     "Box",
     "ByChance",
+    "ByDensity",
     "ByValue",
     "Choices",
     "Codes",

@@ -30,15 +30,17 @@ class ByDensity:
     """The likeliest numbers of a Box, or drawn ones.
 
     Attributes:
-        head: "gaussian" or "beta", as `learning.heads` has them.
+        head: "gaussian", "beta" or "tanh", as `learning.heads` has them.
         low, high: bounds of each number.
         log_deviation: bounds of the logarithm of a Gaussian's deviation.
+        noise: deviation of what is added to the numbers of a tanh in mode "sample", bounds being -1 and 1.
     """
 
     head: str
     low: tuple[float, ...]
     high: tuple[float, ...]
     log_deviation: tuple[float, float]
+    noise: float = 0.0
 
 
 Choice = ByValue | ByChance | ByDensity

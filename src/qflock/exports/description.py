@@ -13,8 +13,8 @@ from qflock.core import portable as declared
 from qflock.core import texts
 from qflock.core.errors import UserError
 from qflock.core.learner import Policy, Scores
-from qflock.core.portable import Portable
-from qflock.core.spec import Spec
+from qflock.core.portable import ByDensity, Portable
+from qflock.core.spec import Box, Spec
 from qflock.core.steps import Memory, Parameters, Seen
 from qflock.core.trees import spread
 from qflock.core.version import __version__
@@ -64,15 +64,15 @@ def describe(policies: LoadedPolicies, seed: int | None = None, checkpoint: str 
         checkpoint: what the file says of where the weights come from.
 
     Raises:
-        UserError: no such seed, or a policy that cannot be taken home: no agent of it acts alone, or it has
-            no weights.
+        UserError: no such seed, or a policy that cannot be taken home: no agent of it acts alone, it gives
+            numbers and does not declare how, or it has no weights.
     """
     seed = policies.seeds[0] if seed is None else seed
     if seed not in policies.seeds:
         raise UserError(f"the run has no seed {seed}; it has {policies.seeds}")
     algorithm, spec, policy = policies.settings.algorithm, policies.env.spec, policies.learner.policy
     parameters = jax.tree.map(lambda x: x[policies.seeds.index(seed)], policies.parameters)
-    if problem := _unfit(policy, parameters):
+    if problem := _unfit(policy, spec, parameters):
         raise UserError(f"a policy of {algorithm} cannot be exported: {problem}")
     portable = policy.portable or Portable(spec.agents, stage="raw", described=False)
     describable = portable.described and policy.scores is not None
@@ -110,13 +110,17 @@ def describe(policies: LoadedPolicies, seed: int | None = None, checkpoint: str 
     return Description(about, weights, spec, parameters, portable)
 
 
-def _unfit(policy: Policy, parameters: Parameters) -> str:
+def _unfit(policy: Policy, spec: Spec, parameters: Parameters) -> str:
     """Why a policy cannot be taken home; empty where it can."""
     how = execution.kind(policy)
     if how == "drawn together":
         return "its agents' actions are drawn together"
     if how != "decentralised":
         return "it is centrally executed: no agent can act alone"
+    if isinstance(spec.action, Box) and not (
+        policy.portable and isinstance(policy.portable.choice, ByDensity)
+    ):
+        return "its actions are numbers, and it does not declare how they come of outputs (ByDensity)"
     return "" if jax.tree.leaves(parameters) else "it has no weights"
 
 

@@ -13,12 +13,16 @@ def numbers(choice: dict[str, Any], outputs: np.ndarray, random: Any = None) -> 
     """The numbers that agents give, ``(..., A, D)``.
 
     Args:
-        choice: ``head``, "gaussian" or "beta", and the bounds ``low`` and ``high`` of each number.
-        outputs: of the network, ``(..., A, 2 D)``.
+        choice: ``head``, "gaussian", "beta" or "tanh"; the bounds ``low`` and ``high`` of each number; and of
+            a tanh the ``noise`` with which they are drawn.
+        outputs: of the network, ``(..., A, 2 D)``, or ``(..., A, D)`` of a tanh.
         random: NumPy's generator, to draw them; the likeliest ones without.
     """
     first, second = _parameters(choice, outputs)
-    if choice["head"] == "beta":
+    if choice["head"] == "tanh":
+        noise = 0.0 if random is None else choice["noise"] * random.standard_normal(first.shape)
+        unit = np.clip(np.tanh(first) + noise, -1, 1)
+    elif choice["head"] == "beta":
         share = (first - 1) / np.maximum(first + second - 2, 1e-6)
         unit = 2 * (share if random is None else random.beta(first, second)) - 1
     else:
@@ -33,9 +37,11 @@ def deviations(choice: dict[str, Any], outputs: np.ndarray) -> np.ndarray:
 
     Args:
         choice: see `numbers`.
-        outputs: of the network, ``(..., A, 2 D)``.
+        outputs: of the network, as `numbers` takes them.
     """
     first, second = _parameters(choice, outputs)
+    if choice["head"] == "tanh":
+        return second
     if choice["head"] == "beta":
         total = first + second
         unit = 2 * np.sqrt(first * second / (total + 1)) / total
@@ -61,6 +67,8 @@ def unit(choice: dict[str, Any], action: np.ndarray) -> np.ndarray:
 
 def _parameters(choice: dict[str, Any], outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean and deviation before squashing, or both shapes of a Beta distribution."""
+    if choice["head"] == "tanh":
+        return outputs, np.zeros_like(outputs)
     if choice["head"] == "beta":
         first, second = np.split(1 + np.logaddexp(outputs, np.zeros_like(outputs)), 2, -1)
         return first, second

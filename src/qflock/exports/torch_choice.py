@@ -14,11 +14,14 @@ def numbers(choice: dict[str, Any], outputs: Tensor, sample: bool = False) -> Te
     """The numbers that agents give, ``(..., A, D)``; see `numpy_choice.numbers`.
 
     Args:
-        choice: ``head``, "gaussian" or "beta", and the bounds ``low`` and ``high`` of each number.
-        outputs: of the network, ``(..., A, 2 D)``.
+        choice: see `numpy_choice.numbers`.
+        outputs: of the network, ``(..., A, 2 D)``, or ``(..., A, D)`` of a tanh.
         sample: draw them, instead of the likeliest ones.
     """
-    if choice["head"] == "beta":
+    if choice["head"] == "tanh":
+        noise = choice["noise"] * torch.randn_like(outputs) if sample else 0.0
+        inside = (torch.tanh(outputs) + noise).clamp(-1, 1)
+    elif choice["head"] == "beta":
         first, second = (1 + torch.nn.functional.softplus(outputs)).chunk(2, -1)
         share = (first - 1) / (first + second - 2).clamp(min=1e-6)
         inside = 2 * (torch.distributions.Beta(first, second).rsample() if sample else share) - 1

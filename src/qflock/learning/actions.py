@@ -169,6 +169,8 @@ class Head(Protocol):
 
 DEFAULT = "auto"
 """Stands for the first head of the kind of action."""
+DETERMINISTIC = "tanh"
+"""The head of a Box that has no density: for learners that need none."""
 
 
 def of(action: Choices | Box, head: str = DEFAULT) -> Actions:
@@ -177,31 +179,32 @@ def of(action: Choices | Box, head: str = DEFAULT) -> Actions:
     Args:
         action: ``spec.action``.
         head: the action head: a name of `HEADS`, or the user's own, ``my.py:build``; the kind's default if
-            "auto".
+            "auto", or empty.
 
     Raises:
         UserError: no such head, or one for the other kind of action.
     """
-    head = HEADS[type(action)][0] if head == DEFAULT else head
+    head = HEADS[type(action)][0] if head in ("", DEFAULT) else head
     if registry.is_path(head):
         return registry.from_file(head)(action)
-    known = [name for names in HEADS.values() for name in names]
+    known = [DETERMINISTIC, *(name for names in HEADS.values() for name in names)]
     if head not in known:
         raise UserError(f"{unknown('action head', head, known)} (or give a file and function, my.py:build)")
-    if head not in HEADS[type(action)]:
+    if head not in HEADS[type(action)] and not (head == DETERMINISTIC and isinstance(action, Box)):
         kind = "a Box" if isinstance(action, Box) else "a choice among discrete actions"
         raise UserError(f"action head {head} is not for {kind}; take one of {', '.join(HEADS[type(action)])}")
     return importlib.import_module(f"qflock.learning.heads.{head}").build(action)
 
 
-def portable(action: Box, head: str = DEFAULT) -> ByDensity:
+def portable(action: Box, head: str = DEFAULT, noise: float = 0.0) -> ByDensity:
     """What an export must know of one of our heads of a Box.
 
     Args:
         action: the Box.
         head: its name, or "auto".
+        noise: deviation of what is added to the numbers of a policy without density, bounds being -1 and 1.
     """
     from qflock.learning.heads.gaussian import LOG_DEVIATION
 
     head = HEADS[Box][0] if head == DEFAULT else head
-    return ByDensity(head, action.low, action.high, LOG_DEVIATION)
+    return ByDensity(head, action.low, action.high, LOG_DEVIATION, noise)

@@ -109,6 +109,22 @@ def of_each(optimiser: Optimiser) -> Optimiser:
     return Optimiser(jax.vmap(optimiser.init), step)
 
 
+def of_parts(*optimisers: Optimiser) -> Optimiser:
+    """An optimiser of a tuple of weights, of which each is clipped and stepped by its own.
+
+    Args:
+        *optimisers: one for each.
+    """
+
+    def step(gradient: Any, state: Any, weights: Any, env_steps: Int[Array, ""]) -> tuple[Any, Any]:
+        parts = zip(optimisers, gradient, state, weights, strict=True)
+        changed = [own.step(down, kept, part, env_steps) for own, down, kept, part in parts]
+        return tuple(part for part, _ in changed), tuple(kept for _, kept in changed)
+
+    init = lambda weights: tuple(own.init(part) for own, part in zip(optimisers, weights, strict=True))
+    return Optimiser(init, step)
+
+
 def in_parts(optimiser: Optimiser, split: Split, join: Join) -> Optimiser:
     """An optimiser that clips and steps each part of the weights by itself, so that none slows another.
 

@@ -28,7 +28,7 @@ from qflock.settings import foreign, trust
 
 Kind = Literal["environments", "algorithms"]
 
-BRIDGES = ("jaxmarl", "jumanji", "pettingzoo", "gymnasium")
+BRIDGES = ("jaxmarl", "jumanji", "camar", "pettingzoo", "gymnasium")
 """Libraries whose environments have a name ``<library>:<theirs>``; each is a module of ``bridges/``."""
 
 ALIASES: dict[str, str] = {"expert_rl/GridWorld25v0": "gridworld25"}
@@ -222,3 +222,12 @@ def algorithm(name: str) -> ModuleType:
         if not hasattr(found, needed):
             raise UserError(f"{name!r} is no algorithm: its file has no {needed!r}")
     return found
+
+
+def kind_of_actions(name: str) -> str:
+    """Which actions an algorithm is for: "discrete", "continuous" or "both", as ``ACTIONS`` in its file says.
+
+    Args:
+        name: the algorithm's.
+    """
+    return getattr(algorithm(name), "ACTIONS", "discrete")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from qflock.settings.ranges import WIDTHS, above, at_least, between
+from qflock.settings.ranges import WIDTHS, above, at_least, between, need
 from qflock.settings.shares import of_steps
 
 
@@ -60,3 +60,57 @@ class Experience:
     """Environments stepped side by side."""
     num_steps: Annotated[int, at_least(1)] = 8
     """Steps of each copy between two learning phases."""
+
+
+PACE = 128
+"""Environment steps per gradient step, where nothing else is asked for."""
+
+
+@dataclass(frozen=True)
+class Replay(Experience):
+    """Experience that is kept, and drawn from for every gradient step."""
+
+    row_length: Annotated[int, at_least(1)] = 8
+    """Transitions kept together in replay, over which returns run; divides num_steps."""
+    buffer_capacity: int = 262_144
+    """Transitions held in replay."""
+    min_buffer_size: Annotated[int, at_least(0)] = 10_000
+    """Transitions held before learning starts."""
+    batch_size: Annotated[int, at_least(1)] = 256
+    """Transitions of a gradient step; a multiple of row_length."""
+    train_frequency: Annotated[int, at_least(0)] = 0
+    """Environment steps per gradient step; divides num_envs x num_steps. 0 for about 128, or all of these."""
+
+    def need_fitting_replay(self) -> None:
+        """Raise a `UserError` where its sizes do not fit each other."""
+        block = self.num_envs * self.num_steps
+        need(
+            self.num_steps % self.row_length == 0,
+            f"row_length {self.row_length} does not divide num_steps {self.num_steps}",
+        )
+        need(
+            self.batch_size % self.row_length == 0,
+            f"batch_size {self.batch_size} is no multiple of row_length {self.row_length}",
+        )
+        need(
+            self.train_frequency == 0 or block % self.train_frequency == 0,
+            f"train_frequency {self.train_frequency} does not divide num_envs x num_steps = {block}",
+        )
+        need(
+            self.buffer_capacity >= max(block, self.min_buffer_size, self.batch_size),
+            f"buffer_capacity {self.buffer_capacity} is smaller than num_envs x num_steps ({block}), "
+            f"min_buffer_size ({self.min_buffer_size}) or batch_size ({self.batch_size})",
+        )
+
+    @property
+    def gradient_steps(self) -> int:
+        """Gradient steps of one update."""
+        block = self.num_envs * self.num_steps
+        return block // self.train_frequency if self.train_frequency else max(1, round(block / PACE))
+
+    @property
+    def sequences(self) -> tuple[int, int]:
+        """How many sequences replay holds, a multiple of those of one update; and how many start learning."""
+        block = self.num_envs * self.num_steps
+        capacity = self.buffer_capacity // block * (block // self.row_length)
+        return capacity, min(-(-self.min_buffer_size // self.row_length), capacity)

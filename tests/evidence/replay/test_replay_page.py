@@ -35,7 +35,7 @@ from qflock.runs import checkpoint, folder, policy
 from qflock.runs.train import program
 from qflock.settings import config
 from tests.evidence.chromium import browser, opened, until
-from tests.evidence.shows import STEPS, show
+from tests.evidence.shows import STEPS, show, show_of_numbers
 from tests.tiny import Echo
 
 HOSTILE = "</script><script>document.title='taken'</script><img src=x onerror=alert(1)>{{data}}"
@@ -332,3 +332,22 @@ def test_light_dark_and_no_sideways_scrolling(page: Path, chromium: Any, width: 
         assert shown.get_by_label("mixer weights").is_visible()
         assert shown.locator("b").count() == 0  # an action's name is text, whatever it is
         assert shown.get_by_text("<b>collect</b>").count() >= 4
+
+
+def test_numbers_of_a_box_are_shown_between_their_bounds() -> None:
+    """Means and deviations beside what was done."""
+    found = replay.data(show_of_numbers())
+    assert found["kind"] == "density"
+    assert found["actions"] == ["turn", "<b>push</b>"]
+    assert found["bounds"] == [(-1.0, 1.0), (0.0, 4.0)]
+    (episode,) = found["episodes"]
+    assert episode["actions"][0][0] == [0.5, 1.0]
+    assert episode["values"][0][0] == [0.25, 0.25, 0.5, 0.5]
+
+
+def test_the_page_says_numbers_means_and_deviations(tmp_path: Path, chromium: Any) -> None:
+    with opened(chromium, replay.write(tmp_path / "page.html", show_of_numbers())) as shown:
+        card = shown.locator(".agent").first
+        assert "0.50, 1.00" in card.inner_text()
+        assert "0.50 of 0.25 ± 0.50" in card.inner_text()
+        assert "gives turn 0.50 of 0.25 ± 0.50" in str(card.get_attribute("aria-label"))

@@ -38,6 +38,8 @@ def head(config: ActorCriticConfig, spec: Spec) -> Actions:
                 f"{spec.name} has continuous actions, a Box of {box.size} numbers; {name} is for "
                 "probabilities of discrete ones: leave it off, or take ippo or mappo"
             )
+    if config.action_head == actions.DETERMINISTIC:
+        raise UserError(f"action head {config.action_head} has no density; take gaussian or beta")
     gaussian = box and config.action_head in (actions.DEFAULT, actions.HEADS[Box][0])
     if config.deviation == "free" and not gaussian:
         raise UserError(

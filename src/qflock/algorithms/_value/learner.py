@@ -148,9 +148,7 @@ class ValueLearner:
                 "need them equal, for replay keeps their memory at the start of what is collected"
             )
         self.env, self.augments = env, config.augment and possible(env, self.policy.start())
-        block = config.num_envs * config.num_steps
-        self.capacity = config.buffer_capacity // block * (block // config.row_length)
-        self.first_filled = min(-(-config.min_buffer_size // config.row_length), self.capacity)
+        self.capacity, self.first_filled = config.sequences
         self.target = target.build(config.target_update_interval, config.target_tau)
         # Each part is clipped by its own norm, so that neither slows the other.
         parts = optimiser.in_parts(

@@ -200,13 +200,12 @@ def _need_kind(algorithm: str, spec: Spec) -> None:
     """Raise a `UserError` where one of our algorithms is for actions of the other kind."""
     if registry.is_path(algorithm):
         return
-    kind_of = lambda name: getattr(registry.algorithm(name), "ACTIONS", "discrete")
     if isinstance(spec.action, Box):
         has, size, needs = "continuous", f"a Box of {spec.action.size} numbers", "discrete"
     else:
         has, size, needs = "discrete", f"{spec.action.count} of them", "continuous"
-    if kind_of(algorithm) == needs:
-        fit = [name for name in registry.names("algorithms") if kind_of(name) != needs]
+    if registry.kind_of_actions(algorithm) == needs:
+        fit = [name for name in registry.names("algorithms") if registry.kind_of_actions(name) != needs]
         raise UserError(
             f"{spec.name} has {has} actions, {size}; {algorithm} is for {needs} ones: "
             f"take one of {', '.join(fit)}"
