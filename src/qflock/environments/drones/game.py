@@ -21,7 +21,7 @@ from qflock.environments.drones import physics, picture, view
 from qflock.environments.drones.physics import Walls
 from qflock.environments.drones.references import navigator, pilot
 
-CONTACT = -0.25  # paid to a drone in every step in which it touches something
+CONTACT = -0.1  # paid to a drone in every step in which it touches something
 LANDING = 0.25  # a drone lands on its pad at this share of its top speed, or less
 START, PAD = (0.65, 0.9), (0.65, 0.9)  # how far from the middle drones start, and pads lie, along x
 HIGHEST = 0.6  # |y| of a gap's middle
