@@ -276,7 +276,7 @@ class Environment:
         )
         clock = 1 - state.step[None] / jnp.float32(config.max_steps)
         return TimeStep(
-            observation=view.observe(state, self.walls(state.gaps), config.speed, config.neighbours),
+            observation=self._observe(state),
             state=jnp.concatenate([drones.ravel(), state.gaps, clock]),
             legal=jnp.ones((config.n_agents, 0), bool),
             active=flying,
@@ -289,6 +289,10 @@ class Environment:
                 "contacts": state.contacts.astype(jnp.float32),
             },
         )
+
+    def _observe(self, state: State) -> Float[Array, "A O"]:
+        config = self.config
+        return view.observe(state, self.walls(state.gaps), config.speed, config.radius, config.neighbours)
 
 
 def _between(ends: tuple[float, float], share: Float[Array, "*X"]) -> Float[Array, "*X"]:
