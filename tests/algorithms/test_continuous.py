@@ -86,6 +86,8 @@ def batch_of(own, env, advantage):
     return state, batch._replace(rows=rows._replace(extras=own.log_prob(state.weights.agents, batch)))
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_the_entropy_bonus_is_the_mean_over_agents():
     """Summed over agents it would grow with their number (a known fault elsewhere)."""
     costs = []
@@ -102,6 +104,8 @@ def test_the_entropy_bonus_is_the_mean_over_agents():
     np.testing.assert_allclose(*costs, rtol=1e-6)
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_agents_in_turn_learn_from_the_ratios_of_those_before_them():
     """HAPPO by hand: the second agent's advantage is multiplied by the ratio of the first one's action."""
     env = Still(3)

@@ -62,6 +62,8 @@ def collected(module, ends=False, **settings):
     return own, state, Drawn(cut, jax.random.split(jax.random.key(3), 3))
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 @pytest.mark.parametrize("ends", [False, True], ids=["truncated", "terminated"])
 @pytest.mark.parametrize("module", [masac, facmac, isac], ids=lambda m: m.__name__.rpartition(".")[2])
 def test_targets_are_those_of_brute_force(module, ends):
@@ -94,6 +96,8 @@ def test_targets_are_those_of_brute_force(module, ends):
             np.testing.assert_allclose(found[t, n], wanted, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 @pytest.mark.parametrize(
     ("module", "settings"),
     [(masac, {"reward": "own"}), (maddpg, {}), (isac, {}), (maddpg, {"reward": "own"})],
@@ -108,6 +112,8 @@ def test_an_agent_follows_the_gradient_of_its_own_action_alone(module, settings)
     assert slope[0, 1] == slope[1, 0] == 0
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_the_others_act_as_in_replay_or_as_they_would_now():
     """The published MADDPG learns beside what others did; the value of agent 0 tells which it was."""
     found = {}
@@ -125,6 +131,8 @@ def test_the_others_act_as_in_replay_or_as_they_would_now():
     assert found["current"].shape == (8, 3)
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_what_an_agent_gives_after_it_has_left_counts_for_nothing():
     own, state, drawn = collected(masac)
     rows = stretches.rows(drawn.rows)
@@ -134,6 +142,8 @@ def test_what_an_agent_gives_after_it_has_left_counts_for_nothing():
     np.testing.assert_array_equal(*values)
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_agents_wait_for_the_critics_and_targets_follow():
     own, state, drawn = collected(matd3, policy_delay=2, tau=0.25)
     ring = state.replay._replace(

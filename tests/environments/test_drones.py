@@ -321,6 +321,8 @@ def test_each_drone_sees_its_own_way_and_the_nearest_that_fly():
         2: [[0.0, 0.4, 0.0, 0.5, 1], [-0.8, 0.3, 1.0, 0.0, 1]],
     }
     for i, others in near.items():
+        for other in others:  # the nearer, the longer: two radii by the distance
+            other[:2] = np.multiply(other[:2], 2 * 0.07 / (other[0] ** 2 + other[1] ** 2))
         own = [*(state.velocity[i] / 0.06), *(np.subtract(pads[i], position[i])), *to_gaps[i]]
         np.testing.assert_allclose(seen[i], [*own, *np.ravel(others)], atol=1e-6)
     few = Environment(Config(n_agents=2, n_walls=0, neighbours=3))

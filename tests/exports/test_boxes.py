@@ -18,8 +18,10 @@ MEMORY = {"network": "gru", "hidden": (6, 5), "last_action": True}
 VARIANTS = [
     pytest.param("ippo", {"hidden": (6,)}, id="gaussian"),
     pytest.param("mappo", {"action_head": "beta", **MEMORY}, id="beta-gru"),
-    pytest.param("ippo", {"deviation": "free", "share_parameters": False, **MEMORY}, id="free-gru-own"),
-    pytest.param("maddpg", {"hidden": (6,)}, id="deterministic"),
+    pytest.param(
+        "ippo", {"deviation": "free", "share_parameters": False, **MEMORY}, id="free-gru-own", marks=IN_CI
+    ),
+    pytest.param("maddpg", {"hidden": (6,)}, id="deterministic", marks=IN_CI),
     pytest.param("masac", MEMORY, id="soft-gru", marks=IN_CI),
     pytest.param(
         "ippo",

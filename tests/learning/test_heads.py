@@ -83,6 +83,8 @@ def test_choices_are_as_they_were():
     assert actions.of(Choices(200)).stored == jnp.int32
 
 
+@pytest.mark.slow
+@pytest.mark.ci_slow
 @pytest.mark.parametrize("head", ["gaussian", "beta", "categorical"])
 def test_gradients_are_finite_differences(head):
     """Of the log-probability, inside and at a bound, of the entropy, and of both numbers of a picture."""

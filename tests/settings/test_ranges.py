@@ -25,6 +25,7 @@ BESIDE = {
     "num_envs": {"minibatches": 1, "train_frequency": 1},
     "num_steps": {"row_length": 1, "train_frequency": 1},
     "batch_size": {"row_length": 1},
+    "n_step": {"row_length": 8},
 }
 """Settings that small values of another need, for they must divide it."""
 LIMITS = [

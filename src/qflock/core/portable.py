@@ -25,6 +25,10 @@ class ByChance:
     operator: Mapping[str, float] | None = None
 
 
+LOG_DEVIATION = (-5.0, 2.0)
+"""Bounds of the logarithm of a Gaussian's deviation, before tanh."""
+
+
 @dataclass(frozen=True)
 class ByDensity:
     """The likeliest numbers of a Box, or drawn ones.
@@ -39,7 +43,7 @@ class ByDensity:
     head: str
     low: tuple[float, ...]
     high: tuple[float, ...]
-    log_deviation: tuple[float, float]
+    log_deviation: tuple[float, float] = LOG_DEVIATION
     noise: float = 0.0
 
 

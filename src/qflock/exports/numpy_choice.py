@@ -77,7 +77,12 @@ def _parameters(choice: dict[str, Any], outputs: np.ndarray) -> tuple[np.ndarray
 
 
 def log_probabilities(logits: np.ndarray, legal: np.ndarray) -> np.ndarray:
-    """Normalised over legal actions; `NEVER` for the others."""
+    """Normalised over legal actions; `NEVER` for the others.
+
+    Args:
+        logits: ``(..., A, U)``.
+        legal: mask of legal actions, ``(..., A, U)``.
+    """
     logits = np.where(legal, logits, NEVER)
     logits = logits - logits.max(-1, keepdims=True)
     return np.where(legal, logits - np.log(np.exp(logits).sum(-1, keepdims=True)), NEVER)
@@ -91,7 +96,13 @@ def amplified(
     inverse_temperature: float,
     floor: str,
 ) -> np.ndarray:
-    """QIO's operator: amplitudes move away from their mean, then the entropy floor. Log-probabilities."""
+    """QIO's operator: amplitudes move away from their mean, then the entropy floor. Log-probabilities.
+
+    Args:
+        logits: ``(..., A, U)``.
+        legal: mask of legal actions, ``(..., A, U)``.
+        eta, min_entropy, inverse_temperature, floor: the run's settings.
+    """
     logs = log_probabilities(inverse_temperature * logits, legal)
     half = np.where(legal, 0.5 * logs, 0.0)  # log amplitudes
     count = np.maximum(legal.sum(-1, keepdims=True), 1)

@@ -49,7 +49,12 @@ def _bounds(choice: dict[str, Any], like: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def log_probabilities(logits: Tensor, legal: Tensor) -> Tensor:
-    """Normalised over legal actions; `NEVER` for the others."""
+    """Normalised over legal actions; `NEVER` for the others.
+
+    Args:
+        logits: ``(..., A, U)``.
+        legal: mask of legal actions, ``(..., A, U)``.
+    """
     return torch.where(legal, torch.where(legal, logits, NEVER).log_softmax(-1), NEVER)
 
 
@@ -59,6 +64,11 @@ def amplified(
     """QIO's operator: amplitudes move away from their mean, then the entropy floor. Log-probabilities.
 
     For acting: the gradients that training has where amplitudes vanish, and through the floor, are not here.
+
+    Args:
+        logits: ``(..., A, U)``.
+        legal: mask of legal actions, ``(..., A, U)``.
+        eta, min_entropy, inverse_temperature, floor: the run's settings.
     """
     logs = log_probabilities(inverse_temperature * logits, legal)
     half = torch.where(legal, 0.5 * logs, 0.0)  # log amplitudes

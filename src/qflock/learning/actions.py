@@ -204,7 +204,5 @@ def portable(action: Box, head: str = DEFAULT, noise: float = 0.0) -> ByDensity:
         head: its name, or "auto".
         noise: deviation of what is added to the numbers of a policy without density, bounds being -1 and 1.
     """
-    from qflock.learning.heads.gaussian import LOG_DEVIATION
-
     head = HEADS[Box][0] if head == DEFAULT else head
-    return ByDensity(head, action.low, action.high, LOG_DEVIATION, noise)
+    return ByDensity(head, action.low, action.high, noise=noise)

@@ -214,8 +214,9 @@ class ActorCritic:
         return self.action.choose(key, self.operators.decide(outputs, legal).logits, legal, mode)
 
     def _show(self, outputs: Float[Array, "F"]) -> Float[Array, "S"]:
-        legal = jnp.ones(self.spec.masked, bool)
-        return self.action.shown(self.operators.decide(outputs, legal).logits)
+        if isinstance(self.spec.action, Box):
+            return self.action.shown(outputs)
+        return self.operators.decide(outputs, jnp.ones(self.spec.actions, bool)).logits
 
     def policy(self) -> Policy:
         """Decentralised: each agent acts by its own outputs, after the operator."""

@@ -6,7 +6,7 @@ The first environment of the library with continuous actions: every drone gives 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -143,15 +143,13 @@ class Environment:
         position, pads = jnp.stack([x, y], -1)
         return self.place(position, pads, _between((-HIGHEST, HIGHEST), rest[:walls]))
 
-    def place(
-        self, position: Float[Array, "A 2"], pads: Float[Array, "A 2"], gaps: Float[Array, "W"]
-    ) -> tuple[State, TimeStep]:
+    def place(self, position: Any, pads: Any, gaps: Any) -> tuple[State, TimeStep]:
         """Start at rest from given places.
 
         Args:
-            position: of the drones, ``(x, y)``.
-            pads: theirs.
-            gaps: y of the middle of each wall's gap.
+            position: of the drones, ``(A, 2)``.
+            pads: theirs, ``(A, 2)``.
+            gaps: y of the middle of each wall's gap, ``(W,)``.
         """
         position, pads, gaps = (jnp.asarray(x, jnp.float32) for x in (position, pads, gaps))
         way, _ = physics.way(position, pads, self.walls(gaps), self.config.radius)
@@ -276,7 +274,7 @@ class Environment:
         )
         clock = 1 - state.step[None] / jnp.float32(config.max_steps)
         return TimeStep(
-            observation=view.observe(state, self.walls(state.gaps), config.speed, config.neighbours),
+            observation=self._observe(state),
             state=jnp.concatenate([drones.ravel(), state.gaps, clock]),
             legal=jnp.ones((config.n_agents, 0), bool),
             active=flying,
@@ -289,6 +287,10 @@ class Environment:
                 "contacts": state.contacts.astype(jnp.float32),
             },
         )
+
+    def _observe(self, state: State) -> Float[Array, "A O"]:
+        config = self.config
+        return view.observe(state, self.walls(state.gaps), config.speed, config.radius, config.neighbours)
 
 
 def _between(ends: tuple[float, float], share: Float[Array, "*X"]) -> Float[Array, "*X"]:

@@ -53,7 +53,8 @@ def navigator(env: Any) -> ReferencePolicy:
         mine = jnp.arange(agents) == agent
         tried = jnp.concatenate([held[None], jnp.where(mine[:, None], thrusts[:, None], held)])
         giving = jnp.concatenate([given[None], jnp.broadcast_to(given | mine, (len(thrusts), agents))])
-        best = jax.vmap(lambda *plan: _worth(env, state, *plan))(tried, giving).argmax()
+        worth = lambda held, given: _worth(env, state, held, given)
+        best = jax.vmap(worth)(tried, giving).argmax()
         return tried[best], giving[best]
 
     def choose(key: PRNGKeyArray, state: State, timestep: TimeStep) -> Float[Array, "A 2"]:

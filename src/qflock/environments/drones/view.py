@@ -14,23 +14,28 @@ OWN, OTHER = 6, 5
 """Numbers of an observation about the drone itself, and about each of its neighbours."""
 
 
-def observe(state: Any, walls: Walls, speed: float, neighbours: int) -> Float[Array, "A O"]:
-    """Velocity, offsets of the pad and of the next gap; then of the nearest flying drones offset, velocity
-    relative to the own one, and 1; zeros where there are fewer. Velocities count in top speeds.
+def observe(state: Any, walls: Walls, speed: float, radius: float, neighbours: int) -> Float[Array, "A O"]:
+    """Velocity, offsets of the pad and of the next gap; then of the nearest flying drones the direction, as
+    long as the drone is near, velocity relative to the own one, and 1; zeros where there are fewer.
+
+    Velocities count in top speeds. A direction's length is two radii by the distance: 1 for two that touch.
 
     Args:
         state: of the environment, unbatched.
         walls: the walls.
         speed: top speed.
+        radius: of a drone.
         neighbours: how many of the nearest drones are seen.
     """
     agents = len(state.position)
     parts = [state.velocity / speed, state.pads - state.position, _next_gap(state, walls)]
     apart = state.position - state.position[:, None]  # (observer, other)
     drift = (state.velocity - state.velocity[:, None]) / speed
-    record = jnp.concatenate([apart, drift, jnp.ones((agents, agents, 1))], -1)
+    square = (apart**2).sum(-1)
+    towards = 2 * radius * apart / jnp.maximum(square, radius**2)[..., None]
+    record = jnp.concatenate([towards, drift, jnp.ones((agents, agents, 1))], -1)
     unseen = state.landed | np.eye(agents, dtype=bool)
-    away = jnp.where(unseen, jnp.inf, (apart**2).sum(-1))
+    away = jnp.where(unseen, jnp.inf, square)
     for _ in range(neighbours):
         nearest = (np.arange(agents) == away.argmin(1)[:, None]) & jnp.isfinite(away)
         parts.append(jnp.where(nearest[..., None], record, 0).sum(1))

@@ -7,12 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from qflock.core.portable import LOG_DEVIATION
 from qflock.core.spec import Box
 from qflock.learning.actions import Actions
 from qflock.learning.heads import bounded
 
-LOG_DEVIATION = (-5.0, 2.0)
-"""Bounds of the logarithm of a deviation, which the network gives beside each mean."""
 EDGE = 1 - 1e-4
 """Actions nearer to a bound share the mass that lies beyond: float32 does not tell them apart before tanh."""
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(16)
