@@ -91,7 +91,9 @@ def _words(argv: Sequence[str]) -> list[str]:
 
 
 def _with_circuit(settings: Settings, argv: Sequence[str]) -> bool:
-    """Whether a network is a circuit, or the line names a setting of one."""
+    """Whether a network is a circuit or always one, or the line names a setting of one."""
+    if not hasattr(settings.learner, "circuit_qubits"):
+        return True
     typed = {word.partition("=")[0].lstrip("-").replace("-", "_") for word in argv if word.startswith("--")}
     networks = [_arguments.peek(argv, f"--{n}") or getattr(settings.learner, n, None) for n in NETWORKS]
     return "circuit" in networks or bool(typed & set(_topics.TOPICS[_topics.CIRCUIT]))

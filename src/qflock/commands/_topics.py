@@ -17,9 +17,10 @@ _NAMES = {
     "network": """actor dueling layer_norm orthogonal share_parameters agent_ids groups last_action
         input_stage critic_network critic_hidden""",
     CIRCUIT: """circuit_qubits circuit_layers circuit_encoding circuit_reupload circuit_entanglement
-        circuit_entangler circuit_compression circuit_head circuit_scale circuit_frozen circuit_seed
-        simulator""",
-    "quantum part": "pair bell entanglement frozen encoding qubits layers",
+        circuit_entangler circuit_compression circuit_head circuit_decoding circuit_scale circuit_frozen
+        circuit_seed
+        lr_angles lr_input_scaling lr_output_scaling simulator""",
+    "quantum part": "pair visibility bell entanglement frozen encoding qubits layers",
     "exploration": """epsilon_start epsilon_end epsilon_decay entropy_weight entropy_form entropy alpha0
         alpha_min alpha_max alpha_decay target_rate target_start target_end target_clock""",
     "quantum-inspired operator": """operator eta min_entropy inverse_temperature floor rotation_turns
@@ -31,7 +32,7 @@ _NAMES = {
     "distillation": "distil_steps distil_lr distil_tau",
     "experience and replay": """num_steps row_length burn_in augment buffer_capacity min_buffer_size
         train_frequency epochs minibatches target_update_interval target_tau""",
-    "optimiser": """optimiser lr_critic lr_angles lr_scales lr_final lr_decay weight_decay max_grad_norm
+    "optimiser": """optimiser lr_critic lr_scales lr_final lr_decay weight_decay max_grad_norm
         adam_eps""",
     ENVIRONMENT: "",
     "evaluation": "eval_interval eval_episodes final_episodes",

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Int
 
-from qflock.learning import exploration
+from qflock.learning import exploration, groups
 
 
 class Settings(Protocol):
@@ -72,11 +72,11 @@ class Optimiser(NamedTuple):
 def build(settings: Settings, kind: Literal["adam", "radam"] = "adam") -> Optimiser:
     """The optimiser of a learner's settings, Adam or RAdam.
 
-    The step size is computed outside Optax's state, so that it follows environment steps, and a resumed run
-    with a new length keeps its place.
+    Step sizes are computed outside Optax's state, so that they follow environment steps, and a resumed run
+    with a new length keeps its place. Parts of circuits may have their own, see `groups`.
 
     Args:
-        settings: step sizes, decay and clipping.
+        settings: step sizes, decay and clipping; of learners with circuits also ``lr_angles`` ...
         kind: "adam" or "radam".
     """
     transform = optax.chain(
@@ -85,12 +85,16 @@ def build(settings: Settings, kind: Literal["adam", "radam"] = "adam") -> Optimi
         optax.add_decayed_weights(settings.weight_decay) if settings.weight_decay else optax.identity(),
     )
 
+    rates = groups.rates(settings, settings.lr)
+
     def step(gradient: Any, state: Any, weights: Any, env_steps: Int[Array, ""]) -> tuple[Any, Any]:
-        lr = settings.lr
+        lr: dict[str, Any] = dict(rates)
         if settings.lr_decay:
-            lr = settings.lr * exploration.linear(1.0, settings.lr_final, settings.lr_decay, env_steps)
+            left = exploration.linear(1.0, settings.lr_final, settings.lr_decay, env_steps)
+            lr = {group: rate * left for group, rate in rates.items()}
         change, state = transform.update(gradient, state, weights)
-        return jax.tree.map(lambda w, c: w - jnp.asarray(lr, w.dtype) * c, weights, change), state
+        moved = lambda w, c, group: w - jnp.asarray(lr[group], w.dtype) * c
+        return jax.tree.map(moved, weights, change, groups.labels(weights)), state
 
     return Optimiser(transform.init, step)
 

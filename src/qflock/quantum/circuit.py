@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from itertools import combinations, islice
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -24,6 +24,7 @@ Encoding = Literal["angle", "amplitude"]
 Entanglement = Literal["ring", "all", "none"]
 Entangler = Literal["cz", "cnot"]
 Squash = Literal["arctan", "none"]
+Decoding = Literal["contiguous", "parity"]
 Start = Literal["zero", "plus", "phi+", "phi-", "psi+", "psi-"]
 
 
@@ -45,6 +46,10 @@ class Circuit:
             qubit i of the second half share it, as the halves of a split critic do.
         partitions: equal groups of neighbouring qubits; the pattern stays inside each.
         readout: for each output the qubits whose Z are multiplied; empty for one output a qubit.
+        outcomes: above 0, outputs are no means of Z but the chances of so many sets of basis states: what
+            one measurement decides.
+        decoding: which basis states are in a set: "contiguous": neighbouring ones, as evenly as it goes;
+            "parity": those whose number of ones leaves the same remainder.
 
     Raises:
         UserError: sizes or names that make no circuit.
@@ -62,6 +67,8 @@ class Circuit:
     start: Start = "zero"
     partitions: int = 1
     readout: tuple[tuple[int, ...], ...] = ()
+    outcomes: int = 0
+    decoding: Decoding = "contiguous"
 
     def __post_init__(self) -> None:
         def need(true: bool, message: str) -> None:
@@ -80,6 +87,7 @@ class Circuit:
             ("entanglement", Entanglement),
             ("entangler", Entangler),
             ("start", Start),
+            ("decoding", Decoding),
         ):
             known = kind.__args__
             value = getattr(self, name)
@@ -99,6 +107,12 @@ class Circuit:
         for group in self.readout:
             good = len(set(group)) == len(group) > 0 and all(0 <= q < self.qubits for q in group)
             need(good, f"readout {group} names no set of qubits 0 to {self.qubits - 1}")
+        most = 2**self.qubits if self.decoding == "contiguous" else self.qubits + 1
+        need(
+            0 <= self.outcomes <= most,
+            f"{self.qubits} qubits tell {most} outcomes apart with {self.decoding} decoding, not "
+            f"{self.outcomes}",
+        )
         there = memory.installed()
         need(
             there is None or self.memory <= there,
@@ -133,14 +147,19 @@ class Circuit:
         return (self.layers if self.reupload else 1, self.qubits, len(self.encoded))
 
     @property
+    def turns(self) -> int:
+        """How many rotations there are, by trained angles and by features."""
+        return int(np.prod(self.angles) + np.prod(self.weights))
+
+    @property
     def measured(self) -> tuple[tuple[int, ...], ...]:
         """For each output the qubits whose Z are multiplied."""
         return self.readout or tuple((q,) for q in range(self.qubits))
 
     @property
     def outputs(self) -> int:
-        """How many expectation values there are."""
-        return len(self.measured)
+        """How many expectation values, or chances, there are."""
+        return self.outcomes or len(self.measured)
 
     @property
     def pairs(self) -> tuple[tuple[int, int], ...]:
@@ -158,7 +177,14 @@ class Circuit:
 
     @cached_property
     def signs(self) -> np.ndarray:
-        """The sign of each basis state under each output's product of Z, ``(outputs, 2^n)``."""
+        """What each basis state counts for each output, ``(outputs, 2^n)``: the sign of its product of Z, or
+        whether it is in its set."""
+        if self.outcomes:
+            states = np.arange(2**self.qubits)
+            own = states * self.outcomes >> self.qubits
+            if self.decoding == "parity":
+                own = basis(self.qubits).sum(1) % self.outcomes
+            return (own == np.arange(self.outcomes)[:, None]).astype(np.int8)
         odd = (reduce(np.bitwise_xor, (self._bit(q) for q in group)) for group in self.measured)
         return np.stack([1 - 2 * x for x in odd])
 
@@ -195,6 +221,16 @@ class Circuit:
         half = self.qubits // 2
         bits = basis(self.qubits)
         return bell[2 * bits[:, :half] + bits[:, half:]].prod(1)
+
+
+def description_of(network: Any) -> Circuit | None:
+    """The description of a network that is made of a circuit; None of any other.
+
+    Args:
+        network: any node of a pytree.
+    """
+    found = getattr(network, "description", None)
+    return found if isinstance(found, Circuit) else None
 
 
 def basis(qubits: int) -> np.ndarray:

@@ -1,23 +1,46 @@
 """Circuit evaluations leave a mark in a traced program, so that they can be counted in any learner.
 
 An evaluation is one circuit run forward on one input: in acting and in learning alike. The backward pass of a
-gradient is not counted; on a simulator it costs about two more.
+gradient is counted apart: on a simulator it costs about two more, on a device two for each rotation.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
+import jax
 from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Float
 
-MARK = "outputs of a circuit: "
+MARK, BACKWARD = "outputs of a circuit: ", "gradient of a circuit: "
 
 
-def marked(outputs: Float[Array, "K"]) -> Float[Array, "K"]:
-    """The outputs of one evaluation, unchanged."""
-    return checkpoint_name(outputs, f"{MARK}{outputs.shape[-1]}")
+@partial(jax.custom_vjp, nondiff_argnums=(1,))
+def marked(outputs: Float[Array, "K"], rotations: int) -> Float[Array, "K"]:
+    """The outputs of one evaluation, unchanged.
+
+    Args:
+        outputs: of the circuit.
+        rotations: that it has.
+    """
+    return _named(MARK, outputs, rotations)
+
+
+def _named(mark: str, values: Array, rotations: int) -> Array:
+    return checkpoint_name(values, f"{mark}{values.shape[-1]} by {rotations}")
+
+
+def _forward(outputs: Array, rotations: int) -> tuple[Array, None]:
+    return _named(MARK, outputs, rotations), None
+
+
+def _backward(rotations: int, _: None, change: Array) -> tuple[Array]:
+    return (_named(BACKWARD, change, rotations),)
+
+
+marked.defvjp(_forward, _backward)
 
 
 def equations(jaxpr: Any, times: int = 1) -> Iterator[tuple[Any, int]]:
@@ -41,9 +64,19 @@ def equations(jaxpr: Any, times: int = 1) -> Iterator[tuple[Any, int]]:
 
 def evaluations(jaxpr: Any) -> int:
     """How many circuit evaluations are in a traced program."""
-    count = 0
+    return sum(count for count, _ in _marks(jaxpr, MARK))
+
+
+def on_device(jaxpr: Any) -> int:
+    """How many evaluations a device would run for a traced program: the forward ones, and by parameter shift
+    two for each rotation of a circuit whose gradient is taken."""
+    return evaluations(jaxpr) + sum(2 * count * rotations for count, rotations in _marks(jaxpr, BACKWARD))
+
+
+def _marks(jaxpr: Any, mark: str) -> Iterator[tuple[int, int]]:
+    """How many evaluations a mark stands for, and the rotations of each."""
     for equation, times in equations(jaxpr):
         name = equation.params.get("name", "") if equation.primitive.name == "name" else ""
-        if name.startswith(MARK):
-            count += times * equation.outvars[0].aval.size // int(name.removeprefix(MARK))
-    return count
+        if name.startswith(mark):
+            outputs, rotations = map(int, name.removeprefix(mark).split(" by "))
+            yield times * equation.outvars[0].aval.size // outputs, rotations

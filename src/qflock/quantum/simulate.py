@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Complex, Float, PRNGKeyArray
 
 from qflock.quantum import rotations, statevector
 from qflock.quantum.circuit import Circuit
@@ -47,7 +47,7 @@ def expectations(circuit: Circuit, parameters: Parameters, inputs: Float[Array, 
     Args:
         inputs: features of one example, of shape ``circuit.inputs``; amplitudes need not be normalised.
     """
-    return marked(statevector.run(circuit, *prepared(circuit, parameters, inputs)))
+    return marked(statevector.run(circuit, *prepared(circuit, parameters, inputs)), circuit.turns)
 
 
 def probabilities(
@@ -60,7 +60,19 @@ def probabilities(
         parameters: angles and weights.
         inputs: features of one example, of shape ``circuit.inputs``.
     """
-    return marked(statevector.run(circuit, *prepared(circuit, parameters, inputs), "chances"))
+    return marked(statevector.run(circuit, *prepared(circuit, parameters, inputs), "chances"), circuit.turns)
+
+
+def state(circuit: Circuit, parameters: Parameters, inputs: Float[Array, "*I"]) -> Complex[Array, "2^n"]:
+    """The amplitudes before the measurement, which no device shows.
+
+    Args:
+        circuit: its description.
+        parameters: angles and weights.
+        inputs: features of one example, of shape ``circuit.inputs``.
+    """
+    parts = statevector.run(circuit, *prepared(circuit, parameters, inputs), "amplitudes")
+    return jax.lax.complex(*jnp.split(parts, 2))
 
 
 def prepared(

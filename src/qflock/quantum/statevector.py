@@ -21,7 +21,7 @@ from jaxtyping import Array, Float
 from qflock.quantum.circuit import Circuit
 from qflock.quantum.rotations import Gates, after
 
-Output = Literal["readout", "chances"]
+Output = Literal["readout", "chances", "amplitudes"]
 
 
 def run(
@@ -34,7 +34,7 @@ def run(
         first: gates before the first entangling pattern, ``(n,)``.
         later: gates after each pattern, ``(L, n)``.
         output: "readout": the circuit's expectation values, ``(K,)``; "chances": the probability of each
-            basis state, ``(2^n,)``.
+            basis state, ``(2^n,)``; "amplitudes": real parts, then imaginary ones, ``(2 2^n,)``.
     """
     return _build(circuit, output)(initial, first, later)
 
@@ -58,6 +58,8 @@ def _build(circuit: Circuit, output: Output) -> Callable[[Array, Gates, Gates], 
 
         state = jax.lax.scan(layer, state, flat(later))[0]
         final = state.reshape(2, size, *dims)
+        if output == "amplitudes":
+            return final.reshape(2 * size, *dims), final
         chance = jnp.square(state).sum(0)
         return (chance if signs is None else jnp.tensordot(signs, chance, 1)).reshape(-1, *dims), final
 
@@ -68,7 +70,8 @@ def _build(circuit: Circuit, output: Output) -> Callable[[Array, Gates, Gates], 
         state = flat(jnp.broadcast_to(state, (2, size, *dims)))
         change = flat(jnp.broadcast_to(change, (*change.shape[: change.ndim - len(own)], *dims)))
         change = change if signs is None else jnp.tensordot(signs.T, change, 1)
-        both = jnp.stack([state, 2 * change * state])
+        by_state = change.reshape(state.shape) if output == "amplitudes" else 2 * change * state
+        both = jnp.stack([state, by_state])
 
         def gate(both: Array, one: Gates) -> tuple[Array, Gates]:
             return _turn_back(both, one), _torque(both)

@@ -56,7 +56,7 @@ def expectations(
     """
     matrix = columns(circuit, parameters, amplitudes.shape[0])
     state = matrix @ normalised(amplitudes)
-    return marked(jnp.asarray(circuit.signs, jnp.float32) @ jnp.square(state).sum(0))
+    return marked(jnp.asarray(circuit.signs, jnp.float32) @ jnp.square(state).sum(0), circuit.turns)
 
 
 def _whole(gates: Gates) -> Float[Array, "2N 2N"]:

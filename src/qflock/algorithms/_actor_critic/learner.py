@@ -22,7 +22,7 @@ from qflock.algorithms._actor_critic.operators import Operators
 from qflock.core.environment import Environment
 from qflock.core.learner import Learner, Policy, Rollout
 from qflock.core.steps import Actions, Memory, Metrics, Mode, Parameters, Rows, TimeStep
-from qflock.learning import advantages, categorical, entropy, losses, optimiser, stretches
+from qflock.learning import advantages, categorical, entropy, groups, losses, optimiser, stretches
 from qflock.learning.advantages import Scale
 from qflock.learning.descend import descend, epochs, masked_mean
 from qflock.networks import agents as agents_of
@@ -81,14 +81,16 @@ class ActorCritic:
         critic_steps = optimiser.build(replace(config, lr=config.lr_critic))
         self.critic_descent = descend(self.critic_loss, critic_steps, AXES)
 
-    def _network(self, name: str, features: int, outputs: int, key: PRNGKeyArray, **more: Any) -> Any:
+    def _network(
+        self, name: str, features: int, outputs: int, key: PRNGKeyArray, circuit: Any = None, **more: Any
+    ) -> Any:
         config = self.config
         return by_name.make(
             name,
             features,
             outputs,
             key,
-            config.circuit_settings(),
+            {**config.circuit_settings(), **(circuit or {})},
             layer_norm=config.layer_norm,
             orthogonal=config.orthogonal,
             **more,
@@ -99,13 +101,19 @@ class ActorCritic:
         return self._network(self.config.network, features, self.spec.actions, key, hidden=hidden)
 
     def _critic(self, features: int, outputs: int, key: PRNGKeyArray) -> Any:
-        hidden = self.config.critic_hidden
-        return self._network(self.config.critic_network, features, outputs, key, hidden=hidden, head_gain=1.0)
+        config, born = self.config, self.config.circuit_head == "born"  # a value is no chance
+        more = {
+            "hidden": config.critic_hidden,
+            "head_gain": 1.0,
+            "circuit": {"head": "scale"} if born else {},
+        }
+        return self._network(config.critic_network, features, outputs, key, **more)
 
     def init(self, key: PRNGKeyArray) -> TrainState:
         k_agents, k_critic, k_actions = jax.random.split(key, 3)
         of_actions = circuit.apart(self.action_critic.init(k_actions), 3) if self.operators.rotates else ()
         weights = Weights(self.team.init(k_agents), self.critic.init(k_critic), of_actions)
+        groups.refuse_missing(self.config, weights)
         everyone = jnp.ones(self.spec.agents, bool)
         start = (Scale.start(), self.controller.init(), everyone, jnp.int32(0))
         return TrainState(weights, self.fresh(weights), *start)

@@ -20,7 +20,7 @@ from qflock.core.errors import UserError
 from qflock.core.learner import Learner, Rollout
 from qflock.core.steps import Actions, Memory, Metrics, Parameters, Rows, TimeStep
 from qflock.core.trees import like
-from qflock.learning import optimiser, replay, stretches, target
+from qflock.learning import groups, optimiser, replay, stretches, target
 from qflock.learning.descend import descend, masked_mean
 from qflock.learning.losses import td_loss
 
@@ -164,6 +164,7 @@ class ValueLearner:
         online = self.core.init(key)
         if self.auxiliary:
             online = online._replace(auxiliary=self.auxiliary.init(jax.random.fold_in(key, 2)))
+        groups.refuse_missing(self.config, online)
         ring = replay.make(self.example, self.capacity)
         return TrainState(online, self.target.init(online), self.descent.init(online), ring, jnp.int32(0))
 

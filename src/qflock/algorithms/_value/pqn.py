@@ -20,7 +20,7 @@ from qflock.algorithms._value.q_learning import QLearning, Weights, choose
 from qflock.core.environment import Environment
 from qflock.core.learner import Learner, Rollout
 from qflock.core.steps import Actions, Memory, Metrics, Rows, TimeStep
-from qflock.learning import optimiser, stretches
+from qflock.learning import groups, optimiser, stretches
 from qflock.learning.descend import descend, epochs, masked_mean
 from qflock.learning.losses import td_loss
 from qflock.playing import rollout
@@ -54,6 +54,7 @@ class ReplayFree:
 
     def init(self, key: PRNGKeyArray) -> TrainState:
         weights = self.core.init(key)
+        groups.refuse_missing(self.config, weights)
         return TrainState(weights, self.descent.init(weights), jnp.int32(0))
 
     def explore(

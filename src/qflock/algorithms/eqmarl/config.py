@@ -44,6 +44,10 @@ class EqmarlConfig(Experience):
     """Adam's step size for the angles of circuits."""
     lr_scales: Annotated[float, above(0)] = 1e-1
     """Adam's step size for weights of features and of outputs of circuits."""
+    lr_input_scaling: Annotated[float, at_least(0)] = 0.0
+    """The same for weights of features alone; 0 for lr_scales."""
+    lr_output_scaling: Annotated[float, at_least(0)] = 0.0
+    """The same for the scales of outputs alone; 0 for lr_scales."""
     lr: Annotated[float, above(0)] = 1e-3
     """Adam's step size for dense layers."""
     adam_eps: Annotated[float, above(0)] = 1e-7

@@ -96,6 +96,7 @@ class Eqmarl:
     def init(self, key: PRNGKeyArray) -> TrainState:
         k_actor, k_critic = jax.random.split(key)
         weights = Weights(self._actor(k_actor), self._critic(k_critic))
+        self._refuse_missing(weights)
         return TrainState(weights, self.descent.init(weights))
 
     def rates(self, weights: Weights) -> Any:
@@ -107,10 +108,18 @@ class Eqmarl:
             if name == "angles":
                 return 0.0 if config.frozen else config.lr_angles
             if name == "weights":
-                return 0.0 if config.frozen or self.encoding == "linear" else config.lr_scales
-            return config.lr_scales if name == "scale" else config.lr
+                fixed = config.frozen or self.encoding == "linear"
+                return 0.0 if fixed else config.lr_input_scaling or config.lr_scales
+            return (config.lr_output_scaling or config.lr_scales) if name == "scale" else config.lr
 
         return jax.tree_util.tree_map_with_path(of, weights)
+
+    def _refuse_missing(self, weights: Weights) -> None:
+        """See that there is something to learn in the groups that were given a step size of their own."""
+        moving = {str(path[-1]) for path, rate in jax.tree.leaves_with_path(self.rates(weights)) if rate}
+        for part, leaf in (("input", ".weights"), ("output", ".scale")):
+            if getattr(self.config, f"lr_{part}_scaling") and leaf not in moving:
+                raise UserError(f"lr_{part}_scaling is given, but no circuit here has such weights to train")
 
     def _optimiser(self) -> Optimiser:
         """Adam, with a step size for each sort of parameter."""

@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from qflock.algorithms.qmarl.problem import Density, Problem, Sampler, none, objective
 from qflock.core.steps import Metrics
+from qflock.learning import groups
 from qflock.search import blocks
 
 
@@ -58,10 +59,22 @@ def spsa(problem: Problem) -> Sampler:
     return _climbing(problem, slope, 2)
 
 
+def _rates(problem: Problem) -> float | Float[Array, "D"]:
+    """Adam's step size, or that of each coordinate where groups of weights have their own."""
+    config, shape = problem.config, problem.shape
+    rates = groups.rates(config, config.search_lr)
+    if len(set(rates.values())) == 1:
+        return config.search_lr
+    weights = shape.unravel(jnp.zeros(shape.size))
+    groups.refuse_missing(config, weights)
+    of = lambda leaf, group: jnp.full(leaf.shape, rates[group])
+    return shape.ravel(jax.tree.map(of, weights, groups.labels(weights)))
+
+
 def _climbing(problem: Problem, slope: Slope, scorings: int) -> Sampler:
     """Policies that climb side by side, with so many scorings in a step of each."""
     config, shape = problem.config, problem.shape
-    optimiser = optax.adam(config.search_lr)
+    optimiser = optax.adam(_rates(problem))  # pyright: ignore[reportArgumentType]
 
     def score(theta: Float[Array, "C D"], key: PRNGKeyArray) -> Float[Array, "C"]:
         return jax.vmap(objective(problem, key))(theta)

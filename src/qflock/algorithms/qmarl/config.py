@@ -125,6 +125,13 @@ class QmarlConfig(Circuit):
             self.sampler != "adam" or self.estimator == "exact",
             "sampler adam follows the gradient of exact returns: take estimator exact, or sampler spsa",
         )
+        rates = [
+            name for name in ("lr_angles", "lr_input_scaling", "lr_output_scaling") if getattr(self, name)
+        ]
+        need(
+            not rates or self.sampler in ("adam", "spsa"),
+            f"{', '.join(rates)}: sampler {self.sampler} has no step sizes of gradients; take adam or spsa",
+        )
         need(
             self.estimator != "same" or (self.beta >= 1 and self.beta % 1 == 0 and self.beta_start == 1),
             f"estimator same multiplies beta returns: give a whole beta of at least 1, not {self.beta:g}, "
