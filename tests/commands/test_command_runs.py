@@ -88,6 +88,7 @@ def test_evaluate(calls: Calls, capsys: pytest.CaptureFixture[str]) -> None:
             "environment_overrides": {},
             "conditions": None,
             "both": True,
+            "rate": None,
         },
     ]
     out = capsys.readouterr().out
@@ -109,6 +110,7 @@ def test_evaluate_elsewhere(calls: Calls, capsys: pytest.CaptureFixture[str]) ->
             "environment_overrides": {"wind": True, "layout": "fixed"},
             "conditions": None,
             "both": True,
+            "rate": None,
         },
     ]
     assert json.loads(capsys.readouterr().out) == RESULT

@@ -42,6 +42,13 @@ class Options:
     """Circuits: draws of the errors that each evaluation averages; at most as many as shots."""
     circuit_device: str = ""
     """Circuits: a device of PennyLane's, such as default.mixed, instead of our simulator."""
+    noise_curve: bool = False
+    """Circuits: play at six levels of noise, from none to that of --noise (depolarizing:0.1), and leave
+    noise_curve.csv and noise_curve.png in the run's folder."""
+    price_per_shot: float = 0.0
+    """Circuits: what a device asks for a measurement, for the price of a decision and of the training."""
+    price_per_circuit: float = 0.0
+    """Circuits: what it asks for each evaluation besides, however many shots it has."""
     code: Path | None = None
     """A Python file to use where the run names one of that name; may be given several times."""
     device: Literal["auto", "cpu", "gpu"] = "auto"
@@ -54,6 +61,9 @@ class Options:
             raise UserError(f"episodes is {self.episodes}; it must be at least 1")
         if self.shots < 0:
             raise UserError(f"shots is {self.shots}; it must not be negative")
+        for name in ("price_per_shot", "price_per_circuit"):
+            if not getattr(self, name) >= 0:
+                raise UserError(f"{name} is {getattr(self, name):g}; it must not be negative")
         if self.trajectories < 1:
             raise UserError(f"trajectories is {self.trajectories}; it must be at least 1")
         if not 0 <= self.seed < 2**31:
@@ -78,26 +88,59 @@ def run(argv: list[str]) -> int:
         from qflock.runs import evaluation
 
         device.use(options.device)
-        conditions = None
-        if options.shots or options.noise or options.circuit_device:
+        conditions, rate = None, None
+        if options.price_per_shot or options.price_per_circuit:
+            from qflock.quantum.resources import Rate
+
+            rate = Rate(options.price_per_shot, options.price_per_circuit)
+        if options.shots or options.noise or options.circuit_device or options.noise_curve:
             from qflock.networks.circuit import Conditions
             from qflock.quantum import noise
 
             channel = noise.parse(options.noise) if options.noise else noise.NONE
             conditions = Conditions(options.shots, channel, options.trajectories, options.circuit_device)
-        return evaluation.evaluate_run(
-            folder.path,
-            episodes=options.episodes,
-            mode="sample" if options.sample else "greedy",
-            seed=options.seed,
-            checkpoint=options.checkpoint,
-            environment_overrides=_runs.changes(settings.environment, environment),
-            conditions=conditions,
-            both=True,
-        )
+        asked: dict[str, Any] = {
+            "episodes": options.episodes,
+            "mode": "sample" if options.sample else "greedy",
+            "seed": options.seed,
+            "checkpoint": options.checkpoint,
+            "environment_overrides": _runs.changes(settings.environment, environment),
+            "conditions": conditions,
+        }
+        if options.noise_curve:
+            return _curve(folder.path, options.noise, asked)
+        return evaluation.evaluate_run(folder.path, **asked, both=True, rate=rate)
 
-    _output.deliver(work, options.json, _show)
+    _output.deliver(work, options.json, _show_curve if options.noise_curve else _show)
     return 0
+
+
+def _curve(run: Path, highest: str, asked: dict[str, Any]) -> dict[str, Any]:
+    """The noise curve of a run, written and drawn."""
+    from qflock.evidence.figures.noise_plot import noise_plot
+    from qflock.quantum import noise
+    from qflock.runs import noise_curve
+
+    level = noise.parse(highest) if highest else noise.Noise("depolarizing", noise_curve.HIGHEST)
+    curve = noise_curve.of_run(run, level, **asked)
+    table = noise_curve.write(run, curve)
+    picture = noise_plot(curve, table.with_suffix(".png"))
+    return {**curve, "files": [str(table), str(picture)]}
+
+
+def _show_curve(curve: dict[str, Any]) -> None:
+    measured = f"{curve['shots']:,} shots" if curve["shots"] else "exact values"
+    say(
+        f"{curve['run']}: {curve['noise']} noise, {measured}, {curve['episodes']} {curve['mode']} episodes "
+        "for each seed and level; the interval is of the episodes, 95 %\n"
+    )
+    say("  error    return_mean  95 % interval")
+    for level in curve["levels"]:
+        mean = level["over_seeds"]["return_mean"]
+        say(f"  {level['probability']:<7g}  {mean:>11.3f}  [{level['low']:.3f}, {level['high']:.3f}]")
+    for name, row in curve["references"].items():
+        say(f"  {name:<7}  {row['return_mean']:>11.3f}")
+    say(f"\nwrote {curve['files'][0]} and {curve['files'][1]}")
 
 
 def _show(result: dict[str, Any]) -> None:
@@ -107,6 +150,29 @@ def _show(result: dict[str, Any]) -> None:
     measured = f", {shots:,} measurement(s) for each decision of an agent" if shots else ""
     say(f"{result['run']}: {play}{_output.executed(result)}{measured}{which}\n")
     _output.show_scores(result)
+    if circuits := result.get("circuits"):
+        say(f"\n{_taken(circuits)}")
+
+
+def _taken(circuits: dict[str, Any]) -> str:
+    """What the policy's circuits take on a device, in a sentence or two."""
+    count = circuits["circuits_per_decision"]
+    sentence = (
+        f"On a device a decision of an agent takes {count} circuit{'s' * (count > 1)} of "
+        f"{circuits['qubits']} qubits, depth {circuits['circuit_depth']}, with "
+        f"{circuits['two_qubit_gates']} two-qubit gates."
+    )
+    if "price" not in circuits:
+        return sentence
+    rate, price, measurements = circuits["rate"], circuits["price"], circuits["measurements"]
+    asked = f"{rate['of_shot']:g} a shot and {rate['of_circuit']:g} a circuit"
+    sentence += f" At {asked} a decision costs {price['decision']:,.4g}"
+    if "training" not in price:
+        return f"{sentence}; what the training takes is not known."
+    return (
+        f"{sentence}, and the training of a seed, gradients by parameter shift, {price['training']:,.4g} for "
+        f"{measurements['training']:,} measurements."
+    )
 
 
 def _words(result: dict[str, Any]) -> str:

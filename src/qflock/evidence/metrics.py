@@ -54,6 +54,17 @@ TABLE = {
         _metric("cost", "parameters_trained", "trained parameters", "parameters", "lower"),
         _metric("cost", "env_steps", "environment steps", "steps", "lower", head="steps"),
         _metric("cost", "circuit_evaluations", "circuit evaluations", "circuits", "lower", head="circuits"),
+        _metric(
+            "cost",
+            "device_evaluations",
+            "circuit evaluations on a device",
+            "circuits",
+            "lower",
+            "on a device",
+        ),
+        _metric("cost", "qubits", "qubits", "qubits", "lower"),
+        _metric("cost", "circuit_depth", "depth of circuits", "gates", "lower", head="depth"),
+        _metric("cost", "two_qubit_gates", "two-qubit gates", "gates", "lower", head="2-qubit gates"),
         _metric("cost", "seconds", "seconds", "seconds", "lower"),
         _metric("diagnostic", "episode_return", "discounted return", direction="higher"),
         _metric("diagnostic", "episode_return_undiscounted", "return", direction="higher"),
@@ -80,6 +91,8 @@ DEFAULT = "discounted_mean"
 SCORES = tuple(metric.name for metric in TABLE.values() if metric.kind == "score")
 """What every evaluation has; an environment's measures, such as solved, come on top."""
 COSTS = tuple(metric.name for metric in TABLE.values() if metric.kind == "cost")
+SIZES = ("parameters", "parameters_trained", "qubits", "circuit_depth", "two_qubit_gates")
+"""Costs that a policy has rather than spends: over several tasks they are not added up."""
 NOT_SCORES = ("seed", "env_step", "episodes")
 """Columns of an evaluation that say which it is, not how good."""
 

@@ -21,7 +21,8 @@ from qflock.networks import conditions as circuit_conditions
 from qflock.networks.circuit import Conditions
 from qflock.playing import evaluation as play
 from qflock.playing import execution
-from qflock.runs import newest, policy
+from qflock.quantum.resources import Rate
+from qflock.runs import circuits, newest, policy, summaries
 from qflock.runs.train import programs
 
 COLUMNS = (
@@ -160,6 +161,7 @@ def evaluate_run(
     environment_overrides: Mapping[str, Any] | None = None,
     conditions: Conditions | None = None,
     both: bool = False,
+    rate: Rate | None = None,
 ) -> dict[str, Any]:
     """Score a run's policy on fresh episodes: only what execution needs is loaded.
 
@@ -173,33 +175,31 @@ def evaluate_run(
         environment_overrides: environment settings to change, for example ``{"grid_size": 10}``.
         conditions: shots, noise or a device, under which the policy's circuits are measured.
         both: beside greedy scores of a policy that trains by chance, those of its chance: ``sampled``.
+        rate: what a device asks for, for the price of a decision and of the training.
 
     Returns:
         ``per_seed``, ``over_seeds`` and ``references``, with the columns of evaluation.csv; ``execution``
         says how the team acts, see `playing.execution.kind`; ``checkpoint`` and ``env_steps``, which weights
-        these are, "state" those of a run's newest state. With shots, ``measurements_per_decision``.
+        these are, "state" those of a run's newest state. ``circuits`` is what `circuits.resources` says, with
+        a rate also what `circuits.priced` does; with shots, ``measurements_per_decision``.
 
     Raises:
         UserError: no such run or checkpoint, a damaged file, a setting that does not fit the weights,
-            conditions for a policy without circuits.
+            conditions or a price for a policy without circuits.
     """
     if episodes < 1:
         raise UserError(f"episodes is {episodes}; it must be at least 1")
     policies = policy.load(run, checkpoint, environment_overrides)
-    key = evaluation_key(seed)
     acting, parameters = policies.learner.policy, policies.parameters
-    if conditions is not None:
-        acting, parameters = circuit_conditions.under(acting, parameters, conditions)
-    copies = programs.copies_of(policies.learner, len(policies.seeds))
-    count = len(policies.seeds)
-
-    def scored(mode: Mode) -> list[dict[str, float]]:
-        score = programs.evaluator(policies.env, acting, episodes, mode, count, copies=copies)
-        return rows(score(parameters, key), policies.seeds)
-
-    each, more = scored(mode), {}
+    taken, shots = circuits.resources(parameters), conditions.shots if conditions else 0
+    cost: dict[str, Any] = {"circuits": taken} if taken else {}
+    if rate is not None:
+        cost = {"circuits": {**taken, **circuits.priced(taken, _on_device(policies), shots, rate)}}
+    if shots:
+        cost["measurements_per_decision"] = shots * taken.get("circuits_per_decision", 1)
+    each, more = score(policies, episodes, mode, seed, conditions), {}
     if both and by_chance(acting) and mode == "greedy":
-        by_seed = scored("sample")
+        by_seed = score(policies, episodes, "sample", seed, conditions)
         more = {"sampled": {"per_seed": by_seed, "over_seeds": over_seeds(by_seed)}}
     return {
         "run": str(policies.folder.path),
@@ -211,9 +211,48 @@ def evaluate_run(
         "execution": execution.kind(acting),
         "episodes": episodes,
         "seed": seed,
-        **({"measurements_per_decision": conditions.shots} if conditions and conditions.shots else {}),
+        **cost,
         "per_seed": each,
         "over_seeds": over_seeds(each),
         **more,
-        "references": references(policies.env, key, episodes, copies),
+        "references": references_of(policies, episodes, seed),
     }
+
+
+def score(
+    policies: policy.LoadedPolicies, episodes: int, mode: Mode, seed: int, conditions: Conditions | None
+) -> list[dict[str, float]]:
+    """The scores of a run's policies, `rows`.
+
+    Args:
+        policies: of a run.
+        episodes, mode, seed, conditions: as `evaluate_run`.
+
+    Raises:
+        UserError: conditions for a policy without circuits.
+    """
+    acting, parameters = policies.learner.policy, policies.parameters
+    if conditions is not None:
+        acting, parameters = circuit_conditions.under(acting, parameters, conditions)
+    count = len(policies.seeds)
+    copies = programs.copies_of(policies.learner, count)
+    play = programs.evaluator(policies.env, acting, episodes, mode, count, copies=copies)
+    return rows(play(parameters, evaluation_key(seed)), policies.seeds)
+
+
+def references_of(policies: policy.LoadedPolicies, episodes: int, seed: int) -> dict[str, dict[str, float]]:
+    """Scores of the reference policies on the boards on which a run's policies are scored, `references`.
+
+    Args:
+        policies: of a run.
+        episodes, seed: as `evaluate_run`.
+    """
+    copies = programs.copies_of(policies.learner, len(policies.seeds))
+    return references(policies.env, evaluation_key(seed), episodes, copies)
+
+
+def _on_device(policies: policy.LoadedPolicies) -> int | None:
+    """Circuit evaluations that a device would have run to train one seed; None where the run does not say."""
+    if not policies.folder.summary.is_file():
+        return None
+    return summaries.read(policies.folder).get("device_evaluations")

@@ -57,6 +57,30 @@ def test_table_and_files(runs: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert len(lines) == 3 * (2 + 2)  # two tasks and all tasks: two methods, two references
 
 
+def test_what_circuits_take_stands_beside_the_methods_that_have_them(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    taken = {"circuit_evaluations": 500, "device_evaluations": 9000, "qubits": 4, "circuit_depth": 62}
+    seeds = {seed: 5.0 + 0.3 * seed for seed in range(6)}
+    for task in ("gridworld25", "box_push"):
+        own = {"environment": {"name": task}}
+        make_run(f"q-{task}", seeds, algorithm="vdn", summary={**taken, "two_qubit_gates": 20}, **own)
+        place = make_run(f"c-{task}", seeds, algorithm="iql", **own)
+    monkeypatch.chdir(place.parent)
+    assert compare.run(["q-gridworld25", "c-gridworld25"]) == 0
+    shown = capsys.readouterr().out
+    table = shown[: shown.index("wrote")]
+    assert max(map(len, table.splitlines())) <= 100
+    for words in ("qubits, depth", "2-qubit gates", "4, 62", "20"):
+        assert words in table
+    assert compare.run(["q-*", "c-*", "--csv", "table.csv"]) == 0
+    lines = csv.DictReader(Path("table.csv").read_text().splitlines())
+    rows = {(line["task"], line["method"]): line for line in lines}
+    one, every = rows["gridworld25", "vdn"], rows["all tasks", "vdn"]
+    assert (one["qubits"], one["device_evaluations"]) == ("4", "9000")
+    assert (every["qubits"], every["device_evaluations"]) == ("", "18000")  # a size is not added up
+
+
 def test_a_narrow_terminal_keeps_every_number(
     runs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -117,6 +117,15 @@ def test_the_page_says_what_the_comparison_says(pair: list[Path], tmp_path: Path
     assert {line["name"] for line in curve["lines"]} == {"oracle", "random"}
 
 
+def test_the_page_has_what_circuits_take_where_there_are_any(make_run: MakeRun, tmp_path: Path) -> None:
+    taken = {"qubits": 4, "circuit_depth": 62, "two_qubit_gates": 20, "device_evaluations": 900}
+    runs = [make_run("qmix", SEEDS, summary=taken), make_run("vdn", SEEDS, algorithm="vdn")]
+    text = written(tmp_path / "one.html", runs)
+    for words in ("2-qubit gates", ">62<", ">20<", ">900<"):
+        assert words in text
+    assert "2-qubit gates" not in written(tmp_path / "other.html", runs[1:])
+
+
 def test_tasks_and_the_table_over_all_of_them(make_run: MakeRun, tmp_path: Path) -> None:
     runs = [
         make_run(f"{algorithm}-{size}", SEEDS, algorithm=algorithm, environment={"grid_size": size})

@@ -217,7 +217,7 @@ def _summed(rows: Sequence[Row]) -> dict[str, object]:
     costs = {
         name: sum(row.costs[name] for row in rows)
         for name in COSTS
-        if metrics.of(name).unit != "parameters" and all(name in row.costs for row in rows)
+        if name not in metrics.SIZES and all(name in row.costs for row in rows)
     }
     return {"solved": float(np.mean(solved)) if len(solved) == len(rows) else None, "costs": costs}
 

@@ -37,7 +37,7 @@ class Row:
         paired_seeds: how many common seeds ``difference`` is on; 0 where it is unpaired.
         solved: share of episodes solved.
         costs: of one seed, where known (see ``records.Record``); over several tasks the sum of one
-            seed on each, without parameters.
+            seed on each, without what is a policy's size (`metrics.SIZES`).
         time: environment steps until the target score.
         log_rank: p-value of the baseline needing as long.
     """

@@ -11,6 +11,9 @@ from qflock.evidence import metrics
 from qflock.evidence.comparison.table import Comparison, Reference, Row, Table
 from qflock.evidence.report.elements import NOTHING, count, element, interval, number, share, table, to_html
 
+ON_DEVICE = ("qubits", "circuit_depth", "two_qubit_gates", "device_evaluations")
+"""What circuits take on a device; shown where a method has one."""
+
 
 class ShownComparison(Comparison):
     """A comparison that a notebook shows as tables, and Python in a few lines."""
@@ -56,7 +59,11 @@ def scores(comparison: Comparison, shown: Table) -> Element:
     heads += [metrics.of("solved").head, metrics.of("parameters").word, steps, seconds]
     circuits = any("circuit_evaluations" in row.costs for row in shown.rows)
     heads += [metrics.of("circuit_evaluations").head] if circuits else []
+    device = any("qubits" in row.costs for row in shown.rows)
+    heads += [metrics.of(name).head for name in ON_DEVICE] if device else []
     rows = [_method(row, comparison.baseline, digits, against, circuits) for row in shown.rows]
+    for cells, row in zip(rows, shown.rows, strict=True):
+        cells += [count(row.costs.get(name)) for name in ON_DEVICE] if device else []
     rows += [_reference(one, digits, solved, len(heads)) for one in shown.references]
     return table(heads, rows, label=f"scores on {shown.name}")
 

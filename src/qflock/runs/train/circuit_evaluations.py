@@ -11,7 +11,7 @@ import numpy as np
 from qflock.core.learner import Own
 from qflock.files import csv_log
 from qflock.quantum import counting
-from qflock.quantum.circuit import Circuit
+from qflock.runs import circuits
 from qflock.runs.train.program import Program, RunState
 
 COLUMN = "network_calls"
@@ -25,24 +25,22 @@ def of_run(
     several devices, and on host environments, whose updates are no single program.
 
     Updates are all alike, so one is counted. Learning that a replay's minimum delays counts from the start.
-    A learner that plays by itself may log its own count, in a column `COLUMN`.
+    ``device_evaluations`` are those that a device would run, gradients by parameter shift included. A learner
+    that plays by itself may log its own count, in a column `COLUMN`.
 
     Args:
         shapes: of the run's state.
         weights: everything trained.
         updates: that were done.
     """
-    if not _has_circuits(weights):
+    if not circuits.of(weights):
         return {}
     if isinstance(program.learner.source, Own):
         counts = csv_log.read(training_log).get(COLUMN)
         return {} if counts is None else {"circuit_evaluations": int(np.max(counts))}
     if program.sharing.mesh is not None or not program.one_program:
         return {}
-    in_chunk = counting.evaluations(jax.make_jaxpr(program.outline)(shapes).jaxpr)
-    return {"circuit_evaluations": in_chunk // program.sharing.seeds * updates // program.updates}
-
-
-def _has_circuits(weights: Any) -> bool:
-    is_circuit = lambda node: isinstance(getattr(node, "description", None), Circuit)
-    return any(map(is_circuit, jax.tree.leaves(weights, is_leaf=is_circuit)))
+    chunk = jax.make_jaxpr(program.outline)(shapes).jaxpr
+    counts = {"circuit_evaluations": counting.evaluations, "device_evaluations": counting.on_device}
+    in_run = lambda count: count // program.sharing.seeds * updates // program.updates
+    return {name: in_run(count(chunk)) for name, count in counts.items()}

@@ -8,7 +8,7 @@ import jax
 
 from qflock.core.steps import Mode
 from qflock.playing import execution
-from qflock.runs import evaluation
+from qflock.runs import circuits, evaluation
 from qflock.runs.folder import RunFolder
 from qflock.runs.train import circuit_evaluations, programs
 from qflock.runs.train.ledger import Position
@@ -46,7 +46,7 @@ def summary(
 
     scores = scored("greedy")
     sampled = {"sampled": scored("sample")} if evaluation.by_chance(policy) else {}
-    circuits = circuit_evaluations.of_run(
+    evaluated = circuit_evaluations.of_run(
         program, shapes, weights["training"], position.update, where.training_log
     )
     return {
@@ -60,7 +60,8 @@ def summary(
         "seconds_per_seed": position.seconds / run.seeds,
         "parameters": _count(weights["policy"]) // run.seeds,
         "parameters_trained": _count(weights["training"]) // run.seeds,
-        **circuits,
+        **circuits.resources(weights["policy"]),
+        **evaluated,
         "discarded_chunks": position.discarded,
         "rollbacks": position.rollbacks,
         **scores,
