@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from qflock.commands import _arguments, _output
+from qflock.commands import _arguments, _output, _trainability
 from qflock.commands._arguments import Group
 from qflock.core.errors import UserError, in_short
 from qflock.core.printing import say
@@ -19,7 +19,10 @@ rewards within bounds, and no difference by jit and vmap. ENVIRONMENT is a file
 and class (my_env.py:MyEnv), a name from qflock list, or one of another library
 (jaxmarl:..., jumanji:..., pettingzoo:..., gymnasium:...).
 
-Each finding is a line that says what is wrong where. Exit code: 0 fine, 1 not."""
+Each finding is a line that says what is wrong where. Exit code: 0 fine, 1 not.
+
+qflock check --trainability looks at quantum circuits instead: whether their
+gradients vanish, and what they reach (qflock check --trainability --help)."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,8 @@ class Options:
 
 def run(argv: list[str]) -> int:
     """Run the command; returns its exit status, 1 where something is wrong."""
+    if _trainability.OPTION in argv:
+        return _trainability.run(argv)
     name, rest = (argv[0], argv[1:]) if argv and not argv[0].startswith("-") else (None, list(argv))
     if name is None:
         if not _arguments.wants_help(argv):
