@@ -60,7 +60,7 @@ def load(
 
 def export(
     run: os.PathLike[str] | str,
-    to: Literal["numpy", "torch", "onnx", "safetensors"] = "numpy",
+    to: Literal["numpy", "torch", "onnx", "safetensors", "qasm"] = "numpy",
     output: Path | str | None = None,
     *,
     seed: int | None = None,

@@ -18,15 +18,16 @@ Its mixer and critics stay behind; the input stage, the agent's id and the choic
   torch        a .pt with a plain state_dict, and torch_policy.py beside it, which needs PyTorch alone
   onnx         a graph from observations to outputs and actions (needs jax2onnx and onnxruntime)
   safetensors  weights by name, with the same description as JSON
+  qasm         the circuit as an OpenQASM 3 program, and a .csv of its angles beside it
 
-qflock.load_exported(FILE) plays each of them from Python."""
+qflock.load_exported(FILE) plays each of them from Python, but for qasm."""
 
 
 @dataclass(frozen=True)
 class Options:
     """What to write, and where."""
 
-    to: Literal["numpy", "torch", "onnx", "safetensors"] = "numpy"
+    to: Literal["numpy", "torch", "onnx", "safetensors", "qasm"] = "numpy"
     """The format."""
     output: Path | None = None
     """The file, also -o; by default in the run's folder, export/ALGORITHM-ENVIRONMENT-seedN."""
@@ -73,4 +74,5 @@ def _show(result: dict[str, Any]) -> None:
         say(
             f"checked: its outputs differ from the run's by at most {difference:.1g}, relative to the largest"
         )
-        say(f"play it: qflock.load_exported({str(result['files'][0])!r}).act(observations)")
+        if result["files"][0].suffix != ".qasm":
+            say(f"play it: qflock.load_exported({str(result['files'][0])!r}).act(observations)")

@@ -1,4 +1,4 @@
-"""Write a policy for others to play: NumPy, PyTorch, ONNX or plain safetensors."""
+"""Write a policy for others to play: NumPy, PyTorch, ONNX, plain safetensors, or its circuit as OpenQASM."""
 
 from __future__ import annotations
 
@@ -10,16 +10,22 @@ from typing import Any, Literal
 import numpy as np
 
 from qflock.core.errors import UserError
-from qflock.exports import description, numpy_policy, onnx_policy
+from qflock.exports import description, numpy_policy, onnx_policy, openqasm
 from qflock.exports.description import Description
 from qflock.exports.numpy_policy import NumpyPolicy
 from qflock.files import tensors
 from qflock.files.storage import make_folder, replacing, write_text
 from qflock.runs import policy, zoo
 
-Format = Literal["numpy", "torch", "onnx", "safetensors"]
+Format = Literal["numpy", "torch", "onnx", "safetensors", "qasm"]
 
-SUFFIX: dict[Format, str] = {"numpy": ".npz", "torch": ".pt", "onnx": ".onnx", "safetensors": ".safetensors"}
+SUFFIX: dict[Format, str] = {
+    "numpy": ".npz",
+    "torch": ".pt",
+    "onnx": ".onnx",
+    "safetensors": ".safetensors",
+    "qasm": ".qasm",
+}
 PLAYERS: dict[Format, tuple[str, ...]] = {
     "numpy": ("numpy_policy.py", "numpy_circuit.py"),
     "torch": ("torch_policy.py", "torch_circuit.py"),
@@ -40,7 +46,8 @@ def export(
 
     Args:
         run: its folder, or "latest".
-        to: the format; ``safetensors`` and ``onnx`` also take networks of the user's own.
+        to: the format; ``safetensors`` and ``onnx`` also take networks of the user's own, ``qasm`` circuits
+            alone.
         output: the file; by default ``<algorithm>-<environment>-seed<N>`` in the run's folder ``export``,
             of the zoo's policies in the current folder.
         seed: which seed's; the first by default.
@@ -71,14 +78,16 @@ def export(
             "circuit; take it home with --to onnx, or its weights by name with --to safetensors"
         )
     players = [_player(output, name) for name in PLAYERS.get(to, ())]
+    programs = openqasm.files(output, record) if to == "qasm" else []
     make_folder(output.parent)
     if to == "onnx":
         difference = onnx_policy.write(output, record, policies)
-    else:
+    elif to != "qasm":
         _WRITERS[to](output, record)
-    for player in players:
-        write_text(*player)
-    return {"files": [output, *(place for place, _ in players)], "difference": difference, "about": about}
+    for text in (*programs, *players):
+        write_text(*text)
+    files = [*([] if programs else [output]), *(place for place, _ in (*programs, *players))]
+    return {"files": files, "difference": difference, "about": about}
 
 
 def _numpy(path: Path, record: Description) -> None:
