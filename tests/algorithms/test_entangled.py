@@ -16,7 +16,7 @@ from qflock.algorithms._entangled.measuring import HABIT, joint, outcomes
 from qflock.algorithms.entangled import Config, build
 from qflock.core import Seen
 from qflock.core.errors import UserError
-from qflock.environments import chsh
+from qflock.environments import chsh, ghz
 from qflock.playing import execution
 from qflock.runs.train import programs
 from qflock.settings.config import Settings
@@ -124,6 +124,59 @@ def test_an_entangled_pair_learns_what_no_other_can(pair, low, high):
     assert low <= trained(pair) <= high + 1e-4
 
 
+@pytest.mark.parametrize("visibility", [1.0, 0.9, 0.8, 0.7071, 0.7, 0.6])
+def test_chsh_with_werners_state_wins_by_the_closed_form(visibility):
+    """1/2 + v sqrt(2)/4 at the textbook angles, which are the best for every v; 3/4 or less below 0.7071."""
+    angles = np.array([[0, np.pi / 4], [np.pi / 8, -np.pi / 8]])
+    answers = jnp.broadcast_to(jnp.eye(2), (2, 2, 2))
+    table = [[joint("bell", jnp.array([a, b]), answers, visibility) for b in angles[1]] for a in angles[0]]
+    found = float(chsh.Environment().exact_joint_return(jnp.array(table)))
+    assert found == pytest.approx(0.5 + visibility * 2**0.5 / 4, abs=1e-5)
+    assert (found > chsh.CLASSICAL) is (visibility > 0.7072)
+
+
+@pytest.mark.parametrize("visibility", [1.0, 0.6])
+@settings(max_examples=10)
+@given(st.tuples(ANGLES, ANGLES, ANGLES))
+def test_a_ghz_state_is_measured_along_the_equator(visibility, angles):
+    """By its density matrix and the projectors of each outcome."""
+    vector = np.zeros(8)
+    vector[[0, -1]] = 2**-0.5
+    state = visibility * np.outer(vector, vector) + (1 - visibility) * np.eye(8) / 8
+    found = outcomes("ghz", jnp.array(angles), visibility)
+    assert found.shape == (2, 2, 2)
+    for m in itertools.product((0, 1), repeat=3):
+        sides = [np.array([1, np.exp(1j * t) * (-1) ** k]) / 2**0.5 for t, k in zip(angles, m, strict=True)]
+        seen = np.kron(np.kron(*sides[:2]), sides[2])
+        assert found[m] == pytest.approx((seen.conj() @ state @ seen).real, abs=1e-5)
+
+
+@pytest.mark.parametrize(("visibility", "pair"), [(1.0, "ghz"), (0.5, "ghz"), (1.0, "dice")])
+def test_the_ghz_game_is_won_at_the_textbook_angles_as_far_as_the_state_is_seen(visibility, pair):
+    env = ghz.Environment()
+    answers = jnp.broadcast_to(jnp.eye(2), (3, 2, 2))
+    won = 0.0
+    for asked, sign in zip(env.asked, env.signs, strict=True):
+        chances = np.asarray(joint(pair, jnp.array(asked * np.pi / 2), answers, visibility))
+        parity = np.indices((2, 2, 2)).sum(0) % 2
+        won += chances[parity == (sign < 0)].sum() / len(env.asked)
+    assert won == pytest.approx((1 + visibility) / 2) if pair == "ghz" else won <= 0.75 + 1e-6
+
+
+@pytest.mark.slow
+@pytest.mark.ci_slow
+@pytest.mark.parametrize(("pair", "low", "high"), [("ghz", 0.99, 1.0), ("dice", 0.7, 0.78)])
+def test_three_agents_learn_to_win_every_ghz_game_with_the_state_alone(tmp_path, pair, low, high):
+    small = {"total_steps": 40_000, "eval_interval": 0, "log_interval": 20_000, "final_episodes": 4000}
+    told = qflock.train("entangled", "ghz", pair=pair, quiet=True, run_dir=tmp_path / "run", **small)
+    assert low <= told["over_seeds"]["return_mean"] <= high
+
+
+def test_more_agents_than_can_be_counted_are_one_line():
+    with pytest.raises(UserError, match="too many, of 10 agents with 5 actions each"):
+        build(Config(pair="ghz"), qflock.make("forest_uav"))
+
+
 def test_a_pair_is_for_two():
     with pytest.raises(UserError, match=r"entangled needs two agents, .*; gridworld25 has 4"):
         build(Config(), qflock.make("gridworld25"))
@@ -135,6 +188,7 @@ def test_a_pair_is_for_two():
         ({"lr": 0.0}, "lr is 0.0"),
         ({"num_envs": 0}, "num_envs is 0"),
         ({"gamma": 2.0}, r"must lie in \[0, 1\]"),
+        ({"visibility": 1.5}, r"visibility is 1.5; it must lie in \[0, 1\]"),
     ],
 )
 def test_wrong_settings_are_one_clear_line(changed, message):

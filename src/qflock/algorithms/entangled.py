@@ -1,11 +1,12 @@
-"""Agents that share an entangled pair: each measures its own half, along an angle of its own choosing.
+"""Agents that share an entangled state: each measures its own qubit, along an angle of its own choosing.
 
 An agent sees its own observation alone. From it, its network says along which angle to measure its half of
-the pair, and, for each of the two outcomes, what to do. The chance of a joint action is then
+the pair, or its qubit of a GHZ state, and, for each of the two outcomes, what to do. The chance of a joint
+action is then
 
-    P(a | o) = sum_m |<m| R(angle_0) x R(angle_1) |pair>|^2  prod_i pi_i(a_i | o_i, m_i).
+    P(a | o) = sum_m |<m| R(angle_0) x R(angle_1) x ... |state>|^2  prod_i pi_i(a_i | o_i, m_i).
 
-Nothing passes between the agents: whatever one of them measures, the other's outcomes stay as likely. But
+Nothing passes between the agents: whatever one of them measures, the others' outcomes stay as likely. But
 outcomes depend on each other in ways that no shared dice can give, and so no agent can draw its own action
 by itself: they are drawn together. Trained by policy gradient on log P(a | o) with
 a critic of the state. Sources: Bell 1964; Clauser, Horne, Shimony & Holt 1969; Mnih et al. 2016 (A2C).
@@ -20,7 +21,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from qflock.algorithms._entangled.measuring import AGENTS, OUTCOMES, Measuring
+from qflock.algorithms._entangled.measuring import OUTCOMES, Measuring
 from qflock.core.environment import Environment
 from qflock.core.errors import UserError
 from qflock.core.learner import Learner, Rollout
@@ -36,14 +37,20 @@ from qflock.settings.ranges import WIDTHS, above, at_least, between, check
 from qflock.settings.shared import Experience
 from qflock.settings.shares import of_steps
 
+LARGEST = 2**17
+"""Joint outcomes and actions, of all agents."""
+
 
 @dataclass(frozen=True)
 class Config(Experience):
-    """An actor-critic of two agents with a pair of qubits between them."""
+    """An actor-critic of agents with a qubit each of a state that they share."""
 
-    pair: Literal["bell", "dice", "none"] = "bell"
-    """What the agents share: the state (|00> + |11>)/sqrt 2; the same after it lost its coherence, which is
-    shared dice; or nothing, |00>. Dice and none are the controls: nothing else changes."""
+    pair: Literal["bell", "ghz", "dice", "none"] = "bell"
+    """What the agents share: bell, two agents' (|00> + |11>)/sqrt 2; ghz, the same of any number, measured
+    along the equator; dice, what bell is after it lost its coherence; or none, |00>. Dice and none, of any
+    number too, are the controls."""
+    visibility: Annotated[float, between(0, 1)] = 1.0
+    """Share of that state in its mixture with white noise: Werner's state, of a pair; 1 for no noise."""
     network: str = "mlp"
     """The agents' networks, one each: mlp, gru, or a file and class, my.py:Net."""
     hidden: Annotated[tuple[int, ...], WIDTHS] = (32,)
@@ -102,13 +109,14 @@ AXES = Batch(Rows(1, 1, 1, 0, 1), 1, 1)  # type: ignore[arg-type]
 
 
 class Entangled:
-    """Two agents and their pair, for an environment; all methods are pure."""
+    """Agents and the state that they share, for an environment; all methods are pure."""
 
     def __init__(self, config: Config, env: Environment) -> None:
         self.config, self.spec = config, env.spec
         self.team = agents_of.build(env.spec, self._network, shared=False)
         self.critic = critics.build(env.spec, self._critic, "state")
-        self.measuring = Measuring(config.pair, env.spec.actions, self.team)
+        spec = env.spec
+        self.measuring = Measuring(config.pair, spec.agents, spec.actions, self.team, config.visibility)
         self.descent = descend(self.loss, optimiser.build(config), AXES)
 
     def _network(self, features: int, key: PRNGKeyArray) -> Any:
@@ -200,18 +208,25 @@ class Entangled:
 
 
 def build(config: Config, env: Environment) -> Learner:
-    """Two agents and their pair, for an environment; see `Learner` for the functions.
+    """Agents and the state that they share, for an environment; see `Learner` for the functions.
 
     Args:
         config: its settings.
-        env: of two agents with discrete actions.
+        env: of discrete actions.
 
     Raises:
-        UserError: the environment has other than two agents.
+        UserError: a pair for other than two agents, or more joint actions than can be counted.
     """
-    if env.spec.agents != AGENTS:
+    agents, joint_actions = env.spec.agents, (OUTCOMES * env.spec.actions) ** env.spec.agents
+    if config.pair == "bell" and agents != 2:
         raise UserError(
-            f"entangled needs two agents, one for each half of a pair; {env.spec.name} has {env.spec.agents}"
+            f"entangled needs two agents, one for each half of a pair; {env.spec.name} has {agents}: take "
+            "pair ghz"
+        )
+    if joint_actions > LARGEST:
+        raise UserError(
+            f"entangled knows the chance of every joint action; {env.spec.name} has too many, of {agents} "
+            f"agents with {env.spec.actions} actions each"
         )
     own = Entangled(config, env)
     acting = own.measuring
