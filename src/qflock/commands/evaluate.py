@@ -169,12 +169,12 @@ def _taken(circuits: dict[str, Any]) -> str:
         return sentence
     rate, price, measurements = circuits["rate"], circuits["price"], circuits["measurements"]
     asked = f"{rate['of_shot']:g} a shot and {rate['of_circuit']:g} a circuit"
-    sentence += f" At {asked} a decision costs {price['decision']:,.4g}"
+    sentence += f" At {asked} a decision costs {_money(price['decision'])}"
     if "training" not in price:
         return f"{sentence}; what the training takes is not known."
     return (
-        f"{sentence}, and the training of a seed, gradients by parameter shift, {price['training']:,.4g} for "
-        f"{measurements['training']:,} measurements."
+        f"{sentence}, and the training of a seed, gradients by parameter shift, {_money(price['training'])} "
+        f"for {measurements['training']:,} measurements."
     )
 
 
@@ -182,3 +182,7 @@ def _words(result: dict[str, Any]) -> str:
     name = result["checkpoint"]
     what = "the newest state" if name == "state" else f"{name} weights"
     return f"{what}, of step {result['env_steps']:,}"
+
+
+def _money(price: float) -> str:
+    return f"{price:,.0f}" if price >= 1000 else f"{price:.4g}"
