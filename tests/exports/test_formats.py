@@ -64,6 +64,7 @@ VARIANTS = [
             "circuit_compression": "none",
         },
     ),
+    ("mappo", "matrix_game", {"network": "circuit", "circuit_qubits": 3, "circuit_head": "born"}),
 ]
 NAMES = [f"{a}-{e}-{i}" for i, (a, e, _) in enumerate(VARIANTS)]
 

@@ -8,11 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from qflock.algorithms.qmarl import ascent
 from qflock.commands import main
 from qflock.core.errors import UserError
 from qflock.learning import groups, optimiser
 from qflock.networks.circuit import Circuit
 from qflock.networks.mlp import MLP
+from qflock.search import blocks
 
 LINEAR = {"qubits": 2, "layers": 1, "key": jax.random.key(0)}
 
@@ -108,3 +110,13 @@ def test_wrong_rates_are_one_line_and_leave_nothing(typed, said, tmp_path, monke
     assert said in err
     assert err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_policies_that_climb_an_exact_score_have_the_rates_of_their_groups_too():
+    layout = blocks.layout(lambda key: Circuit(3, 2, **{**LINEAR, "key": key}))
+    problem = lambda **given: SimpleNamespace(config=SimpleNamespace(search_lr=0.1, **given), shape=layout)
+    assert ascent._rates(problem(lr_angles=0.0)) == 0.1
+    found = ascent._rates(problem(lr_angles=0.02, lr_output_scaling=0.04))
+    np.testing.assert_array_equal(found == np.float32(0.02), layout.circle)
+    assert (found == np.float32(0.04)).sum() == 2 + 2
+    assert (found == np.float32(0.1)).sum() == layout.size - 4 - layout.circle.sum()

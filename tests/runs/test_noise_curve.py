@@ -87,6 +87,7 @@ def test_the_price_is_that_of_the_rate(tmp_path, capsys):
     [
         ("--price_per_shot -1", "price_per_shot is -1; it must not be negative"),
         ("--noise_curve --noise depolarizing:0", "above 0"),
+        ("--noise_curve --price_per_shot 1", "a noise curve has no price"),
         ("--noise_curves", "did you mean --noise_curve?"),
     ],
 )

@@ -26,8 +26,11 @@ class Circuit:
     """The gate that entangles a pair (network circuit)."""
     circuit_compression: Literal["linear", "frozen", "none"] = "linear"
     """From features to the circuit: a trained layer, a fixed random one, or none (network circuit)."""
-    circuit_head: Literal["scale", "linear"] = "scale"
-    """An output is one expectation with scale and bias, or a dense layer on all qubits (network circuit)."""
+    circuit_head: Literal["scale", "linear", "born"] = "scale"
+    """An output is one expectation with scale and bias, or a dense layer on all qubits; born: one measurement
+    decides, by Born's rule (network circuit, of actors)."""
+    circuit_decoding: Literal["contiguous", "parity"] = "contiguous"
+    """Which action a measurement decides for: by the state's number, or by its number of ones (head born)."""
     circuit_scale: Annotated[float, above(0, finite=True)] = 1.0
     """First value of the outputs' scale (network circuit, head scale)."""
     circuit_frozen: bool = False
@@ -58,4 +61,5 @@ class Circuit:
             "frozen": self.circuit_frozen,
             "frozen_seed": self.circuit_seed,
             "simulator": self.simulator,
+            **({"decoding": self.circuit_decoding} if self.circuit_head == "born" else {}),
         }

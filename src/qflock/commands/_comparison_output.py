@@ -18,6 +18,7 @@ from qflock.evidence.comparison.table import Comparison, Table
 from qflock.runs.train.curve import quantity
 
 WIDTH = 100  # where the output is no terminal; a narrower terminal has costs below the scores
+WIDER = 8  # characters more, where circuits have a column of theirs
 NOTHING = "-"
 LABEL = 16  # characters of a word that a column has room for
 
@@ -78,7 +79,8 @@ def _grids(comparison: Comparison, table: Table, width: int) -> list[Grid]:
     methods = [f"{escape(_folded(r.method))}\n[dim]{_seeds(len(r.seeds))}[/]" for r in table.rows]
     methods += [escape(reference.name) for reference in table.references]
     grids = []
-    for columns in [[*scores, *costs]] if width >= WIDTH else [scores, costs]:
+    wide = WIDTH + WIDER * bool(_device_columns(table))
+    for columns in [[*scores, *costs]] if width >= wide else [scores, costs]:
         grid = Grid(box=None, padding=(0, 1, 0, 0), header_style="bold", pad_edge=False)
         grid.add_column("method\n[not bold]seeds[/]", overflow="fold", min_width=12)
         for column in columns:

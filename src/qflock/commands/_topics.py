@@ -18,8 +18,8 @@ _NAMES = {
     "network": """actor action_head deviation dueling layer_norm orthogonal share_parameters agent_ids groups
         last_action input_stage critic_network critic_hidden""",
     CIRCUIT: """circuit_qubits circuit_layers circuit_encoding circuit_reupload circuit_entanglement
-        circuit_entangler circuit_compression circuit_head circuit_scale circuit_frozen circuit_seed
-        lr_angles lr_input_scaling lr_output_scaling simulator""",
+        circuit_entangler circuit_compression circuit_head circuit_decoding circuit_scale circuit_frozen
+        circuit_seed lr_angles lr_input_scaling lr_output_scaling simulator""",
     "quantum part": "pair visibility bell entanglement frozen encoding qubits layers",
     "exploration": """epsilon_start epsilon_end epsilon_decay noise entropy_weight entropy_form entropy alpha0
         alpha_min alpha_max alpha_decay target_rate target_start target_end target_clock

@@ -22,7 +22,9 @@ and class (my_env.py:MyEnv), a name from qflock list, or one of another library
 Each finding is a line that says what is wrong where. Exit code: 0 fine, 1 not.
 
 qflock check --trainability looks at quantum circuits instead: whether their
-gradients vanish, and what they reach (qflock check --trainability --help)."""
+gradients vanish, and what they reach. It takes --circuit_qubits 2,4,6 and
+--circuit_layers 1,4 for the sizes, --circuits for how many of each are drawn,
+and more: qflock check --trainability --help."""
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,8 @@ class Options:
         for name in ("price_per_shot", "price_per_circuit"):
             if not getattr(self, name) >= 0:
                 raise UserError(f"{name} is {getattr(self, name):g}; it must not be negative")
+        if self.noise_curve and (self.price_per_shot or self.price_per_circuit):
+            raise UserError("a noise curve has no price; ask for one of the two at a time")
         if self.trajectories < 1:
             raise UserError(f"trajectories is {self.trajectories}; it must be at least 1")
         if not 0 <= self.seed < 2**31:
@@ -134,12 +136,13 @@ def _show_curve(curve: dict[str, Any]) -> None:
         f"{curve['run']}: {curve['noise']} noise, {measured}, {curve['episodes']} {curve['mode']} episodes "
         "for each seed and level; the interval is of the episodes, 95 %\n"
     )
-    say("  error    return_mean  95 % interval")
+    wide = max(map(len, ("0.0001", *curve["references"])))
+    say(f"  {'error':<{wide}}  return_mean  95 % interval")
     for level in curve["levels"]:
         mean = level["over_seeds"]["return_mean"]
-        say(f"  {level['probability']:<7g}  {mean:>11.3f}  [{level['low']:.3f}, {level['high']:.3f}]")
+        say(f"  {level['probability']:<{wide}g}  {mean:>11.3f}  [{level['low']:.3f}, {level['high']:.3f}]")
     for name, row in curve["references"].items():
-        say(f"  {name:<7}  {row['return_mean']:>11.3f}")
+        say(f"  {name:<{wide}}  {row['return_mean']:>11.3f}")
     say(f"\nwrote {curve['files'][0]} and {curve['files'][1]}")
 
 
@@ -166,12 +169,12 @@ def _taken(circuits: dict[str, Any]) -> str:
         return sentence
     rate, price, measurements = circuits["rate"], circuits["price"], circuits["measurements"]
     asked = f"{rate['of_shot']:g} a shot and {rate['of_circuit']:g} a circuit"
-    sentence += f" At {asked} it costs {price['decision']:,.4g}"
+    sentence += f" At {asked} a decision costs {_money(price['decision'])}"
     if "training" not in price:
         return f"{sentence}; what the training takes is not known."
     return (
-        f"{sentence}, and the training of a seed, gradients by parameter shift, {price['training']:,.4g} for "
-        f"{measurements['training']:,} measurements."
+        f"{sentence}, and the training of a seed, gradients by parameter shift, {_money(price['training'])} "
+        f"for {measurements['training']:,} measurements."
     )
 
 
@@ -179,3 +182,7 @@ def _words(result: dict[str, Any]) -> str:
     name = result["checkpoint"]
     what = "the newest state" if name == "state" else f"{name} weights"
     return f"{what}, of step {result['env_steps']:,}"
+
+
+def _money(price: float) -> str:
+    return f"{price:,.0f}" if price >= 1000 else f"{price:.4g}"

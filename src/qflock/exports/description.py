@@ -246,7 +246,7 @@ def _network(parameters: Parameters) -> dict[str, Any]:
             "encoding": circuit.encoding,
             "reupload": circuit.reupload,
             "compression": parameters.compression != "none",
-            "head": "scale" if parameters.head is None else "linear",
+            "head": "linear" if parameters.head is not None else "born" if circuit.outcomes else "scale",
         }
     kind = {MLP: "mlp", GRU: "gru"}.get(type(parameters))
     if kind is None:

@@ -3,7 +3,7 @@
 A circuit of n qubits starts in ``circuit.start``; each qubit turns by the first trained ``angles``. A layer
 then applies the entangling pattern (``circuit.phases``, and ``circuit.source``, where each amplitude comes
 from), turns by the features and turns by its angles. Each output is the mean of a product of Z, whose signs
-are a row of ``circuit.signs``.
+are a row of ``circuit.signs``; or, of a head "born", the logarithm of the chance of the states in that row.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ def outputs(network: dict[str, Any], weights: Weights, x: np.ndarray) -> np.ndar
     expectations = np.square(np.abs(state)) @ weights["circuit.signs"].T
     if network["head"] == "linear":
         return _linear(weights, "head", expectations)
+    if network["head"] == "born":
+        return np.log(expectations + np.float32(1e-12))
     return weights["scale"] * expectations + weights["bias"]
 
 

@@ -121,7 +121,11 @@ def _about(about: dict[str, Any], circuit: Circuit, weights: dict[str, np.ndarra
         yield "Before the first gate q holds the features as amplitudes, q[0] being the most significant bit."
     else:
         yield "The input e_LAYER_QUBIT_AXIS is arctan(weight * feature); the weights are in the table beside."
-    if "scale" in weights:
+    if circuit.outcomes:
+        yield f"One measurement decides for one of {circuit.outcomes} actions, {circuit.decoding} decoding:"
+        how = f"number of the state x {circuit.outcomes} / {2**circuit.qubits}, rounded down"
+        yield f"ones modulo {circuit.outcomes}" if circuit.decoding == "parity" else how
+    elif "scale" in weights:
         for k, group in enumerate(circuit.measured):
             product = "*".join(f"Z{q}" for q in group)
             yield f"output {k} = {weights['scale'][k]:.9g} * <{product}> + {weights['bias'][k]:.9g}"

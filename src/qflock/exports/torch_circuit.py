@@ -3,7 +3,8 @@
 A circuit of n qubits starts in ``circuit.start``; each qubit turns by the first trained ``angles``. A layer
 then applies the entangling pattern (``circuit.phases``, and ``circuit.source``, where each amplitude comes
 from), turns by the features and turns by its angles. Each output is the mean of a product of Z, whose signs
-are a row of ``circuit.signs``. All of it has gradients.
+are a row of ``circuit.signs``; or, of a head "born", the logarithm of the chance of the states in that row.
+All of it has gradients.
 """
 
 from __future__ import annotations
@@ -57,6 +58,8 @@ def outputs(policy: Any, network: dict[str, Any], x: Tensor) -> Tensor:
     expectations = state.abs().square() @ fixed.signs.T
     if network["head"] == "linear":
         return _linear(policy.head, expectations)
+    if network["head"] == "born":
+        return torch.log(expectations + 1e-12)
     return policy.scale * expectations + policy.bias
 
 

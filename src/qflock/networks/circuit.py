@@ -21,7 +21,9 @@ from qflock.quantum.circuit import Circuit as Description
 from qflock.quantum.noise import NONE, Noise
 
 Compression = Literal["linear", "frozen", "none"]
-Head = Literal["scale", "linear"]
+Head = Literal["scale", "linear", "born"]
+RARE = 1e-12
+"""Added to a chance before its logarithm is taken."""
 Simulator = Literal["jax", "pennylane"]
 
 
@@ -64,7 +66,9 @@ class Circuit(eqx.Module):
             amplitudes); "frozen": a fixed one with random orthogonal rows; "none": the features
             themselves, zeros behind them where they are fewer.
         head: "scale": each output is scale x expectation + bias; the expectations are of each qubit's Z,
-            then of products of two, of three ...; "linear": a dense layer on every qubit's <Z>.
+            then of products of two, of three ...; "linear": a dense layer on every qubit's <Z>; "born":
+            the logarithm of the chance that a measurement of all qubits decides for this output.
+        decoding: which measured states decide for which output (born).
         frozen: angles and the features' weights are random and fixed; compression and head are trained.
         frozen_seed: of all that is fixed.
         scale: first value of every output's scale (head scale).
@@ -103,6 +107,7 @@ class Circuit(eqx.Module):
         entangler: describe.Entangler = "cz",
         compression: Compression = "linear",
         head: Head = "scale",
+        decoding: describe.Decoding = "contiguous",
         frozen: bool = False,
         frozen_seed: int = 0,
         scale: float = 1.0,
@@ -117,6 +122,8 @@ class Circuit(eqx.Module):
             entangler=entangler,
             start="plus" if encoding == "angle" else "zero",
             readout=describe.products(qubits, outputs) if head == "scale" else (),
+            outcomes=outputs if head == "born" else 0,
+            decoding=decoding,
         )
         slots = int(np.prod(description.inputs))
         if compression == "none" and inputs > slots:
@@ -132,7 +139,7 @@ class Circuit(eqx.Module):
         scaled = head == "scale"
         self.scale = jnp.full(outputs, scale) if scaled else None
         self.bias = jnp.zeros(outputs) if scaled else None
-        self.head = None if scaled else linear(qubits, outputs, k_head)
+        self.head = linear(qubits, outputs, k_head) if head == "linear" else None
 
     def compressed(self, x: Float[Array, "I"]) -> Float[Array, "*C"]:
         """The circuit's inputs."""
@@ -182,7 +189,7 @@ class Circuit(eqx.Module):
         return jnp.asarray(drawn)[0 if self.which is None else self.which]
 
     def expectations(self, x: Float[Array, "I"]) -> Float[Array, "K"]:
-        """The circuit's expectation values, each in [-1, 1]."""
+        """The circuit's expectation values, each in [-1, 1]; of a head born, chances."""
         if self.simulator == "pennylane" or self.conditions is not None:
             return counting.marked(self._measured(x), self.description.turns)
         if unitary.fits(self.description):  # which needs no zeros behind the features
@@ -208,6 +215,8 @@ class Circuit(eqx.Module):
         expected = self.expectations(x)
         if self.head is not None:
             return self.head(expected)
+        if self.description.outcomes:
+            return jnp.log(expected + RARE)
         assert self.scale is not None
         assert self.bias is not None
         return self.scale * expected + self.bias

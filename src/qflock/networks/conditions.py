@@ -10,7 +10,7 @@ from jaxtyping import Array, Int, PRNGKeyArray
 from qflock.core.errors import UserError
 from qflock.core.learner import Policy
 from qflock.core.steps import Actions, Memory, Mode, Parameters
-from qflock.networks.circuit import Conditions, changed, is_circuit
+from qflock.networks.circuit import Circuit, Conditions, changed, is_circuit
 from qflock.playing import execution
 
 
@@ -56,8 +56,15 @@ def _with(parameters: Parameters, conditions: Conditions, key: PRNGKeyArray) -> 
     def change(node: Any) -> Any:
         if not is_circuit(node):
             return node
-        bias = node.bias if node.head is None else node.head.bias
-        lead = bias.shape[:-1]
+        lead = _lead(node)
         return changed(node, conditions=conditions, key=jax.random.split(key, lead) if lead else key)
 
     return jax.tree.map(change, parameters, is_leaf=is_circuit)
+
+
+def _lead(circuit: Circuit) -> tuple[int, ...]:
+    """The leading axes of several networks, as any leaf of theirs has them."""
+    if circuit.angles is not None:
+        return circuit.angles.shape[: -len(circuit.description.angles)]
+    biases = (circuit.bias, *(layer.bias for layer in (circuit.head, circuit.compress) if layer is not None))
+    return next((bias.shape[:-1] for bias in biases if bias is not None), ())

@@ -24,6 +24,7 @@ Encoding = Literal["angle", "amplitude"]
 Entanglement = Literal["ring", "all", "none"]
 Entangler = Literal["cz", "cnot"]
 Squash = Literal["arctan", "none"]
+Decoding = Literal["contiguous", "parity"]
 Start = Literal["zero", "plus", "phi+", "phi-", "psi+", "psi-"]
 
 
@@ -45,6 +46,10 @@ class Circuit:
             qubit i of the second half share it, as the halves of a split critic do.
         partitions: equal groups of neighbouring qubits; the pattern stays inside each.
         readout: for each output the qubits whose Z are multiplied; empty for one output a qubit.
+        outcomes: above 0, outputs are no means of Z but the chances of so many sets of basis states: what
+            one measurement decides.
+        decoding: which basis states are in a set: "contiguous": neighbouring ones, as evenly as it goes;
+            "parity": those whose number of ones leaves the same remainder.
 
     Raises:
         UserError: sizes or names that make no circuit.
@@ -62,6 +67,8 @@ class Circuit:
     start: Start = "zero"
     partitions: int = 1
     readout: tuple[tuple[int, ...], ...] = ()
+    outcomes: int = 0
+    decoding: Decoding = "contiguous"
 
     def __post_init__(self) -> None:
         def need(true: bool, message: str) -> None:
@@ -80,6 +87,7 @@ class Circuit:
             ("entanglement", Entanglement),
             ("entangler", Entangler),
             ("start", Start),
+            ("decoding", Decoding),
         ):
             known = kind.__args__
             value = getattr(self, name)
@@ -99,6 +107,12 @@ class Circuit:
         for group in self.readout:
             good = len(set(group)) == len(group) > 0 and all(0 <= q < self.qubits for q in group)
             need(good, f"readout {group} names no set of qubits 0 to {self.qubits - 1}")
+        most = 2**self.qubits if self.decoding == "contiguous" else self.qubits + 1
+        need(
+            0 <= self.outcomes <= most,
+            f"{self.qubits} qubits tell {most} outcomes apart with {self.decoding} decoding, not "
+            f"{self.outcomes}",
+        )
         there = memory.installed()
         need(
             there is None or self.memory <= there,
@@ -144,8 +158,8 @@ class Circuit:
 
     @property
     def outputs(self) -> int:
-        """How many expectation values there are."""
-        return len(self.measured)
+        """How many expectation values, or chances, there are."""
+        return self.outcomes or len(self.measured)
 
     @property
     def pairs(self) -> tuple[tuple[int, int], ...]:
@@ -163,7 +177,14 @@ class Circuit:
 
     @cached_property
     def signs(self) -> np.ndarray:
-        """The sign of each basis state under each output's product of Z, ``(outputs, 2^n)``."""
+        """What each basis state counts for each output, ``(outputs, 2^n)``: the sign of its product of Z, or
+        whether it is in its set."""
+        if self.outcomes:
+            states = np.arange(2**self.qubits)
+            own = states * self.outcomes >> self.qubits
+            if self.decoding == "parity":
+                own = basis(self.qubits).sum(1) % self.outcomes
+            return (own == np.arange(self.outcomes)[:, None]).astype(np.int8)
         odd = (reduce(np.bitwise_xor, (self._bit(q) for q in group)) for group in self.measured)
         return np.stack([1 - 2 * x for x in odd])
 

@@ -35,7 +35,8 @@ def qnode(
     noise: Noise = NONE,
     every: bool = False,
 ) -> Callable[[Parameters, Any], Any]:
-    """A QNode ``(parameters, inputs) -> list of expectation values`` of one example.
+    """A QNode ``(parameters, inputs) -> list of expectation values`` of one example; of a circuit with
+    outcomes the chances of all basis states.
 
     Args:
         device: any device that PennyLane finds; noise needs one with density matrices, ``default.mixed``.
@@ -72,7 +73,8 @@ def expectations(
     """
     _try(circuit, device, shots, noise)
     if shots is None:
-        return jnp.stack(_node(circuit, device, shots, noise, False, "jax")(parameters, inputs))
+        found = _node(circuit, device, shots, noise, False, "jax")(parameters, inputs)
+        return jnp.asarray(circuit.signs, found.dtype) @ found if circuit.outcomes else jnp.stack(found)
     shape = jax.ShapeDtypeStruct((circuit.outputs,), jnp.float32)
     measure = partial(_measure, circuit, device, shots, noise)
 
@@ -156,7 +158,7 @@ def _node(
                     rotations(circuit.encoded, squashed)
             rotations(circuit.rotations, parameters.angles[..., layer, :, :])
             disturb(wires)
-        if every:
+        if every or circuit.outcomes:
             return qml.probs(wires=wires)
         return [qml.expval(qml.prod(*(qml.Z(q) for q in group))) for group in circuit.measured]
 
@@ -186,7 +188,11 @@ def _measure(
     parts = []
     for at in range(0, examples, together):
         some: Any = [x[at : at + together] for x in flat]
-        parts.append(np.stack([np.reshape(x, -1) for x in node(Parameters(*some[:2]), some[2])], -1))
+        found = node(Parameters(*some[:2]), some[2])
+        if circuit.outcomes:
+            parts.append(np.reshape(found, (-1, 2**circuit.qubits)) @ circuit.signs.T)
+        else:
+            parts.append(np.stack([np.reshape(x, -1) for x in found], -1))
     return np.concatenate(parts).reshape(*lead, -1).astype(np.float32)
 
 

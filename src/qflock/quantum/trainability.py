@@ -88,7 +88,11 @@ def study(circuit: Circuit, count: int, key: PRNGKeyArray) -> Trainability:
 
 
 def fidelities(one: Complex[np.ndarray, "C N"], other: Complex[np.ndarray, "C N"]) -> Float[np.ndarray, "C"]:
-    """The squared overlap of each pair of states."""
+    """The squared overlap of each pair of states.
+
+    Args:
+        one, other: amplitudes, ``(C, 2^n)``.
+    """
     return np.square(np.abs(np.sum(one.conj() * other, -1)))
 
 

@@ -61,7 +61,7 @@ def test_what_circuits_take_stands_beside_the_methods_that_have_them(
     make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     taken = {"circuit_evaluations": 500, "device_evaluations": 9000, "qubits": 4, "circuit_depth": 62}
-    seeds = {seed: 5.0 + 0.3 * seed for seed in range(3)}
+    seeds = {seed: 5.0 + 0.3 * seed for seed in range(6)}
     for task in ("gridworld25", "box_push"):
         own = {"environment": {"name": task}}
         make_run(f"q-{task}", seeds, algorithm="vdn", summary={**taken, "two_qubit_gates": 20}, **own)

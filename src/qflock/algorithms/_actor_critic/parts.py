@@ -31,6 +31,7 @@ def head(config: ActorCriticConfig, spec: Spec) -> Actions:
     discrete_only = {
         f"operator {config.operator}, with its entropy floor,": config.operator != "none",
         "contraction": config.contraction,
+        "circuit_head born": config.circuit_head == "born",
     }
     for name, is_set in discrete_only.items():
         if box and is_set:
@@ -61,7 +62,9 @@ def agents(config: ActorCriticConfig, spec: Spec, action: Actions) -> Agents:
 
     def make(features: int, key: PRNGKeyArray) -> Any:
         outputs = action.outputs // 2 if is_free else action.outputs
-        network = _network(config, config.network, features, outputs, key, hidden=config.hidden)
+        network = _network(
+            config, config.network, config.circuit_settings(), features, outputs, key, hidden=config.hidden
+        )
         return deviation.free(network, outputs) if is_free else network
 
     shared, stage = config.share_parameters, config.input_stage
@@ -78,9 +81,13 @@ def critic(config: ActorCriticConfig, spec: Spec, sees: critics.Sees, outputs: i
         outputs: numbers for each agent.
     """
 
+    circuit = config.circuit_settings()
+    if circuit["head"] == "born":  # a value is no chance
+        circuit["head"] = "scale"
+
     def make(features: int, outputs: int, key: PRNGKeyArray) -> Any:
         shape = {"hidden": config.critic_hidden, "head_gain": 1.0}
-        return _network(config, config.critic_network, features, outputs, key, **shape)
+        return _network(config, config.critic_network, circuit, features, outputs, key, **shape)
 
     return critics.build(spec, make, sees, outputs, config.share_parameters, config.input_stage)
 
@@ -105,7 +112,13 @@ def controller(config: ActorCriticConfig) -> entropy.Controller:
 
 
 def _network(
-    config: ActorCriticConfig, name: str, features: int, outputs: int, key: PRNGKeyArray, **more: Any
+    config: ActorCriticConfig,
+    name: str,
+    circuit: dict[str, Any],
+    features: int,
+    outputs: int,
+    key: PRNGKeyArray,
+    **more: Any,
 ) -> Any:
     norms = {"layer_norm": config.layer_norm, "orthogonal": config.orthogonal}
-    return by_name.make(name, features, outputs, key, config.circuit_settings(), **norms, **more)
+    return by_name.make(name, features, outputs, key, circuit, **norms, **more)

@@ -41,6 +41,10 @@ class QConfig(Experience, Optimiser, Agents, Circuit):
     def __post_init__(self) -> None:
         check(self)
         need(
+            self.circuit_head != "born",
+            "circuit_head born gives chances of actions; this learner learns values: take scale or linear",
+        )
+        need(
             set(self.groups) == set(range(len(set(self.groups)))),
             f"groups is {self.groups}; number the groups 0, 1, ... without a gap",
         )

@@ -26,7 +26,7 @@ def trainability_plot(found: Sequence[Trainability], target: Path) -> Path:
         CannotWrite: the picture cannot be written.
     """
     figure, (gradients, reach, entangled) = style.figure(1, 3, (13.0, 4.2))
-    style.heading(gradients, "Variance of gradients: local read-out (full), global (dashed)")
+    style.heading(gradients, "Variance of gradients")
     for layers, colour in zip(sorted({each.layers for each in found}), cycle(style.CYCLE), strict=False):
         own = sorted(each for each in found if each.layers == layers)
         x = [each.qubits for each in own]
@@ -35,15 +35,18 @@ def trainability_plot(found: Sequence[Trainability], target: Path) -> Path:
         )
         gradients.plot(x, [each.whole for each in own], "o--", color=colour)
     gradients.set_yscale("log", nonpositive="mask")
+    gradients.set_ylabel("full: local read-out, dashed: global", fontsize=style.LABEL)
     gradients.set_xlabel("qubits", fontsize=style.LABEL)
     gradients.set_xticks(sorted({each.qubits for each in found}))
     gradients.legend(fontsize=style.SMALL, frameon=False)
-    style.heading(reach, "Expressibility: divergence from Haar, less is more")
+    style.heading(reach, "Expressibility")
     _over_layers(reach, found, "expressibility")
     reach.set_yscale("log", nonpositive="mask")
-    style.heading(entangled, "Entanglement, Meyer and Wallach")
+    reach.set_ylabel("divergence from Haar-random states", fontsize=style.LABEL)
+    style.heading(entangled, "Entanglement")
     _over_layers(entangled, found, "entanglement")
     entangled.set_ylim(-0.03, 1.03)
+    entangled.set_ylabel("Meyer and Wallach", fontsize=style.LABEL)
     figure.tight_layout()
     return style.save(figure, target)
 
