@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import core as jax_core
 from jax.extend import core as extended
 from jaxtyping import Array, Float
 
@@ -230,5 +231,5 @@ def _pennylane() -> Any:
             "this needs PennyLane; install the extra quantum: pip install 'qflock[quantum]'"
         ) from problem
     if hasattr(extended, MOVED):
-        vars(jax.core).setdefault(MOVED, getattr(extended, MOVED))
+        setattr(jax_core, MOVED, getattr(extended, MOVED))
     return pennylane

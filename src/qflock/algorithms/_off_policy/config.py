@@ -74,6 +74,10 @@ class OffPolicyConfig(Replay, Optimiser, Agents, Circuit):
             f"n_step is {self.n_step} and row_length {self.row_length}; returns run inside a row: raise it",
         )
         need(
+            self.circuit_head != "born",
+            "circuit_head born gives chances of actions; this learner's are numbers: take scale or linear",
+        )
+        need(
             not (self.in_turn and (self.share_parameters or self.groups)),
             "in_turn needs a network for each agent: add --no_share_parameters, and leave out groups",
         )

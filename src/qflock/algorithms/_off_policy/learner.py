@@ -236,7 +236,7 @@ class OffPolicy:
 
         now = count % config.policy_delay == 0
         (moved, of_actors), more = jax.lax.cond(now, act, wait, (online[:2], of_actors))
-        online = Weights(*moved, trained)
+        online = Weights(moved[0], moved[1], trained)
         following = optax.incremental_update(online, target, config.tau)
         return (online, following, (of_actors, of_critics), count + 1), {**metrics, **more}
 

@@ -60,7 +60,7 @@ def navigator(env: Any) -> ReferencePolicy:
     def choose(key: PRNGKeyArray, state: State, timestep: TimeStep) -> Float[Array, "A 2"]:
         del key, timestep
         start = jnp.zeros((agents, 2)), jnp.zeros(agents, bool)
-        advance = lambda choices, agent: (improved(state, *choices, agent), None)
+        advance = lambda choices, agent: (improved(state, choices[0], choices[1], agent), None)
         (held, given), _ = jax.lax.scan(advance, start, jnp.arange(agents))
         return jnp.where(given[:, None], held, _steered(env, state))
 
