@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import core
 from jax.extend import core as extended
 from jaxtyping import Array, Float
 
@@ -224,5 +225,5 @@ def _pennylane() -> Any:
             "this needs PennyLane; install the extra quantum: pip install 'qflock[quantum]'"
         ) from problem
     if hasattr(extended, MOVED):
-        vars(jax.core).setdefault(MOVED, getattr(extended, MOVED))
+        vars(core).setdefault(MOVED, getattr(extended, MOVED))
     return pennylane
