@@ -224,6 +224,6 @@ def _pennylane() -> Any:
         raise UserError(
             "this needs PennyLane; install the extra quantum: pip install 'qflock[quantum]'"
         ) from problem
-    if hasattr(extended, MOVED):
-        vars(core).setdefault(MOVED, getattr(extended, MOVED))
+    if MOVED not in vars(core) and hasattr(extended, MOVED):
+        setattr(core, MOVED, getattr(extended, MOVED))
     return pennylane
