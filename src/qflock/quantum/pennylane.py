@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import core as jax_core
+from jax import core
 from jax.extend import core as extended
 from jaxtyping import Array, Float
 
@@ -230,6 +230,6 @@ def _pennylane() -> Any:
         raise UserError(
             "this needs PennyLane; install the extra quantum: pip install 'qflock[quantum]'"
         ) from problem
-    if hasattr(extended, MOVED):
-        setattr(jax_core, MOVED, getattr(extended, MOVED))
+    if MOVED not in vars(core) and hasattr(extended, MOVED):
+        setattr(core, MOVED, getattr(extended, MOVED))
     return pennylane
