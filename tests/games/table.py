@@ -25,7 +25,7 @@ Kept = Mapping[str, Mapping[str, float]]
 
 HEAD = f"""# Tiny games
 
-Every registered learner plays {len(GAMES)} games that are small enough to be solved by counting, with
+Every registered learner of discrete actions plays {len(GAMES)} games that are small enough to be solved by counting, with
 feed-forward and with recurrent agents, and must reach the optimum of each, or be listed below with the reason
 why it cannot. A new learner is in it by being registered.
 
