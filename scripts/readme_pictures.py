@@ -10,11 +10,12 @@ stands in ``docs/gallery.md``; README's chart is made by ``scripts/peers_chart.p
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 from pathlib import Path
 
 from PIL import Image, ImageSequence
+
+from qflock.machine import children
 
 ROOT = Path(__file__).parents[1]
 FOREST = ("mappo", "forest_uav", "--env.observe_coverage", "--total_steps", "500000", "--run_dir", "forest")
@@ -65,7 +66,7 @@ def main(arguments: list[str]) -> int:
     given.work.mkdir(parents=True, exist_ok=True)
     trained = (given.work / "forest" / "summary.json").is_file()
     for words in commands(given.out.resolve())[trained:]:
-        subprocess.run([sys.executable, "-m", "qflock", *words], cwd=given.work, check=True)
+        children.run("qflock", *words, cwd=given.work, check=True)
     shorten(given.out / LONG)
     print("filmed: " + ", ".join(str(given.out / name) for name in FILMS))
     return 0

@@ -12,6 +12,7 @@ pytest.importorskip("jaxmarl")
 
 import qflock
 from qflock.core.errors import UserError
+from qflock.learning.actions import DEFAULT, of
 from qflock.settings import config
 from tests.marks import IN_CI
 
@@ -74,7 +75,7 @@ def test_a_name_plays_or_says_in_one_line_why_not(name: str) -> None:
     if name in SIZES:
         assert (env.spec.agents, env.spec.actions) == SIZES[name]
     state, now = jax.eval_shape(env.reset, jax.random.key(0))
-    actions = jax.ShapeDtypeStruct((env.spec.agents,), jnp.int32)
+    actions = of(env.spec.action, DEFAULT).none(env.spec.agents)
     after = jax.eval_shape(env.step, jax.random.key(0), state, actions)
     assert jax.tree.map(lambda x: (x.shape, x.dtype), after[0]) == jax.tree.map(
         lambda x: (x.shape, x.dtype), state

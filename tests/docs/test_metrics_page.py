@@ -18,7 +18,7 @@ from qflock.settings.config import Settings
 from qflock.settings.run import RunSettings
 from tests.marks import IN_CI
 from tests.test_every_algorithm import ALIKE, small
-from tests.tiny import Echo
+from tests.tiny import Echo, world
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 QUICK = {"qmix"}
@@ -65,7 +65,7 @@ def on_the_page(learner: str) -> set[str]:
 
 def written(learner: str) -> set[str]:
     """The columns that a learner writes, found without computing anything."""
-    run = RunSettings(env="tests/tiny.py:Echo", seeds=1, log_interval=1024)
+    run = RunSettings(env=f"tests/tiny.py:{world(learner).__name__}", seeds=1, log_interval=1024)
     found = set()
     for switches in ({}, *SWITCHES.get(learner, [])):
         config = replace(small(learner), **switches)

@@ -25,9 +25,9 @@ Kept = Mapping[str, Mapping[str, float]]
 
 HEAD = f"""# Tiny games
 
-Every registered learner of discrete actions plays {len(GAMES)} games that are small enough to be solved by counting, with
-feed-forward and with recurrent agents, and must reach the optimum of each, or be listed below with the reason
-why it cannot. A new learner is in it by being registered.
+Every registered learner of discrete actions plays {len(GAMES)} games that are small enough to be solved by
+counting, with feed-forward and with recurrent agents, and must reach the optimum of each, or be listed below
+with the reason why it cannot. A new learner is in it by being registered.
 
 Two agents have up to three actions, and see where the game stands. Rewards are discounted by
 {DISCOUNT}. In the last three games agents learn from their own reward, in the others from the team's; what is

@@ -26,8 +26,9 @@ BESIDE = {
     "num_steps": {"row_length": 1, "train_frequency": 1},
     "batch_size": {"row_length": 1},
     "n_step": {"row_length": 8},
+    **{name: {"sampler": "spsa"} for name in ("lr_angles", "lr_input_scaling", "lr_output_scaling")},
 }
-"""Settings that small values of another need, for they must divide it."""
+"""Settings that small values of another need: they must divide it, or use it."""
 LIMITS = [
     pytest.param(form, name, limit, id=f"{owner}-{name}-{number}")
     for owner, form in FORMS.items()

@@ -12,7 +12,7 @@ from qflock.core.errors import UserError
 from qflock.core.printing import say
 
 OPTION = "--trainability"
-COMMAND = f"qflock check {OPTION}"
+COMMAND = "qflock check " + OPTION
 ABOUT = """See how well circuits can be trained before anything is: for each number of
 qubits and layers the variance of the gradient of a local read-out (Z of one
 qubit) and of a global one (the product of all Z), which a barren plateau makes
