@@ -11,7 +11,9 @@ from urllib.parse import unquote
 import pytest
 
 from qflock.evidence import results_page
+from tests.marks import IN_CI
 
+pytestmark = list(IN_CI)  # half a minute to build the site
 ROOT = Path(__file__).parents[2]
 
 
