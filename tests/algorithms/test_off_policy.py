@@ -37,7 +37,7 @@ TINY |= {"buffer_capacity": 48, "train_frequency": 24, "hidden": (8,), "critic_h
         ("masac", {}),
         ("masac", {"in_turn": True, "share_parameters": False}),
         ("isac", {"reward": "own"}),
-        ("maddpg", {}),
+        ("maddpg", {"total_steps": 64_000, "lr_decay": 64_000}),
         ("matd3", {}),
         ("iddpg", {}),
         ("facmac", {}),

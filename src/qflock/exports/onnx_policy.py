@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import os
 import subprocess
 from pathlib import Path
@@ -69,7 +70,8 @@ class OnnxPolicy(ExportedPolicy):
             inner = (self.about["agents"], *np.shape(start))
             batched = np.broadcast_to(memory[name], (*batch, *inner))
             feed[f"memory.{name}"] = batched.astype(self._type_of(name))
-        flat = {name: x.reshape(-1, *x.shape[len(batch) :]) for name, x in feed.items()}
+        count = math.prod(batch)  # -1 would be undecided where there are no choices
+        flat = {name: x.reshape(count, *x.shape[len(batch) :]) for name, x in feed.items()}
         input_names = {node.name for node in self.session.get_inputs()}
         outputs = self.session.run(None, {name: x for name, x in flat.items() if name in input_names})
         values = [np.asarray(x) for x in outputs]
