@@ -146,9 +146,11 @@ class Child:
             if select.select([self.ours], [], [], 0.1)[0]:
                 self.shown += os.read(self.ours, 65536)
 
-    def end(self) -> int:
+    def end(self, seconds: float = 60.0) -> int:
         """Its status; what it showed is read meanwhile."""
+        end = time.monotonic() + seconds
         while self.process.poll() is None:
+            assert time.monotonic() < end, "it does not end"
             if select.select([self.ours], [], [], 0.1)[0]:
                 self.shown += os.read(self.ours, 65536)
         while not self.shown.endswith(b"\x1b[?25h") and select.select([self.ours], [], [], 10.0)[0]:
