@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
+ROOT = Path(__file__).parents[2]
 RECORDED = Path(__file__).parent / "recorded"
 RENAMED: dict[str, str] = {}
 """Columns of logs and entries of the summary that have another name today: the old name, the new one."""
@@ -45,7 +46,8 @@ def read(folder: Path) -> Run:
         with (folder / name).open(newline="", encoding="utf-8") as file:
             head, *rows = csv.reader(file)
         tables[name] = {column: [row[i] for row in rows] for i, column in enumerate(head)}
-    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    text = (folder / "summary.json").read_text(encoding="utf-8")
+    summary = json.loads(text.replace(f'"{ROOT}/', '"'))  # an environment's file, wherever the checkout lies
     kept = dict(_flat({name: value for name, value in summary.items() if name not in NOT_COMPARED}))
     return Run(load_file(folder / "models" / "final_model.safetensors"), tables, kept)
 
