@@ -162,7 +162,7 @@ class Circuit(eqx.Module):
     def parameters(self) -> simulate.Parameters:
         """The circuit's own parameters, trained or fixed."""
         if self.angles is not None and self.weights is not None:
-            return simulate.Parameters(self.angles, self.weights)
+            return simulate.learnt(self.description, self.angles, self.weights)
         return simulate.Parameters(self._own(self.fixed_angles()), jnp.ones(self.description.weights))
 
     def fixed_angles(self) -> Float[np.ndarray, "W L+1 n R"]:

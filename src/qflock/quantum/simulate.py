@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, PRNGKeyArray
 
-from qflock.quantum import rotations, statevector
+from qflock.quantum import inert, rotations, statevector
 from qflock.quantum.circuit import Circuit
 from qflock.quantum.counting import marked
 from qflock.quantum.rotations import Gates
@@ -39,6 +39,21 @@ def init(circuit: Circuit, key: PRNGKeyArray) -> Parameters:
     """
     angles = jax.random.uniform(key, circuit.angles, maxval=jnp.pi)
     return Parameters(angles, jnp.ones(circuit.weights))
+
+
+def learnt(circuit: Circuit, angles: Float[Array, "L+1 n R"], weights: Float[Array, "L n E"]) -> Parameters:
+    """Parameters of which those that change no measured value have gradients of exactly 0.
+
+    Args:
+        circuit: its description.
+        angles, weights: what is trained.
+    """
+    still = inert.parameters(circuit)
+
+    def held(name: inert.Source, x: Array) -> Array:
+        return jnp.where(still[name], jax.lax.stop_gradient(x), x) if still[name].any() else x
+
+    return Parameters(held("angles", angles), held("weights", weights))
 
 
 def expectations(circuit: Circuit, parameters: Parameters, inputs: Float[Array, "*I"]) -> Float[Array, "K"]:

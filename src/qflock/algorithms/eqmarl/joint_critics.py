@@ -82,7 +82,7 @@ class CircuitActor(eqx.Module):
         features = planes(observation) if self.encode is None else self.encode(observation)
         circuit = self.description
         expected = simulate.expectations(
-            circuit, simulate.Parameters(self.angles, self.weights), features.reshape(circuit.inputs)
+            circuit, simulate.learnt(circuit, self.angles, self.weights), features.reshape(circuit.inputs)
         )
         return self.scale * (1 + expected) / 2
 
@@ -136,7 +136,7 @@ class CircuitCritic(eqx.Module):
             features = jax.vmap(lambda layer, x: layer(x))(self.encode, observations)
         circuit = self.description
         expected = simulate.expectations(
-            circuit, simulate.Parameters(self.angles, self.weights), features.reshape(circuit.inputs)
+            circuit, simulate.learnt(circuit, self.angles, self.weights), features.reshape(circuit.inputs)
         )
         return self.scale * (1 + expected[0]) / 2
 
