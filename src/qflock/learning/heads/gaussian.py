@@ -14,7 +14,7 @@ from qflock.learning.heads import bounded
 
 EDGE = 1 - 1e-4
 """Actions nearer to a bound share the mass that lies beyond: float32 does not tell them apart before tanh."""
-_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(16)
+_NODES, _WEIGHTS = (x.astype(np.float32) for x in np.polynomial.hermite_e.hermegauss(16))
 
 
 def build(action: Box) -> Actions:
