@@ -15,6 +15,9 @@ from qflock.learning import groups, optimiser
 from qflock.networks.circuit import Circuit
 from qflock.networks.mlp import MLP
 from qflock.search import blocks
+from qflock.settings import registry
+from tests.test_every_algorithm import small
+from tests.tiny import world
 
 LINEAR = {"qubits": 2, "layers": 1, "key": jax.random.key(0)}
 
@@ -110,6 +113,18 @@ def test_wrong_rates_are_one_line_and_leave_nothing(typed, said, tmp_path, monke
     assert said in err
     assert err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in registry.names("algorithms") if n not in ("entangled", "eqmarl")]
+)
+def test_every_learner_refuses_a_rate_of_angles_that_its_networks_have_not(name):
+    """But for those whose networks are circuits anyway."""
+    env = world(name)()
+    with pytest.raises(UserError, match="lr_angles"):
+        jax.eval_shape(
+            registry.algorithm(name).build(small(name, lr_angles=0.5), env).init, jax.random.key(0)
+        )
 
 
 def test_policies_that_climb_an_exact_score_have_the_rates_of_their_groups_too():

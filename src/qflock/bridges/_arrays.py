@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
@@ -29,6 +30,11 @@ def joined(views: Sequence[Any], dtype: Any) -> Array:
         dtype: of the result.
     """
     return jnp.concatenate([jnp.ravel(jnp.asarray(view, dtype)) for view in views])
+
+
+def typed(state: Any) -> Any:
+    """A state in which what begins as a number of Python's is an array of its type from the reset on."""
+    return jax.tree.map(lambda x: jnp.asarray(x, jnp.result_type(x)), state)
 
 
 def at_least_one(legal: Array) -> Array:

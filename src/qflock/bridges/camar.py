@@ -10,11 +10,10 @@ import functools
 import importlib
 from typing import Any, ClassVar, NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int, PRNGKeyArray
 
-from qflock.bridges import _options
+from qflock.bridges import _arrays, _options
 from qflock.bridges._options import Option
 from qflock.core.errors import UserError, unknown
 from qflock.core.spec import Box, Spec
@@ -71,7 +70,7 @@ class Bridged:
     def reset(self, key: PRNGKeyArray) -> tuple[State, TimeStep]:
         """A fresh episode."""
         views, inner = self.inner.reset(key)
-        state = State(jax.tree.map(lambda x: jnp.asarray(x, jnp.result_type(x)), inner), jnp.int32(0))
+        state = State(_arrays.typed(inner), jnp.int32(0))
         return state, self._timestep(views, state, jnp.zeros(self.spec.agents), jnp.bool_(False))
 
     def step(self, key: PRNGKeyArray, state: State, actions: Actions) -> tuple[State, TimeStep]:

@@ -72,9 +72,7 @@ class Bridged:
     def reset(self, key: PRNGKeyArray) -> tuple[State, TimeStep]:
         """A fresh episode."""
         inner, shown = self.inner.reset(key)
-        inner = jax.tree.map(
-            lambda x: jnp.asarray(x, jnp.result_type(x)), inner
-        )  # some begin with Python's numbers
+        inner = _arrays.typed(inner)
         return State(inner, jnp.int32(0)), self._timestep(inner, shown, jnp.bool_(False), jnp.bool_(False))
 
     def step(self, key: PRNGKeyArray, state: State, actions: Actions) -> tuple[State, TimeStep]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,33 @@ def from_csv(text: str, strict: bool = False) -> list[list[str]]:
     except csv.Error as problem:
         raise ValueError(str(problem)) from problem
     return found
+
+
+def to_csv(rows: Iterable[Iterable[Any]]) -> str:
+    """Rows of cells as a CSV text, a line each.
+
+    Args:
+        rows: the head first.
+    """
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
+def table_to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows by column as a CSV text: the first one's columns, and nothing where another lacks one.
+
+    Args:
+        rows: at least one.
+
+    Raises:
+        ValueError: a row has a column that the first one has not.
+    """
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
 
 
 def from_yaml(text: str) -> Any:

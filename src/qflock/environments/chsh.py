@@ -9,32 +9,23 @@ Horne, Shimony & Holt 1969; Tsirelson 1980; as a game, Cleve et al. 2004, sectio
 from __future__ import annotations
 
 from math import cos, pi
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Float32, Int, Int32, PRNGKeyArray
+from jaxtyping import Array, Float, Float32, Int, PRNGKeyArray
 
 from qflock.core.environment import ReferencePolicy
 from qflock.core.environment import State as AnyState
-from qflock.core.spec import Spec
 from qflock.core.steps import TimeStep
-from qflock.environments._tables import picture
+from qflock.environments._tables import picture, questions
+from qflock.environments._tables.questions import ACTIONS, QUESTIONS, State
 
-AGENTS, ACTIONS, QUESTIONS = 2, ("0", "1"), 2
+AGENTS = 2
 CLASSICAL, ENTANGLED = 0.75, cos(pi / 8) ** 2
 WINS = np.array(
     [[[[(a ^ b) == (x & y) for b in (0, 1)] for a in (0, 1)] for y in (0, 1)] for x in (0, 1)], np.float32
 )  # by question to 0, question to 1, answer of 0, answer of 1
-
-
-class State(NamedTuple):
-    """What was asked, and what was answered; zeros before."""
-
-    questions: Int32[Array, "2"]
-    answers: Int32[Array, "2"]
-    over: Bool[Array, ""]
 
 
 class Environment:
@@ -46,23 +37,11 @@ class Environment:
     State = State
 
     def __init__(self) -> None:
-        self.spec = Spec(
-            name="chsh",
-            agents=AGENTS,
-            actions=len(ACTIONS),
-            observation=QUESTIONS,
-            state=AGENTS * QUESTIONS,
-            horizon=1,
-            return_range=(0.0, 1.0),
-            shared_reward=True,
-            action_names=ACTIONS,
-        )
+        self.spec = questions.spec("chsh", AGENTS)
 
     def reset(self, key: PRNGKeyArray) -> tuple[State, TimeStep]:
         """Two questions, each 0 or 1 with equal chances."""
-        asked = jax.random.bernoulli(key, shape=(AGENTS,)).astype(jnp.int32)
-        state = State(asked, jnp.zeros(AGENTS, jnp.int32), jnp.bool_(False))
-        return state, _timestep(state, jnp.float32(0))
+        return questions.asked(jax.random.bernoulli(key, shape=(AGENTS,)).astype(jnp.int32))
 
     def step(self, key: PRNGKeyArray, state: State, actions: Int[Array, "2"]) -> tuple[State, TimeStep]:
         """Pay both agents 1 or 0, and end. An unknown action counts as 1.
@@ -70,11 +49,11 @@ class Environment:
         Args:
             key: of the environment's chance in this step.
             state: before the step, unbatched.
-            actions: of all agents, ``(A,)``, or ``(A, size)`` of a Box.
+            actions: of all agents, ``(A,)``.
         """
         del key
-        after = State(state.questions, (actions != 0).astype(jnp.int32), jnp.bool_(True))
-        return after, _timestep(after, jnp.asarray(WINS)[(*after.questions, *after.answers)])
+        after = questions.answered(state, actions)
+        return after, questions.timestep(after, jnp.asarray(WINS)[(*after.questions, *after.answers)])
 
     def draw(self, state: State, size: int = 500) -> np.ndarray:
         """What these two questions pay for each pair of answers, and the pair given: uint8 RGB.
@@ -114,7 +93,7 @@ class Environment:
 
     def observations(self) -> Float32[Array, "2 2"]:
         """Both questions as an agent sees them."""
-        return jnp.eye(QUESTIONS)
+        return questions.observations()
 
     def exact_return(
         self, probabilities: Float[Array, "*B 2 2 2"], discount: float | Float[Array, ""] = 1.0
@@ -140,18 +119,4 @@ class Environment:
 
     def exact_visits(self, probabilities: Float[Array, "*B 2 2 2"]) -> Float[Array, "*B 2 2"]:
         """Each agent is asked each question in half of the games."""
-        return jnp.full(probabilities.shape[:-1], 1 / QUESTIONS)
-
-
-def _timestep(state: State, paid: Float[Array, ""]) -> TimeStep:
-    seen = jax.nn.one_hot(state.questions, QUESTIONS)
-    return TimeStep(
-        observation=seen,
-        state=seen.reshape(-1),
-        legal=jnp.ones((AGENTS, len(ACTIONS)), bool),
-        active=jnp.ones(AGENTS, bool),
-        reward=jnp.full(AGENTS, paid, jnp.float32),
-        terminated=state.over,
-        truncated=jnp.bool_(False),
-        measures={"solved": paid},
-    )
+        return questions.visits(probabilities)

@@ -11,21 +11,20 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Float32, Int, Int32, PRNGKeyArray
+from jaxtyping import Array, Float, Float32, Int, PRNGKeyArray
 
 from qflock.core.environment import ReferencePolicy
 from qflock.core.environment import State as AnyState
 from qflock.core.errors import UserError
-from qflock.core.spec import Spec
 from qflock.core.steps import TimeStep
-from qflock.environments._tables import picture
+from qflock.environments._tables import picture, questions
+from qflock.environments._tables.questions import State
 
-ACTIONS, QUESTIONS, MOST = ("0", "1"), 2, 8
+MOST = 8  # agents
 
 
 @dataclass(frozen=True)
@@ -44,14 +43,6 @@ class Config:
             raise UserError(f"n_agents is {self.n_agents}; the GHZ game is for 3 to {MOST} agents")
 
 
-class State(NamedTuple):
-    """What was asked, and what was answered; zeros before."""
-
-    questions: Int32[Array, "A"]
-    answers: Int32[Array, "A"]
-    over: Bool[Array, ""]
-
-
 class Environment:
     """The GHZ game as pure functions. Of the sort `qflock.core.Exact`.
 
@@ -66,23 +57,11 @@ class Environment:
         every = itertools.product((0, 1), repeat=config.n_agents)
         self.asked = np.array([q for q in every if sum(q) % 2 == 0], np.int32)  # (2^(A-1), A)
         self.signs = 1 - (self.asked.sum(1) % 4).astype(np.float32)  # 1: an even parity wins, -1: an odd one
-        self.spec = Spec(
-            name="ghz",
-            agents=config.n_agents,
-            actions=len(ACTIONS),
-            observation=QUESTIONS,
-            state=config.n_agents * QUESTIONS,
-            horizon=1,
-            return_range=(0.0, 1.0),
-            shared_reward=True,
-            action_names=ACTIONS,
-        )
+        self.spec = questions.spec("ghz", config.n_agents)
 
     def reset(self, key: PRNGKeyArray) -> tuple[State, TimeStep]:
         """Questions of even parity, all with equal chances."""
-        asked = jnp.asarray(self.asked)[jax.random.randint(key, (), 0, len(self.asked))]
-        state = State(asked, jnp.zeros_like(asked), jnp.bool_(False))
-        return state, self._timestep(state, jnp.float32(0))
+        return questions.asked(jnp.asarray(self.asked)[jax.random.randint(key, (), 0, len(self.asked))])
 
     def step(self, key: PRNGKeyArray, state: State, actions: Int[Array, "A"]) -> tuple[State, TimeStep]:
         """Pay all agents 1 or 0, and end. An unknown action counts as 1.
@@ -93,9 +72,9 @@ class Environment:
             actions: of all agents, ``(A,)``.
         """
         del key
-        after = State(state.questions, (actions != 0).astype(jnp.int32), jnp.bool_(True))
+        after = questions.answered(state, actions)
         won = after.answers.sum() % 2 == _parity(after.questions)
-        return after, self._timestep(after, won.astype(jnp.float32))
+        return after, questions.timestep(after, won.astype(jnp.float32))
 
     def draw(self, state: State, size: int = 500) -> np.ndarray:
         """Which parity of the answers these questions want, and the one given: uint8 RGB.
@@ -104,10 +83,10 @@ class Environment:
             state: one unbatched state, on the host.
             size: about how many pixels wide.
         """
-        questions, answers = (np.asarray(x).tolist() for x in (state.questions, state.answers))
-        wanted, given, over = sum(questions) // 2 % 2, sum(answers) % 2, bool(state.over)
+        asked, answers = (np.asarray(x).tolist() for x in (state.questions, state.answers))
+        wanted, given, over = sum(asked) // 2 % 2, sum(answers) % 2, bool(state.over)
         panel = picture.Panel(
-            f"questions {' '.join(map(str, questions))}" + f", answers {' '.join(map(str, answers))}" * over,
+            f"questions {' '.join(map(str, asked))}" + f", answers {' '.join(map(str, answers))}" * over,
             ("even", "odd"),
             np.eye(2, dtype=np.float32)[[wanted]],
             (0, given) if over else None,
@@ -132,7 +111,7 @@ class Environment:
 
     def observations(self) -> Float32[Array, "2 2"]:
         """Both questions as an agent sees them."""
-        return jnp.eye(QUESTIONS)
+        return questions.observations()
 
     def exact_return(
         self, probabilities: Float[Array, "*B A 2 2"], discount: float | Float[Array, ""] = 1.0
@@ -150,7 +129,7 @@ class Environment:
 
     def exact_visits(self, probabilities: Float[Array, "*B A 2 2"]) -> Float[Array, "*B A 2"]:
         """Each agent is asked each question in half of the games."""
-        return jnp.full(probabilities.shape[:-1], 1 / QUESTIONS)
+        return questions.visits(probabilities)
 
     def _best_classical(self) -> np.ndarray:
         """Answers to both questions of each agent, ``(A, 2)``, that win most; agents are alike."""
@@ -158,21 +137,7 @@ class Environment:
         tables = np.array(list(plans))
         return tables[int(np.argmax(self.exact_return(jnp.eye(2)[tables])))]
 
-    def _timestep(self, state: State, paid: Float[Array, ""]) -> TimeStep:
-        seen = jax.nn.one_hot(state.questions, QUESTIONS)
-        agents = self.spec.agents
-        return TimeStep(
-            observation=seen,
-            state=seen.reshape(-1),
-            legal=jnp.ones((agents, len(ACTIONS)), bool),
-            active=jnp.ones(agents, bool),
-            reward=jnp.full(agents, paid, jnp.float32),
-            terminated=state.over,
-            truncated=jnp.bool_(False),
-            measures={"solved": paid},
-        )
 
-
-def _parity(questions: Int[Array, "A"]) -> Int[Array, ""]:
+def _parity(asked: Int[Array, "A"]) -> Int[Array, ""]:
     """The parity of the answers that wins."""
-    return questions.sum() // 2 % 2
+    return asked.sum() // 2 % 2

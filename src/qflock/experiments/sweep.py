@@ -6,9 +6,7 @@ cell like those of an experiment: done once, gone on with after a stop.
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -16,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from qflock.core import texts
 from qflock.core.errors import UserError
 from qflock.evidence import metrics
 from qflock.experiments import cell as experiment_cell
@@ -187,14 +186,11 @@ def _scores(cell: Cell, metric: str) -> dict[str, Any]:
 
 
 def _table(trials: Sequence[Mapping[str, Any]]) -> str:
-    out = io.StringIO()
-    columns = ["trial", "score", *(f"seed_{seed}" for seed in trials[0]["per_seed"])]
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([*columns, *trials[0]["settings"]])
+    rows = [["trial", "score", *(f"seed_{seed}" for seed in trials[0]["per_seed"]), *trials[0]["settings"]]]
     for trial in trials:
         scores = [trial["score"], *trial["per_seed"].values()]
-        writer.writerow([trial["trial"], *scores, *trial["settings"].values()])
-    return out.getvalue()
+        rows.append([trial["trial"], *scores, *trial["settings"].values()])
+    return texts.to_csv(rows)
 
 
 def _preset(sweep: Sweep, best: Mapping[str, Any], cost: Mapping[str, Any]) -> str:

@@ -7,14 +7,13 @@ arctan(weight x feature).
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from qflock.core import texts
 from qflock.core.errors import UserError
 from qflock.exports.description import Description
 from qflock.networks.circuit import Circuit as Network
@@ -86,16 +85,14 @@ def table(circuit: Circuit, weights: dict[str, np.ndarray]) -> str:
         circuit: its description.
         weights: ``angles`` and ``weights`` by name.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    rows: list[tuple[Any, ...]] = [COLUMNS]
     for gate in gates.listed(circuit):
         if gate.angle is not None:
             source, (layer, qubit, axis) = gate.angle
             value = f"{weights[source][layer, qubit, axis]:.9g}"
             entered = name(circuit, gate.angle) if source == "weights" else ""
-            writer.writerow([gate.name, qubit, layer, gate.name[1], source, value, entered])
-    return text.getvalue()
+            rows.append((gate.name, qubit, layer, gate.name[1], source, value, entered))
+    return texts.to_csv(rows)
 
 
 def name(circuit: Circuit, angle: Angle) -> str:

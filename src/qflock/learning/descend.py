@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from qflock.core.steps import Metrics
 from qflock.learning.optimiser import Optimiser
@@ -78,6 +78,42 @@ def descend(loss: Loss, optimiser: Optimiser, axes: Any = 0) -> Descent:
         return weights, state, metrics
 
     return Descent(optimiser.init, step)
+
+
+class GradientStep(Protocol):
+    """One gradient step of a learner with replay."""
+
+    def __call__(self, learnt: Any, key: PRNGKeyArray, /) -> tuple[Any, Metrics]:
+        """What is learnt after it, and its metrics.
+
+        Args:
+            learnt: weights and whatever else moves with them.
+            key: of this step's randomness.
+        """
+        ...
+
+
+def steps_once(
+    ready: Bool[Array, ""], step: GradientStep, learnt: Any, keys: PRNGKeyArray
+) -> tuple[Any, Metrics]:
+    """Gradient steps one after another, which change nothing before a learner is ready.
+
+    Args:
+        ready: whether replay is filled enough.
+        step: one of them.
+        learnt: as it takes it.
+        keys: of each step, ``(G,)``.
+
+    Returns:
+        What is learnt, and the metrics' means over the steps; NaN where nothing was learnt.
+    """
+
+    def one(learnt: Any, key: PRNGKeyArray) -> tuple[Any, Metrics]:
+        changed, metrics = step(learnt, key)
+        return jax.tree.map(lambda new, old: jnp.where(ready, new, old), changed, learnt), metrics
+
+    learnt, metrics = jax.lax.scan(one, learnt, keys)
+    return learnt, jax.tree.map(lambda x: jnp.where(ready, x.mean(), jnp.nan), metrics)
 
 
 def masked_mean(x: Float[Array, "*X"], mask: Array, axis: Any = None) -> Float[Array, "*Y"]:

@@ -133,9 +133,17 @@ def in_parts(optimiser: Optimiser, split: Split, join: Join) -> Optimiser:
         join: the parts as weights again.
     """
 
-    def step(gradient: Any, state: Any, weights: Any, env_steps: Int[Array, ""]) -> tuple[Any, Any]:
-        parts = zip(split(gradient), state, split(weights), strict=True)
-        changed = [optimiser.step(steepest, own, part, env_steps) for steepest, own, part in parts]
-        return join(tuple(part for part, _ in changed)), tuple(own for _, own in changed)
+    def parts_of(weights: Any) -> tuple[Optimiser, Any]:
+        parts = split(weights)
+        return of_parts(*[optimiser] * len(parts)), parts
 
-    return Optimiser(lambda weights: tuple(map(optimiser.init, split(weights))), step)
+    def init(weights: Any) -> Any:
+        each, parts = parts_of(weights)
+        return each.init(parts)
+
+    def step(gradient: Any, state: Any, weights: Any, env_steps: Int[Array, ""]) -> tuple[Any, Any]:
+        each, parts = parts_of(weights)
+        changed, state = each.step(split(gradient), state, parts, env_steps)
+        return join(changed), state
+
+    return Optimiser(init, step)

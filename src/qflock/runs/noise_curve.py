@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from qflock.core import texts
 from qflock.core.errors import UserError
 from qflock.core.steps import Mode
 from qflock.files.storage import write_text
@@ -113,10 +112,6 @@ def write(run: Path, curve: Mapping[str, Any]) -> Path:
         for level in curve["levels"]
         for row in level["per_seed"]
     ]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
     path = (Path() if zoo.holds(run) else run) / f"{NAME}.csv"
-    write_text(path, text.getvalue())
+    write_text(path, texts.table_to_csv(rows))
     return path

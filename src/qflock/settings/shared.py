@@ -102,6 +102,18 @@ class Replay(Experience):
             f"min_buffer_size ({self.min_buffer_size}) or batch_size ({self.batch_size})",
         )
 
+    def need_whole_rows(self, remembers: bool) -> None:
+        """Raise a `UserError` where agents remember and rows are cut shorter than what is collected.
+
+        Args:
+            remembers: whether agents have a memory.
+        """
+        need(
+            not remembers or self.row_length == self.num_steps,
+            f"row_length is {self.row_length} and num_steps {self.num_steps}; agents that remember "
+            "need them equal, for replay keeps their memory at the start of what is collected",
+        )
+
     @property
     def gradient_steps(self) -> int:
         """Gradient steps of one update."""

@@ -13,6 +13,7 @@ from qflock.core.portable import ByDensity
 from qflock.core.spec import Spec
 from qflock.core.steps import Actions
 from qflock.learning import actions
+from qflock.learning.heads import bounded
 from qflock.networks import agents as agents_of
 from qflock.networks import by_name
 
@@ -25,7 +26,7 @@ class Actors:
         spec: of the environment.
 
     Attributes:
-        action: the head.
+        action: the head; it samples as agents act in training.
         team: the agents.
         portable: what an export must know of the head.
     """
@@ -34,11 +35,11 @@ class Actors:
         self._config, box = config, spec.box
         self.stochastic = config.policy == "stochastic"
         head = actions.HEADS[type(box)][0] if self.stochastic else actions.DETERMINISTIC
-        self.action = actions.of(box, head)
-        self.portable: ByDensity = actions.portable(box, head, config.noise)
-        widths = jnp.array(box.high) - jnp.array(box.low)
-        self._log_half = jnp.log(widths / 2).sum()
+        self.action, self._log_half = actions.of(box, head), bounded.box(box).log_width.sum()
         self._low, self._high = jnp.array(box.low), jnp.array(box.high)
+        if not self.stochastic:  # whose chance is the noise with which it explores
+            self.action = self.action._replace(sample=self._explored)
+        self.portable: ByDensity = actions.portable(box, head, config.noise)
         shape = {"hidden": config.hidden, "layer_norm": config.layer_norm, "orthogonal": config.orthogonal}
 
         def make(features: int, key: PRNGKeyArray) -> Any:
@@ -47,19 +48,6 @@ class Actors:
 
         shared, stage = config.share_parameters, config.input_stage
         self.team = agents_of.build(spec, make, shared, stage, config.groups, config.last_action)
-
-    def explore(self, key: PRNGKeyArray, outputs: Float[Array, "*X F"], legal: Array) -> Actions:
-        """As agents act in training.
-
-        Args:
-            key: of the draw.
-            outputs: of the network, ``(..., F)``.
-            legal: empty, ``(..., 0)``.
-        """
-        if self.stochastic:
-            return self.action.sample(key, outputs, legal)
-        unit = self._noisy(key, jnp.tanh(outputs), self._config.noise)
-        return self._low + (unit + 1) / 2 * (self._high - self._low)
 
     def drawn(
         self, keys: PRNGKeyArray, outputs: Float[Array, "T N A F"], for_target: bool = False
@@ -79,7 +67,13 @@ class Actors:
             return unit, jnp.zeros(unit.shape[:-1])
         legal = jnp.ones((*outputs.shape[:-1], 0), bool)
         taken = jax.vmap(self.action.sample, (0, 1, 1), 1)(keys, outputs, legal)
-        return self.action.encode(taken), self.action.log_prob(outputs, legal, taken) + self._log_half
+        log_prob = self.action.log_prob(outputs, legal, taken)
+        return self.action.encode(taken), log_prob + self._log_half
+
+    def _explored(self, key: PRNGKeyArray, outputs: Float[Array, "*X F"], legal: Array) -> Actions:
+        del legal
+        unit = self._noisy(key, jnp.tanh(outputs), self._config.noise)
+        return self._low + (unit + 1) / 2 * (self._high - self._low)
 
     def _noisy(self, key: PRNGKeyArray, unit: Array, deviation: float, most: float = jnp.inf) -> Array:
         noise = jnp.clip(deviation * jax.random.normal(key, unit.shape), -most, most)

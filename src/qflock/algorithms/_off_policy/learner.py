@@ -21,12 +21,11 @@ from qflock.algorithms._off_policy.actors import Actors
 from qflock.algorithms._off_policy.config import OffPolicyConfig
 from qflock.algorithms._off_policy.state import Drawn, TrainState, Weights
 from qflock.core.environment import Environment
-from qflock.core.errors import UserError
 from qflock.core.learner import Learner, Policy, Rollout
 from qflock.core.steps import Actions, Memory, Metrics, Parameters, Rows, TimeStep, Transitions
 from qflock.core.trees import where
-from qflock.learning import optimiser, replay, stretches, targets
-from qflock.learning.descend import descend, masked_mean
+from qflock.learning import groups, optimiser, replay, stretches, targets
+from qflock.learning.descend import descend, masked_mean, steps_once
 
 
 class OffPolicy:
@@ -43,11 +42,7 @@ class OffPolicy:
         self.keeps_state = config.critic == "central" or (config.critic == "mixed" and config.mixer != "sum")
         team = self.policy()
         self.example = stretches.example(env, team.start(), config.row_length, self.keeps_state)
-        if jax.tree.leaves(self.example.memory) and config.row_length != config.num_steps:
-            raise UserError(
-                f"row_length is {config.row_length} and num_steps {config.num_steps}; agents that remember "
-                "need them equal, for replay keeps their memory at the start of what is collected"
-            )
+        config.need_whole_rows(bool(jax.tree.leaves(self.example.memory)))
         self.capacity, self.first_filled = config.sequences
         of_agents = optimiser.build(config)
         of_alphas = optimiser.build(replace(config, lr=config.lr_alpha or 1.0))
@@ -59,6 +54,7 @@ class OffPolicy:
         k_agents, k_critics = jax.random.split(key)
         log_alpha = jnp.full(self.spec.agents, math.log(self.config.alpha0), jnp.float32)
         online = Weights(self.actors.team.init(k_agents), log_alpha, self.critics.init(k_critics))
+        groups.refuse_missing(self.config, online)
         ring = replay.make(self.example, self.capacity)
         return TrainState(online, online, self.fresh(online), ring, jnp.int32(0), jnp.int32(0))
 
@@ -79,7 +75,7 @@ class OffPolicy:
         """
         k_policy, k_random = jax.random.split(key)
         memory, outputs = self.actors.team.step(s.online.agents, memory, now.observation)
-        actions = self.actors.explore(k_policy, outputs, now.legal)
+        actions = self.actors.action.sample(k_policy, outputs, now.legal)
         random = self.actors.action.random(k_random, now.legal)
         actions = jnp.where(s.replay.filled >= self.first_filled, actions, random)
         return self.actors.team.acted(memory, actions), actions, ()
@@ -191,14 +187,9 @@ class OffPolicy:
         s = s._replace(replay=ring, env_steps=s.env_steps + rows.valid.sum())
         ready = ring.filled >= self.first_filled
         learnt = (s.online, s.target, s.optimisers, s.gradient_steps)
-
-        def step(learnt: tuple[Any, ...], key: PRNGKeyArray) -> tuple[tuple[Any, ...], Metrics]:
-            changed, metrics = self.gradient_step(learnt, ring, s.env_steps, key)
-            return jax.tree.map(lambda new, old: jnp.where(ready, new, old), changed, learnt), metrics
-
+        step = lambda learnt, key: self.gradient_step(learnt, ring, s.env_steps, key)
         keys = jax.random.split(key, config.gradient_steps)
-        learnt, metrics = jax.lax.scan(step, learnt, keys)
-        metrics = jax.tree.map(lambda x: jnp.where(ready, x.mean(), jnp.nan), metrics)
+        learnt, metrics = steps_once(ready, step, learnt, keys)
         online, target, optimisers, count = learnt
         return TrainState(online, target, optimisers, ring, s.env_steps, count), metrics
 
@@ -259,12 +250,8 @@ class OffPolicy:
 
     def policy(self) -> Policy:
         """Decentralised: each agent gives its own numbers."""
-        action, actors = self.actors.action, self.actors
-
-        def choose(key: PRNGKeyArray, outputs: Array, legal: Array, mode: str) -> Actions:
-            return action.mode(outputs, legal) if mode == "greedy" else actors.explore(key, outputs, legal)
-
-        return actors.team.policy(choose, action.shown, actors.portable)
+        action = self.actors.action
+        return self.actors.team.policy(action.choose, action.shown, self.actors.portable)
 
 
 def _keys(keys: PRNGKeyArray, purpose: int) -> PRNGKeyArray:

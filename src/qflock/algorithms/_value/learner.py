@@ -16,12 +16,11 @@ from qflock.algorithms._value.augmentation import augmented, possible
 from qflock.algorithms._value.config import ValueConfig
 from qflock.algorithms._value.q_learning import QLearning, Weights, choose
 from qflock.core.environment import Environment
-from qflock.core.errors import UserError
 from qflock.core.learner import Learner, Rollout
 from qflock.core.steps import Actions, Memory, Metrics, Parameters, Rows, TimeStep
 from qflock.core.trees import like
 from qflock.learning import groups, optimiser, replay, stretches, target
-from qflock.learning.descend import descend, masked_mean
+from qflock.learning.descend import descend, masked_mean, steps_once
 from qflock.learning.losses import td_loss
 
 
@@ -142,11 +141,7 @@ class ValueLearner:
         self.keeps_state = self.core.mixes_state or sees
         self.policy = self.core.policy()
         self.example = stretches.example(env, self.policy.start(), config.row_length, self.keeps_state)
-        if jax.tree.leaves(self.example.memory) and config.row_length != config.num_steps:
-            raise UserError(
-                f"row_length is {config.row_length} and num_steps {config.num_steps}; agents that remember "
-                "need them equal, for replay keeps their memory at the start of what is collected"
-            )
+        config.need_whole_rows(bool(jax.tree.leaves(self.example.memory)))
         self.env, self.augments = env, config.augment and possible(env, self.policy.start())
         self.capacity, self.first_filled = config.sequences
         self.target = target.build(config.target_update_interval, config.target_tau)
@@ -237,20 +232,18 @@ class ValueLearner:
         config = self.config
         ring = replay.add(s.replay, stretches.cut(rows, config.row_length, self.example, self.keeps_state))
         env_steps = s.env_steps + rows.valid.sum()
-        ready = ring.filled >= self.first_filled
 
         def step(carry: tuple[Weights, Any], key: PRNGKeyArray) -> tuple[tuple[Weights, Any], Metrics]:
             batch = replay.sample(ring, key, config.batch_size // config.row_length)
             if self.augments:
                 batch = augmented(self.env, jax.random.fold_in(key, 1), batch)
             *changed, metrics = self.descent.step(*carry, s.target, batch, env_steps)
-            carry = jax.tree.map(lambda new, old: jnp.where(ready, new, old), tuple(changed), carry)
-            return carry, metrics
+            return tuple(changed), metrics
 
         keys = jax.random.split(key, config.gradient_steps)
-        (online, opt), metrics = jax.lax.scan(step, (s.online, s.optimiser), keys)
+        ready = ring.filled >= self.first_filled
+        (online, opt), metrics = steps_once(ready, step, (s.online, s.optimiser), keys)
         following = self.target.move(s.target, online, env_steps)
-        metrics = jax.tree.map(lambda x: jnp.where(ready, x.mean(), jnp.nan), metrics)
         metrics["epsilon"] = self.core.epsilon(env_steps)
         return TrainState(online, following, opt, ring, env_steps), metrics
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from qflock.core import texts
 from qflock.evidence.comparison.statistics import Interval
 from qflock.evidence.comparison.survival import TimeToScore
 from qflock.evidence.metrics import COSTS
@@ -140,11 +139,7 @@ class Comparison:
             for table in self.all_tables
             for line in [*map(_line, table.rows), *map(_reference_line, table.references)]
         ]
-        text = io.StringIO()
-        writer = csv.DictWriter(text, list(lines[0]), restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(lines)
-        return text.getvalue()
+        return texts.table_to_csv(lines)
 
 
 def _line(row: Row) -> dict[str, Any]:
