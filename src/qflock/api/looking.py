@@ -129,6 +129,7 @@ def compare(
     baseline: str | None = None,
     split: Sequence[str] = (),
     target: float | None = None,
+    interval: str = "joined",
 ) -> Comparison:
     """Compare finished runs: what each method scored, how sure that is, what it cost. See ``qflock compare``.
 
@@ -138,6 +139,7 @@ def compare(
         baseline: method, by its label, that the others are held against; the first run's by default.
         split: environment settings that make tasks of their own, such as ``["grid_size"]``.
         target: score for the time to a score.
+        interval: "joined", from five seeds on, or "percentile" (docs/intervals.md).
 
     Returns:
         A `qflock.evidence.comparison.table.Comparison`, which a notebook shows as tables.
@@ -148,7 +150,7 @@ def compare(
     from qflock.evidence.comparison.compare import compare
     from qflock.evidence.report.tables import ShownComparison
 
-    return ShownComparison.of(compare(_paths(runs), metric, baseline, split, target))
+    return ShownComparison.of(compare(_paths(runs), metric, baseline, split, target, interval=interval))
 
 
 def report(

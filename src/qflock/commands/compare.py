@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from qflock.commands import _arguments, _output
 from qflock.commands._arguments import Group
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 COMMAND = "qflock compare RUN"
 ABOUT = """Compare finished runs: one or more folders, or globs such as 'runs/qmix-*'. Runs of one
 algorithm with the same settings are seeds of one method. Reports the interquartile mean with its
-95 % bootstrap interval over seeds, mean, median, optimality gap, probability of improvement, time to
+95 % interval over seeds, mean, median, optimality gap, probability of improvement, time to
 a score and what each method cost, beside the reference policies; writes them as CSV and JSON, with
 figures."""
 
@@ -35,6 +35,9 @@ class Options:
     """Environment settings that make tasks of their own, such as grid_size."""
     target: float | None = None
     """Score for the time to a score; by default nine tenths of the way from random play to the oracle."""
+    interval: Literal["joined", "percentile"] = "joined"
+    """How intervals are made: joined, from five seeds on, is the percentile bootstrap's with the jackknife's;
+    percentile, from two on, is the bootstrap's alone, as rliable has it: too narrow for few seeds."""
     out: Path = Path("comparison")
     """Folder for compare.csv, compare.json and the figures."""
     csv: Path | None = None
@@ -58,7 +61,12 @@ def run(argv: list[str]) -> int:
 
     _refuse_unwritable(options)
     comparison = compare(
-        runs, metric=options.metric, baseline=options.baseline, split=options.split, target=options.target
+        runs,
+        metric=options.metric,
+        baseline=options.baseline,
+        split=options.split,
+        target=options.target,
+        interval=options.interval,
     )
     files = _write(comparison, options)
     _output.deliver(comparison.as_json, options.json, lambda _: _comparison_output.show(comparison, files))

@@ -20,7 +20,7 @@ from qflock.core import texts
 from qflock.core.errors import UserError
 from qflock.core.printing import one_line, printable
 from qflock.evidence import metrics, records
-from qflock.evidence.comparison import fairness, statistics
+from qflock.evidence.comparison import fairness, intervals, statistics
 from qflock.evidence.comparison.finding import Finding, refuse
 from qflock.files.storage import DamagedFile, make_folder, write_text
 from qflock.runs import folder
@@ -36,8 +36,8 @@ FACTS = ("command", "git", "versions", "platform", "device")
 HEAD = """# Reference results
 
 Made by `qflock results` from the JSON files beside it; edit none of them by hand. Each score is the
-interquartile mean over seeds of the final greedy evaluation, with its 95 % bootstrap interval; every seed is
-in the file, with the settings, the versions and the command that gave it.
+interquartile mean over seeds of the final greedy evaluation, with its 95 % interval from
+five seeds on; every seed is in the file, with the settings, the versions and the command that gave it.
 """
 CHECKED = """
 Results marked * are trained again by the tests, on a few of their seeds: they fail where the score leaves
@@ -65,7 +65,7 @@ def of_run(path: Path | str, metric: str = metrics.DEFAULT, check: int = 0) -> d
     if check > len(scores):
         raise UserError(f"{path} has {len(scores)} seeds; --check {check} wants more")
     values = np.array(list(scores.values()))
-    interval = statistics.bootstrap(statistics.interquartile_mean, values[:, None])
+    interval = intervals.joined(statistics.interquartile_mean, values[:, None])
     references = records.references([record], metric)
     return {
         "schema": SCHEMA,

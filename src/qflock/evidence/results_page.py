@@ -22,9 +22,9 @@ from qflock.evidence.report.elements import NOTHING, count, element, interval, n
 from qflock.files.storage import DamagedFile, write_text
 
 ABOUT = (
-    "Each score is the interquartile mean over seeds of the final greedy evaluation, with its 95 % bootstrap "
-    "interval. Its share is 0 % for random play and 100 % for the oracle, where both are known. Scores of "
-    "different folders had different budgets. Every seed, setting and version is in the file."
+    "Each score is the interquartile mean over seeds of the final greedy evaluation, with its 95 % "
+    "interval, from five seeds on. Its share is 0 % for random play and 100 % for the oracle, where both are "
+    "known. Different folders had different budgets. Every seed, setting and version is in the file."
 )
 HEADS = ("method", "score", "share", "solved", "seeds", "steps", "seconds", "parameters")
 LESS = ("solved", "seeds", "steps", "seconds", "parameters")

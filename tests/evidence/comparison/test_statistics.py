@@ -100,7 +100,7 @@ def test_probability_and_profile_intervals_near_rliable(rliable: SimpleNamespace
     np.testing.assert_allclose([ours.low, ours.high], theirs["xy"][:, 0], rtol=0, atol=0.01)
     thresholds = np.linspace(0.1, 0.9, 5)
     _, bands = rliable.library.create_performance_profile({"x": x}, thresholds, reps=3_000)
-    band = statistics.profile(x, thresholds, resamples=20_000)
+    band = statistics.bootstrap(lambda s: statistics.score_distribution(s, thresholds), x, resamples=20_000)
     spacing = 1 / x.size  # a share of runs moves in steps of this size, and so does its quantile
     np.testing.assert_allclose([band.low, band.high], bands["x"], rtol=0, atol=spacing + 1e-9)
 
@@ -153,12 +153,13 @@ def test_pairing_cancels_what_seeds_share() -> None:
     generator = np.random.default_rng(7)
     y = generator.standard_normal((12, 2))
     x = y + 0.1
-    paired = statistics.difference(x, y, statistics.mean)
+    gap = statistics.Difference(statistics.mean)
+    paired = statistics.bootstrap(gap, x, y, paired=True)
     np.testing.assert_allclose([float(end) for end in paired], [0.1] * 3, atol=1e-12)
-    loose = statistics.difference(x, y, statistics.mean, paired=False)
+    loose = statistics.bootstrap(gap, x, y)
     assert loose.high - loose.low > 0.5
     with pytest.raises(ValueError, match="same runs"):
-        statistics.difference(x[:5], y)
+        statistics.bootstrap(gap, x[:5], y, paired=True)
 
 
 @pytest.mark.parametrize("runs", [5, 10])
@@ -204,7 +205,7 @@ def test_curves_redraw_whole_runs() -> None:
     np.testing.assert_array_equal(on, [0.0, 0.5, 1.0, 3.0, np.nan])
     runs = synthetic(9, 1, seed=9)
     curves = np.stack([runs, 2 * runs, -runs])
-    band = statistics.sample_efficiency(curves)
+    band = statistics.bootstrap(statistics.interquartile_mean, curves, resamples=2_000)
     one = statistics.interquartile_mean(runs)
     np.testing.assert_allclose(band.value, [one, 2 * one, -one], atol=1e-12)
     np.testing.assert_allclose(band.low[1], 2 * band.low[0], atol=1e-12)

@@ -7,11 +7,12 @@ stand in one table is decided in ``fairness``.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from qflock.core.errors import UserError, unknown
 from qflock.evidence import metrics, records
-from qflock.evidence.comparison import estimates, fairness, statistics, tasks
+from qflock.evidence.comparison import estimates, fairness, intervals, statistics, tasks
 from qflock.evidence.comparison.finding import Finding, refuse
 from qflock.evidence.comparison.table import Comparison, Table
 
@@ -26,6 +27,7 @@ def compare(
     split: Sequence[str] = (),
     target: float | None = None,
     resamples: int = statistics.RESAMPLES,
+    interval: str = "joined",
 ) -> Comparison:
     """Compare finished runs by their final evaluations.
 
@@ -37,10 +39,14 @@ def compare(
         target: score for the time to a score, in units of ``metric``; by default nine tenths of the
             way from random play to the oracle.
         resamples: of every bootstrap interval.
+        interval: "joined", from five seeds on, or "percentile": `intervals.METHODS`.
 
     Raises:
         UserError: a run cannot be read, the runs are not comparable, or a name is unknown.
     """
+    if interval not in intervals.METHODS:
+        raise unknown("interval", interval, intervals.METHODS)
+    method = partial(intervals.METHODS[interval], resamples=resamples)
     read = [records.read(path) for path in records.find(runs)]
     if not read:
         raise UserError("no runs to compare; give run folders or a glob such as 'runs/qmix-*'")
@@ -54,14 +60,14 @@ def compare(
     if baseline is not None and baseline not in labels:
         raise unknown("baseline", baseline, labels)
     base = baseline or labels[0]
-    tables = [estimates.task_table(task, metric, base, target, resamples) for task in sorted_runs]
+    tables = [estimates.task_table(task, metric, base, target, method) for task in sorted_runs]
     findings = fairness.judge(sorted_runs, metric)
     notes = [str(finding) for finding in findings if finding.kind in NOTED and finding.what]
     for table in tables:
         notes += _notes(table, metric, base, findings)
     overall = None
     if len(tables) > 1:
-        overall, left_out = estimates.overall_table(tables, base, resamples)
+        overall, left_out = estimates.overall_table(tables, base, method)
         notes += left_out
     return Comparison(metric, base, tables, overall, notes, [record.path for record in read])
 

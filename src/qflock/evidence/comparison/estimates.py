@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from typing import Any
 
 import numpy as np
 
 from qflock.evidence import metrics, records
-from qflock.evidence.comparison import statistics, survival
+from qflock.evidence.comparison import intervals, statistics, survival
 from qflock.evidence.comparison.fairness import TaskRuns
+from qflock.evidence.comparison.intervals import Method
 from qflock.evidence.comparison.statistics import Interval
 from qflock.evidence.comparison.table import Curve, Reference, Row, Table
 from qflock.evidence.metrics import COSTS
@@ -19,6 +20,7 @@ from qflock.evidence.records import Record
 
 TARGET = 0.9  # share of the way from random play to the oracle that counts as reached
 ALL_TASKS = "all tasks"
+BANDS = 2_000  # resamples of a band, which has hundreds of intervals
 
 
 @dataclass(frozen=True)
@@ -30,9 +32,7 @@ class Sample:
     normalised: np.ndarray | None
 
 
-def task_table(
-    task: TaskRuns, metric: str, baseline: str, target: float | None, resamples: int = statistics.RESAMPLES
-) -> Table:
+def task_table(task: TaskRuns, metric: str, baseline: str, target: float | None, method: Method) -> Table:
     """The table of one task.
 
     Args:
@@ -40,7 +40,7 @@ def task_table(
         metric: column of the evaluations to score by.
         baseline: label of the method that others are held against; it may be missing here.
         target: score for the time to a score; None for ``TARGET`` of the way to the oracle.
-        resamples: of every bootstrap interval.
+        method: of every interval.
     """
     references = _references(task.records, metric)
     ends = scale(references)
@@ -53,7 +53,7 @@ def task_table(
         references = [dataclasses.replace(r, optimality_gap=g) for r, g in zip(references, gaps, strict=True)]
         target = ends[0] + TARGET * (ends[1] - ends[0]) if target is None else target
     samples = {label: _sample(runs, metric, ends) for label, runs in task.methods.items()}
-    rows = _rows(samples, baseline, statistics.median_run, sign, resamples)
+    rows = _rows(samples, baseline, statistics.median_run, sign, method)
     rows = [dataclasses.replace(row, **_spent(task.methods[row.method])) for row in rows]
     curves = {label: _curves(runs, metric) for label, runs in task.methods.items()}
     if target is not None:
@@ -67,14 +67,14 @@ def task_table(
         rows=rows,
         references=references,
         target=target,
-        curves={label: curve for label, runs in curves.items() if (curve := _sample_efficiency(runs))},
-        **_profiles(rows, references, sign),
+        curves={
+            label: curve for label, runs in curves.items() if (curve := _sample_efficiency(runs, method))
+        },
+        **_profiles(rows, references, sign, method),
     )
 
 
-def overall_table(
-    tables: Sequence[Table], baseline: str, resamples: int = statistics.RESAMPLES
-) -> tuple[Table | None, list[str]]:
+def overall_table(tables: Sequence[Table], baseline: str, method: Method) -> tuple[Table | None, list[str]]:
     """The table over all tasks, scores normalised, and what had to be left out of it.
 
     Methods that lack a task stay out; of the others, seeds that every task has are counted.
@@ -82,7 +82,7 @@ def overall_table(
     Args:
         tables: one a task.
         baseline: label of the method that others are held against.
-        resamples: of every bootstrap interval.
+        method: of every interval.
     """
     ends = {table.name: scale(table.references) for table in tables}
     if missing := [name for name, known in ends.items() if known is None]:
@@ -109,7 +109,7 @@ def overall_table(
         return None, [*notes, "no table over all tasks: no method was run on every task"]
     rows = [
         dataclasses.replace(row, **_summed(by_method[row.method]))
-        for row in _rows(samples, baseline, statistics.median, 1.0, resamples)
+        for row in _rows(samples, baseline, statistics.median, 1.0, method)
     ]
     references = _overall_references(tables, ends)
     table = Table(
@@ -122,7 +122,7 @@ def overall_table(
         references=references,
         target=None,
         curves={},
-        **_profiles(rows, references, 1.0),
+        **_profiles(rows, references, 1.0, method),
     )
     return table, notes
 
@@ -169,9 +169,8 @@ def _rows(
     baseline: str,
     median: statistics.Estimator,
     sign: float,
-    resamples: int,
+    method: Method,
 ) -> list[Row]:
-    interval = partial(statistics.bootstrap, resamples=resamples)
     base = samples.get(baseline)
     rows = []
     for label, sample in samples.items():
@@ -179,29 +178,29 @@ def _rows(
             method=label,
             seeds=sample.seeds,
             scores=sample.scores,
-            score=interval(statistics.interquartile_mean, sample.scores),
-            mean=interval(statistics.mean, sample.scores),
-            median=interval(median, sample.scores),
+            score=method(statistics.interquartile_mean, sample.scores),
+            mean=method(statistics.mean, sample.scores),
+            median=method(median, sample.scores),
         )
         if sample.normalised is not None:
-            gap = interval(statistics.optimality_gap, sample.normalised)
+            gap = intervals.clipped(method(statistics.optimality_gap, sample.normalised), 0)
             row = dataclasses.replace(row, optimality_gap=gap)
         if base is not None and label != baseline:
-            better = interval(statistics.probability_of_improvement, sign * sample.scores, sign * base.scores)
-            difference, common = _difference(sample, base, resamples)
+            better = intervals.improvement(sign * sample.scores, sign * base.scores, method)
+            difference, common = _difference(sample, base, method)
             row = dataclasses.replace(row, improvement=better, difference=difference, paired_seeds=common)
         rows.append(row)
     return rows
 
 
-def _difference(x: Sample, y: Sample, resamples: int) -> tuple[Interval, int]:
+def _difference(x: Sample, y: Sample, method: Method) -> tuple[Interval, int]:
     """Paired where at least half of the larger number of seeds is common, else of all seeds unpaired."""
     common = [seed for seed in x.seeds if seed in y.seeds]
     paired = len(common) >= 2 and 2 * len(common) >= max(len(x.seeds), len(y.seeds))
     a, b = x.scores, y.scores
     if paired:
         a, b = (s.scores[[s.seeds.index(seed) for seed in common]] for s in (x, y))
-    interval = statistics.difference(a, b, paired=paired, resamples=resamples)
+    interval = method(statistics.Difference(statistics.interquartile_mean), a, b, paired=paired)
     return interval, len(common) if paired else 0
 
 
@@ -222,11 +221,16 @@ def _summed(rows: Sequence[Row]) -> dict[str, object]:
     return {"solved": float(np.mean(solved)) if len(solved) == len(rows) else None, "costs": costs}
 
 
-def _profiles(rows: Sequence[Row], references: Sequence[Reference], sign: float) -> dict:
+def _profiles(
+    rows: Sequence[Row], references: Sequence[Reference], sign: float, method: Method
+) -> dict[str, Any]:
+    """Performance profiles with pointwise bands: the run-score distribution."""
     scores = np.concatenate([row.scores.ravel() for row in rows] + [[r.score for r in references]])
     margin = 0.02 * (scores.max() - scores.min()) or 0.5
     thresholds = np.linspace(scores.min() - margin, scores.max() + margin, 201)
-    profiles = {row.method: statistics.profile(sign * row.scores, sign * thresholds) for row in rows}
+    above = lambda scores: statistics.score_distribution(scores, sign * thresholds)
+    band = lambda row: method(above, sign * row.scores, resamples=BANDS)
+    profiles = {row.method: intervals.clipped(band(row), 0, 1) for row in rows}
     return {"thresholds": thresholds, "profiles": profiles}
 
 
@@ -241,7 +245,7 @@ def _curves(runs: Sequence[Record], metric: str) -> Evaluations:
     return curves if len(curves) == seeds and all(np.isfinite(scores).all() for _, scores in curves) else []
 
 
-def _sample_efficiency(curves: Evaluations) -> Curve | None:
+def _sample_efficiency(curves: Evaluations, method: Method) -> Curve | None:
     """The curve over the steps that all seeds cover; None where that is fewer than two."""
     if not curves:
         return None
@@ -251,7 +255,7 @@ def _sample_efficiency(curves: Evaluations) -> Curve | None:
     if grid.size < 2:
         return None
     runs = np.stack([statistics.on_grid(steps, scores, grid) for steps, scores in curves], axis=1)
-    return Curve(grid, statistics.sample_efficiency(runs[..., None]))
+    return Curve(grid, method(statistics.interquartile_mean, runs[..., None], resamples=BANDS))
 
 
 def _with_times(

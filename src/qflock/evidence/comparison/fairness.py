@@ -195,8 +195,7 @@ def step_budgets(where: str, by_method: Mapping[str, Sequence[float | None]]) ->
 def _seeds(task: TaskRuns) -> Finding:
     counts = {label: [sum(len(run.final) for run in runs)] for label, runs in task.methods.items()}
     few = ", ".join(f"{label} {n}" for label, (n,) in counts.items() if n < FEW_SEEDS)
-    narrow = f"below {FEW_SEEDS} the intervals are too narrow, and a single seed has none"
-    what = f"few seeds ({few}); {narrow}" if few else ""
+    what = f"few seeds ({few}); below {FEW_SEEDS} there is no interval, look at each" if few else ""
     return Finding("seeds", task.name, what, "broken" if few else "kept", counts)
 
 

@@ -83,7 +83,7 @@ class _Looks:
             else:
                 panel.set_xlabel(self._score(table), fontsize=style.LABEL)
                 _verticals(panel, _near(table.references, intervals))
-        return self._finish(figure, f"{table.name}: estimates with 95 % bootstrap intervals over seeds")
+        return self._finish(figure, f"{table.name}: estimates with 95 % intervals over seeds")
 
     def tasks(self) -> Figure:
         """The interquartile mean on every task, a panel each."""
@@ -99,7 +99,7 @@ class _Looks:
             panel.set_xlabel(self._score(table), fontsize=style.LABEL)
             _verticals(panel, _near(table.references, intervals))
         _hide(axes[len(tables) :])
-        return self._finish(figure, "Interquartile mean with 95 % bootstrap intervals over seeds")
+        return self._finish(figure, "Interquartile mean with 95 % intervals over seeds")
 
     def profiles(self, tables: Sequence[Table]) -> Figure:
         """The share of runs better than a score."""
@@ -116,7 +116,7 @@ class _Looks:
             panel.set_xlim(float(table.thresholds[0]), float(table.thresholds[-1]))
             _verticals(panel, table.references)
         _hide(axes[len(tables) :])
-        return self._finish(figure, "Performance profile with 95 % bootstrap bands", legend=True)
+        return self._finish(figure, "Performance profile with 95 % bands", legend=True)
 
     def curves(self) -> Figure | None:
         """Sample efficiency: the interquartile mean over seeds against environment steps."""
@@ -135,7 +135,7 @@ class _Looks:
                 panel.set_ylabel(f"IQM of {self.word}", fontsize=style.LABEL)
             style.reference_lines(panel, {reference.name: reference.score for reference in table.references})
         _hide(axes[len(tables) :])
-        return self._finish(figure, "Sample efficiency with 95 % bootstrap bands over seeds", legend=True)
+        return self._finish(figure, "Sample efficiency with 95 % bands over seeds", legend=True)
 
     def improvements(self, tables: Sequence[Table]) -> Figure | None:
         """The probability that a run of each method beats a run of the baseline."""

@@ -185,31 +185,24 @@ def bootstrap(
     return Interval(value, low, high)
 
 
-def difference(
-    x: np.ndarray, y: np.ndarray, estimator: Estimator = interquartile_mean, paired: bool = True, **options
-) -> Interval:
-    """Interval of ``estimator(x) - estimator(y)``; paired on common seeds, which cancels what they share.
+class Difference(NamedTuple):
+    """An estimator of two samples: by how much the first one's estimate is larger.
 
-    Args:
-        x: ``(R, T)``.
-        y: ``(R, T)``, row by row the same seeds where paired; else ``(Q, T)``.
-        estimator: reduces the axes R and T.
-        paired: whether rows belong together.
-        options: of ``bootstrap``.
+    Attributes:
+        of: the estimator of one.
     """
-    return bootstrap(lambda a, b: estimator(a) - estimator(b), x, y, paired=paired, **options)
 
+    of: Estimator
 
-def profile(scores: np.ndarray, thresholds: np.ndarray, resamples: int = 2_000, **options) -> Interval:
-    """Performance profile with its pointwise band: the run-score distribution.
+    def __call__(self, *samples: Any, **options: Any) -> np.ndarray:
+        """The difference.
 
-    Args:
-        scores: ``(R, T)``.
-        thresholds: ``(K,)``.
-        resamples: how many times to redraw.
-        options: of ``bootstrap``.
-    """
-    return bootstrap(lambda s: score_distribution(s, thresholds), scores, resamples=resamples, **options)
+        Args:
+            samples: two arrays ``(..., R, T)``.
+            options: none.
+        """
+        x, y = samples
+        return self.of(x) - self.of(y)
 
 
 def on_grid(steps: np.ndarray, scores: np.ndarray, grid: np.ndarray) -> np.ndarray:
@@ -224,14 +217,3 @@ def on_grid(steps: np.ndarray, scores: np.ndarray, grid: np.ndarray) -> np.ndarr
         ``(G,)``; NaN outside the steps that the run covers, for nothing is known there.
     """
     return np.interp(grid, steps, scores, left=np.nan, right=np.nan)
-
-
-def sample_efficiency(curves: np.ndarray, resamples: int = 2_000, **options) -> Interval:
-    """Interquartile mean at every step of the grid with its band (A21 section 4.2, figure 8).
-
-    Args:
-        curves: ``(G, R, T)``, finite.
-        resamples: how many times to redraw.
-        options: of ``bootstrap``.
-    """
-    return bootstrap(interquartile_mean, curves, resamples=resamples, **options)
