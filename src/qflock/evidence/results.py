@@ -139,19 +139,25 @@ def read(into: Path) -> list[dict[str, Any]]:
     Raises:
         UserError: a file that cannot be read, or is no result.
     """
-    results = []
-    for path in sorted(into.glob("*.json")):
-        try:
-            result = texts.read_json(path)
-            whole = result["schema"] == SCHEMA and result["name"] == path.stem
-        except OSError as problem:
-            raise UserError(f"cannot read {path}: {problem.strerror or problem}") from problem
-        except (ValueError, KeyError, TypeError) as problem:
-            raise DamagedFile(f"{path} is no result that qflock wrote") from problem
-        if not whole:
-            raise DamagedFile(f"{path} is of another version, or has another name than it says")
-        results.append(result)
-    return results
+    return [read_one(path) for path in sorted(into.glob("*.json"))]
+
+
+def read_one(path: Path) -> dict[str, Any]:
+    """One result.
+
+    Raises:
+        UserError: a file that cannot be read, or is no result.
+    """
+    try:
+        result = texts.read_json(path)
+        whole = result["schema"] == SCHEMA and result["name"] == path.stem
+    except OSError as problem:
+        raise UserError(f"cannot read {path}: {problem.strerror or problem}") from problem
+    except (ValueError, KeyError, TypeError) as problem:
+        raise DamagedFile(f"{path} is no result that qflock wrote") from problem
+    if not whole:
+        raise DamagedFile(f"{path} is of another version, or has another name than it says")
+    return result
 
 
 def below(into: Path) -> dict[str, list[dict[str, Any]]]:
