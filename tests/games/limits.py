@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+_HABIT = (
+    "agents begin by answering with what they measured, a fair coin between waiting and doing, and settle "
+    "for the reward at hand before they have seen what several right answers earn; without that start "
+    "(`HABIT` 0) they reach it, and in CHSH most pairs ignore what they share"
+)
 LIMITS: dict[tuple[str, str], str] = {
     (
         "iql",
         "two_step",
     ): "each agent learns by itself, and while the other one explores, the safe table looks "
     "better; some seeds stay with its 7",
+    ("entangled", "leave_and_return"): _HABIT,
+    ("entangled", "one_agent"): _HABIT,
 }
 """By learner and game; both networks. A new learner begins without any."""

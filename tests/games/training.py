@@ -19,6 +19,9 @@ from tests.games.rules import DISCOUNT, STEPS, Game, Play, Tables, optimum, tabl
 ENOUGH = 0.99
 """Of the optimum: who has that has found it. The best of all others in a game has 0.97 of it."""
 UPDATES = 160
+"""Rollouts of 128 steps, for those that make several gradient steps of each."""
+LONGER = {"a2c": 4, "entangled": 4, "eqmarl": 4, "pqn_iql": 3, "pqn_qmix": 3, "pqn_vdn": 3, "qplex": 2}
+"""How many times as many others have: those with one gradient step for each, and those that explore first."""
 COMMON = {
     "hidden": (32,),
     "critic_hidden": (32,),
@@ -29,22 +32,24 @@ COMMON = {
     "lr": 3e-3,
     "lr_critic": 3e-3,
     "lr_final": 0.1,
-    "lr_decay": UPDATES * 128,
     "row_length": 8,
     "buffer_capacity": 8192,
     "min_buffer_size": 512,
     "batch_size": 256,
     "train_frequency": 32,
     "target_update_interval": 512,
-    "epsilon_decay": 12_000,
     "mixer_embed": 8,
     "mixer_hyper": 16,
 }
 """Settings of every learner; each takes those that it has."""
 OWN: dict[str, dict[str, Any]] = {
+    "a2c": {"alpha0": 0.1},
+    "entangled": {"lr": 1e-2, "entropy_weight": 0.05},
+    "ippo": {"alpha0": 0.02},
+    "mappo": {"alpha0": 0.02},
     "eqmarl": {
         "critic": "joint",
-        "lr": 3e-3,
+        "lr": 1e-2,
         "num_envs": 16,
         "entropy_form": "corrected",
         "end": "bootstrap",
@@ -85,7 +90,10 @@ def _fields(name: str) -> set[str]:
 def learner(name: str, network: str, reward: str, env: Play) -> Learner:
     """A learner with small settings, for a game."""
     module = registry.algorithm(name)
-    wanted = COMMON | {"reward": reward} | OWN.get(name, {}) | ({"network": network} if network else {})
+    longer = LONGER.get(name, 1)
+    clocks = {"lr_decay": longer * 20_480, "epsilon_decay": longer * 12_000}
+    own = {"reward": reward} | OWN.get(name, {}) | ({"network": network} if network else {})
+    wanted = COMMON | clocks | own
     return module.build(module.Config(**{k: v for k, v in wanted.items() if k in _fields(name)}), env)
 
 
@@ -114,7 +122,7 @@ def _trained(name: str, network: str, reward: str, game: Tables, key: Any) -> An
     state = jax.tree.map(
         lambda x: jnp.asarray(x, x.dtype), state
     )  # no weak types: a loop's state keeps its own
-    keys = jax.random.split(k_updates, UPDATES)
+    keys = jax.random.split(k_updates, UPDATES * LONGER.get(name, 1))
     if isinstance(source, Rollout):
 
         def update(carry: Any, key: Any) -> tuple[Any, None]:

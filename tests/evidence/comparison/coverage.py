@@ -28,7 +28,7 @@ QUANTITIES = {
     "beats": "probability of improvement",
 }
 RUNS = (5, 7, 10, 20)
-TRIALS, RESAMPLES = 4_000, 600
+TRIALS, RESAMPLES = 2_000, 400
 
 
 def share(
