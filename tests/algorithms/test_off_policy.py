@@ -14,7 +14,8 @@ from qflock.algorithms._off_policy.learner import OffPolicy
 from qflock.algorithms._off_policy.state import Drawn
 from qflock.core.errors import UserError
 from qflock.files import tensors
-from qflock.learning import stretches
+from qflock.learning import optimiser, replay, stretches
+from qflock.learning.descend import descend
 from qflock.playing import rollout
 from tests.tiny import Echo, Mirror
 
@@ -162,6 +163,40 @@ def test_agents_wait_for_the_critics_and_targets_follow():
         np.testing.assert_allclose(now, 0.75 * old + 0.25 * new, rtol=1e-5, atol=1e-7)
     moved = step((online, target, state.optimisers, count))[0].agents
     assert any((a != b).any() for a, b in zip(leaves(moved), leaves(online.agents), strict=True))
+
+
+@pytest.mark.slow
+@pytest.mark.ci_slow
+def test_agents_in_turn_learn_beside_what_those_before_have_learnt():
+    """HASAC by hand, with plain steps: each agent's gradient is taken where those before it have moved to."""
+    own, state, drawn = collected(masac, in_turn=True, share_parameters=False)
+    plain = lambda down, kept, w, _: (jax.tree.map(lambda x, d: x - 0.5 * d, w, down), kept)
+    own.actor_descent = descend(own.actor_loss, optimiser.of_each(optimiser.Optimiser(lambda w: (), plain)))
+    ring = state.replay._replace(
+        data=jax.tree.map(lambda x, y: x.at[:3].set(y), state.replay.data, drawn.rows), filled=jnp.int32(3)
+    )
+    key, learnt = jax.random.key(4), (state.online, state.target, ((), state.optimisers[1]), jnp.int32(0))
+    online = jax.jit(lambda learnt: own.gradient_step(learnt, ring, jnp.int32(0), key)[0][0])(learnt)
+    k_batch, k_chance = jax.random.split(key)
+    drawn = Drawn(replay.sample(ring, k_batch, 3), jax.random.split(k_chance, 3))
+    order = jax.random.permutation(jax.random.fold_in(key, 2), 2)
+
+    @jax.jit
+    def down(weights, agent):
+        cost = lambda w: own.actor_loss(w, (online.critics, jnp.arange(2) == agent), drawn)[0]
+        return jax.grad(cost)(weights)
+
+    moved = lambda weights, start, agent: jax.tree.map(
+        lambda x, d: x.at[agent].add(-0.5 * d[agent]), weights, down(start, agent)
+    )
+    wanted, at_once = state.online[:2], state.online[:2]
+    for agent in order:
+        wanted, at_once = moved(wanted, wanted, agent), moved(at_once, state.online[:2], agent)
+    leaves = lambda tree: [np.asarray(x) for x in jax.tree.leaves(tree)]
+    for found, x in zip(leaves(online[:2]), leaves(wanted), strict=True):
+        np.testing.assert_allclose(found, x, rtol=1e-4, atol=1e-6)
+    apart = [np.abs(a - b).max() for a, b in zip(leaves(wanted), leaves(at_once), strict=True)]
+    assert max(apart) > 1e-3, "the order of learning would make no difference here"
 
 
 @pytest.mark.slow

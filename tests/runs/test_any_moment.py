@@ -56,6 +56,22 @@ LEARNERS: dict[str, dict[str, Any]] = {
         "num_steps": 8,
         "minibatches": 2,
     },
+    "masac": {
+        "env": str(Path(__file__).parents[1] / "tiny.py") + ":Mirror",
+        "total_steps": 300,
+        "log_interval": 50,
+        "eval_interval": 120,
+        "save_interval": 20,
+        "num_envs": 4,
+        "num_steps": 8,
+        "row_length": 4,
+        "n_step": 2,
+        "buffer_capacity": 128,  # it goes round twice
+        "min_buffer_size": 32,
+        "batch_size": 16,
+        "train_frequency": 16,
+        "policy_delay": 2,
+    },
     "qmarl": {
         "total_steps": 100_000,
         "n_mcmc_steps": 24,
@@ -212,6 +228,7 @@ def run_and_kill(command: list[str], seconds: float) -> bool:
         ("qmix", 20),
         ("ippo", 20),
         ("qmarl", 20),
+        ("masac", 20),
     ],
 )
 def test_real_kills_at_random_moments(learner: str, kills: int, tmp_path: Path) -> None:
