@@ -7,9 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.test_util import check_grads
 
 import qflock
 from qflock.algorithms import facmac, isac, maddpg, masac, matd3
+from qflock.algorithms._off_policy.actors import Actors
 from qflock.algorithms._off_policy.learner import OffPolicy
 from qflock.algorithms._off_policy.state import Drawn
 from qflock.core.errors import UserError
@@ -111,6 +113,27 @@ def test_an_agent_follows_the_gradient_of_its_own_action_alone(module, settings)
     slope = jax.jacobian(value)(unit)[:, 0, 0, :, 0]
     assert (jnp.diag(slope) != 0).all()
     assert slope[0, 1] == slope[1, 0] == 0
+
+
+@pytest.mark.slow
+@pytest.mark.ci_slow
+@pytest.mark.parametrize("module", [masac, maddpg], ids=["stochastic", "deterministic"])
+def test_gradients_through_actions_are_finite_differences(module):
+    """What agents would do, and its log-probability, as functions of the network's outputs."""
+    with jax.enable_x64(True):
+        actors = Actors(module.Config(hidden=(4,)), Mirror(Echo.Config()).spec)
+        outputs = jnp.linspace(-0.7, 0.9, 4 * actors.action.outputs).reshape(1, 2, 2, -1)
+        keys = jax.random.split(jax.random.key(5), 2)
+        check_grads(lambda x: actors.drawn(keys, x), (outputs,), 1, modes=["rev"], atol=1e-5, rtol=1e-5)
+
+
+def test_the_noise_of_targets_is_clipped_and_stays_inside():
+    actors = Actors(matd3.Config(hidden=(4,), target_noise=5.0, noise_clip=0.25), Mirror(Echo.Config()).spec)
+    outputs = jnp.broadcast_to(jnp.arctanh(jnp.array([0.0, 0.9]))[:, None], (1, 500, 2, 1))
+    unit = actors.drawn(jax.random.split(jax.random.key(0), 500), outputs, for_target=True)[0]
+    np.testing.assert_allclose([unit[:, :, 0].min(), unit[:, :, 0].max()], [-0.25, 0.25], atol=1e-6)
+    np.testing.assert_allclose([unit[:, :, 1].min(), unit[:, :, 1].max()], [0.65, 1.0], atol=1e-6)
+    assert (actors.drawn(jax.random.split(jax.random.key(0), 500), outputs)[0] == jnp.tanh(outputs)).all()
 
 
 @pytest.mark.slow
