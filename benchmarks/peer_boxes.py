@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 from benchmarks import startup
 
 SCRIPT = Path("baselines", "IPPO", "ippo_ff_mabrax.py")
-STEPS = 400_000
+STEPS = 300_000
 AGENTS = 3
 STAND_IN = """import json, os, time
 

@@ -141,7 +141,12 @@ def is_run(folder: Path) -> bool:
 
 @pytest.mark.parametrize(
     ("learner", "tried"),
-    [("ippo", 20), pytest.param("qmix", 6, marks=IN_CI), pytest.param("qmarl", 6, marks=IN_CI)],
+    [
+        ("ippo", 20),
+        pytest.param("qmix", 6, marks=IN_CI),
+        pytest.param("qmarl", 6, marks=IN_CI),
+        pytest.param("masac", 6, marks=IN_CI),
+    ],
 )
 def test_killed_at_moments_of_many_sorts(learner: str, tried: int, tmp_path: Path) -> None:
     assert killed_everywhere(learner, tmp_path, False, tried) == tried
@@ -228,7 +233,7 @@ def run_and_kill(command: list[str], seconds: float) -> bool:
         ("qmix", 20),
         ("ippo", 20),
         ("qmarl", 20),
-        ("masac", 20),
+        ("masac", 5),  # 20 of them: bit for bit, in eleven minutes
     ],
 )
 def test_real_kills_at_random_moments(learner: str, kills: int, tmp_path: Path) -> None:
