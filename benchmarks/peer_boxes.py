@@ -9,7 +9,7 @@ The script writes only to Weights & Biases; a module of that name in front of it
 numbers to a file. Both sides play by chance in what is compared, episodes have 26 rewards, and a score is the
 undiscounted return of an agent over the last tenth of training. Each side is a process of its own that
 compiles everything: JaxMARL's with its settings of MPE (16 copies of 128 steps) as far as they differ from
-the script's own; ours with its preset, cut to as many steps.
+the script's own; ours with its preset, cut to as many steps, and once more with settings like theirs.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ import os
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from benchmarks import startup
@@ -52,6 +54,22 @@ THEIRS = {
     "WANDB_MODE": "disabled",
 }
 OURS = ("ippo", "--env", "jaxmarl:MPE_simple_spread_v3")
+ALIKE = {
+    "hidden": "64,64",
+    "critic_hidden": "64,64",
+    "deviation": "free",
+    "lr": "2.5e-4",
+    "lr_critic": "2.5e-4",
+    "lr_final": "0",
+    "num_envs": "16",
+    "num_steps": "128",
+    "minibatches": "4",
+    "gamma": "0.99",
+    "gae_lambda": "0.95",
+    "alpha0": "0.01",
+    "max_grad_norm": "0.5",
+}
+"""Their networks' widths, rollouts, minibatches and step sizes."""
 SETTINGS = ("--env.action_type", "Continuous", "--env.max_steps", "26", "--eval_interval", "0")
 
 
@@ -78,16 +96,20 @@ def benchmark(checkout: Path, python: str, quick: bool = False) -> dict[str, Any
     Raises:
         RuntimeError: a command failed.
     """
-    theirs, ours = [], []
+    theirs, ours = [], {"qflock": [], "qflock_alike": []}
     for seed in range(1 if quick else 3):
         with tempfile.TemporaryDirectory() as folder:
             theirs.append(_script(checkout, python, seed, Path(folder)))
-            ours.append(_own(seed, Path(folder)))
+            ours["qflock"].append(_own(seed, Path(folder, "preset")))
+            ours["qflock_alike"].append(_own(seed, Path(folder, "alike"), ALIKE))
+    beside = {name: {**_figures(sides), **_beside(sides, theirs)} for name, sides in ours.items()}
+    return {"steps": STEPS, "jaxmarl": _figures(theirs), **beside}
+
+
+def _beside(ours: list[Side], theirs: list[Side]) -> dict[str, float]:
+    """Ours divided by theirs; of scores the difference."""
     mean = lambda sides, name: sum(getattr(side, name) for side in sides) / len(sides)
     return {
-        "steps": STEPS,
-        "jaxmarl": _figures(theirs),
-        "qflock": _figures(ours),
         "ratio_of_seconds": round(mean(ours, "seconds") / mean(theirs, "seconds"), 3),
         "ratio_of_speeds": round(mean(ours, "steps_per_second") / mean(theirs, "steps_per_second"), 3),
         "difference_of_scores": round(mean(ours, "score") - mean(theirs, "score"), 2),
@@ -118,9 +140,11 @@ def _script(checkout: Path, python: str, seed: int, place: Path) -> Side:
     return Side(score, seconds, passed / (rows[-1]["time"] - rows[0]["time"]))
 
 
-def _own(seed: int, place: Path) -> Side:
-    """Our command. The log's last row is as old as the file."""
-    settings = (*SETTINGS, "--total_steps", str(STEPS), "--seed", str(seed), "--log_interval", "5%")
+def _own(seed: int, place: Path, more: Mapping[str, str] = MappingProxyType({})) -> Side:
+    """Our command, with further settings. The log's last row is as old as the file."""
+    place.mkdir()
+    run = {"total_steps": STEPS, "seed": seed, "log_interval": "5%", **more}
+    settings = (*SETTINGS, *(f"--{name}={value}" for name, value in run.items()))
     began = time.time()
     took = startup.start(place / "run", place / "cache", settings, OURS)
     log = place / "run" / "training_log.csv"
