@@ -1,7 +1,7 @@
 """All benchmarks with one command.
 
     python -m benchmarks [--only environment training ...] [--score 2.45] [--name NAME] [--quick]
-    python -m benchmarks --peer CHECKOUT
+    python -m benchmarks --peer CHECKOUT [--peer_python PYTHON]
 
 Prints a table and writes ``benchmarks/results/<name>.json`` with the machine and versions. Run it from the
 repository's root on a machine that does nothing else.
@@ -24,7 +24,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import peer
+from benchmarks import peer, peer_boxes
 from qflock import commands
 
 RESULTS = Path(__file__).parent / "results"
@@ -52,6 +52,10 @@ def main() -> int:
     parser.add_argument(
         "--peer", type=_checkout, help="time JaxMARL's scripts in a checkout, too; see peer.py"
     )
+    parser.add_argument(
+        "--peer_python",
+        help="of an environment apart: compare continuous IPPO; see peer_boxes.py",
+    )
     parser.add_argument("--name", help="name of the JSON file; by default cores, device and parts")
     parser.add_argument("--quick", action="store_true", help="fewer repeats")
     given = parser.parse_args()
@@ -66,7 +70,9 @@ def run(given: argparse.Namespace) -> int:
     parts: dict[str, Callable[[], dict[str, Any]]] = {name: _part(name, given.quick) for name in only}
     if given.score is not None:
         parts["score"] = _score(given.score)
-    if given.peer is not None:
+    if given.peer is not None and given.peer_python is not None:
+        parts["peer_boxes"] = lambda: peer_boxes.benchmark(given.peer, given.peer_python, given.quick)
+    elif given.peer is not None:
         parts["peer"] = lambda: peer.benchmark(given.peer, given.quick)
     console, found = Console(), {}
     os.environ["QFLOCK_CACHE"] = "off"  # compile times are times of compiling

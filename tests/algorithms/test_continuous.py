@@ -160,3 +160,10 @@ def test_hubers_loss_counts_large_errors_linearly():
 def test_what_does_not_suit_a_box_is_one_clear_line(settings, message):
     with pytest.raises(UserError, match=message):
         ActorCritic(ActorCriticConfig(**settings), Quadratic())
+
+
+@pytest.mark.parametrize("name", ["qio", "qmarl", "qmix"])
+def test_learners_of_choices_refuse_a_box_by_name(name, tmp_path):
+    with pytest.raises(UserError, match=f"a Box of 2 numbers; {name} is for discrete ones: take one"):
+        qflock.train(name, "drones", run_dir=tmp_path / "run", **QUIET)
+    assert not (tmp_path / "run").exists()

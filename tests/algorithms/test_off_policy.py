@@ -7,14 +7,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.test_util import check_grads
 
 import qflock
 from qflock.algorithms import facmac, isac, maddpg, masac, matd3
+from qflock.algorithms._off_policy.actors import Actors
 from qflock.algorithms._off_policy.learner import OffPolicy
 from qflock.algorithms._off_policy.state import Drawn
 from qflock.core.errors import UserError
 from qflock.files import tensors
-from qflock.learning import stretches
+from qflock.learning import optimiser, replay, stretches
+from qflock.learning.descend import descend
 from qflock.playing import rollout
 from tests.tiny import Echo, Mirror
 
@@ -114,6 +117,27 @@ def test_an_agent_follows_the_gradient_of_its_own_action_alone(module, settings)
 
 @pytest.mark.slow
 @pytest.mark.ci_slow
+@pytest.mark.parametrize("module", [masac, maddpg], ids=["stochastic", "deterministic"])
+def test_gradients_through_actions_are_finite_differences(module):
+    """What agents would do, and its log-probability, as functions of the network's outputs."""
+    with jax.enable_x64(True):
+        actors = Actors(module.Config(hidden=(4,)), Mirror(Echo.Config()).spec)
+        outputs = jnp.linspace(-0.7, 0.9, 4 * actors.action.outputs).reshape(1, 2, 2, -1)
+        keys = jax.random.split(jax.random.key(5), 2)
+        check_grads(lambda x: actors.drawn(keys, x), (outputs,), 1, modes=["rev"], atol=1e-5, rtol=1e-5)
+
+
+def test_the_noise_of_targets_is_clipped_and_stays_inside():
+    actors = Actors(matd3.Config(hidden=(4,), target_noise=5.0, noise_clip=0.25), Mirror(Echo.Config()).spec)
+    outputs = jnp.broadcast_to(jnp.arctanh(jnp.array([0.0, 0.9]))[:, None], (1, 500, 2, 1))
+    unit = actors.drawn(jax.random.split(jax.random.key(0), 500), outputs, for_target=True)[0]
+    np.testing.assert_allclose([unit[:, :, 0].min(), unit[:, :, 0].max()], [-0.25, 0.25], atol=1e-6)
+    np.testing.assert_allclose([unit[:, :, 1].min(), unit[:, :, 1].max()], [0.65, 1.0], atol=1e-6)
+    assert (actors.drawn(jax.random.split(jax.random.key(0), 500), outputs)[0] == jnp.tanh(outputs)).all()
+
+
+@pytest.mark.slow
+@pytest.mark.ci_slow
 def test_the_others_act_as_in_replay_or_as_they_would_now():
     """The published MADDPG learns beside what others did; the value of agent 0 tells which it was."""
     found = {}
@@ -162,6 +186,40 @@ def test_agents_wait_for_the_critics_and_targets_follow():
         np.testing.assert_allclose(now, 0.75 * old + 0.25 * new, rtol=1e-5, atol=1e-7)
     moved = step((online, target, state.optimisers, count))[0].agents
     assert any((a != b).any() for a, b in zip(leaves(moved), leaves(online.agents), strict=True))
+
+
+@pytest.mark.slow
+@pytest.mark.ci_slow
+def test_agents_in_turn_learn_beside_what_those_before_have_learnt():
+    """HASAC by hand, with plain steps: each agent's gradient is taken where those before it have moved to."""
+    own, state, drawn = collected(masac, in_turn=True, share_parameters=False)
+    plain = lambda down, kept, w, _: (jax.tree.map(lambda x, d: x - 0.5 * d, w, down), kept)
+    own.actor_descent = descend(own.actor_loss, optimiser.of_each(optimiser.Optimiser(lambda w: (), plain)))
+    ring = state.replay._replace(
+        data=jax.tree.map(lambda x, y: x.at[:3].set(y), state.replay.data, drawn.rows), filled=jnp.int32(3)
+    )
+    key, learnt = jax.random.key(4), (state.online, state.target, ((), state.optimisers[1]), jnp.int32(0))
+    online = jax.jit(lambda learnt: own.gradient_step(learnt, ring, jnp.int32(0), key)[0][0])(learnt)
+    k_batch, k_chance = jax.random.split(key)
+    drawn = Drawn(replay.sample(ring, k_batch, 3), jax.random.split(k_chance, 3))
+    order = jax.random.permutation(jax.random.fold_in(key, 2), 2)
+
+    @jax.jit
+    def down(weights, agent):
+        cost = lambda w: own.actor_loss(w, (online.critics, jnp.arange(2) == agent), drawn)[0]
+        return jax.grad(cost)(weights)
+
+    moved = lambda weights, start, agent: jax.tree.map(
+        lambda x, d: x.at[agent].add(-0.5 * d[agent]), weights, down(start, agent)
+    )
+    wanted, at_once = state.online[:2], state.online[:2]
+    for agent in order:
+        wanted, at_once = moved(wanted, wanted, agent), moved(at_once, state.online[:2], agent)
+    leaves = lambda tree: [np.asarray(x) for x in jax.tree.leaves(tree)]
+    for found, x in zip(leaves(online[:2]), leaves(wanted), strict=True):
+        np.testing.assert_allclose(found, x, rtol=1e-4, atol=1e-6)
+    apart = [np.abs(a - b).max() for a, b in zip(leaves(wanted), leaves(at_once), strict=True)]
+    assert max(apart) > 1e-3, "the order of learning would make no difference here"
 
 
 @pytest.mark.slow

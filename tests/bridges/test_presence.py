@@ -14,8 +14,8 @@ import pytest
 pytest.importorskip("gymnasium")
 
 import qflock
+from qflock.bridges.host.groups import GO_ON, Group, Orders
 from qflock.bridges.host.pettingzoo_copy import Copy
-from qflock.bridges.host.worker import GO_ON, Group, Orders
 from qflock.bridges.host.workers import Workers, timestep
 from qflock.commands import main
 from qflock.core.errors import UserError

@@ -141,7 +141,7 @@ def compiled_once() -> Iterator[None]:
 
 
 def assert_same(one: Path, other: Path) -> None:
-    """Weights, logs, summary and history of two finished runs are equal, bit for bit."""
+    """Weights, logs, summary, history and last states (replay is in them) are equal, bit for bit."""
     for name in ("training_log.csv", "evaluation.csv"):
         assert (one / name).read_bytes() == (other / name).read_bytes(), name
     names = [sorted(p.name for p in (run / "models").iterdir()) for run in (one, other)]
@@ -153,6 +153,12 @@ def assert_same(one: Path, other: Path) -> None:
             assert a.keys() == b.keys()
             for key in a:
                 np.testing.assert_array_equal(a[key], b[key], err_msg=f"{name}: {key}")
+    ends = [max((run / "state").glob("state-*.safetensors")) for run in (one, other)]
+    assert ends[0].name == ends[1].name
+    a, b = (tensors.load_arrays(end) for end in ends)
+    assert a.keys() == b.keys()
+    for key in a:
+        np.testing.assert_array_equal(a[key], b[key], err_msg=f"{ends[0].name}: {key}")
     for name in ("summary.json", "training_history.json"):
         assert (one / name).exists() == (other / name).exists()
         if (one / name).exists():

@@ -56,6 +56,22 @@ LEARNERS: dict[str, dict[str, Any]] = {
         "num_steps": 8,
         "minibatches": 2,
     },
+    "masac": {
+        "env": str(Path(__file__).parents[1] / "tiny.py") + ":Mirror",
+        "total_steps": 300,
+        "log_interval": 50,
+        "eval_interval": 120,
+        "save_interval": 20,
+        "num_envs": 4,
+        "num_steps": 8,
+        "row_length": 4,
+        "n_step": 2,
+        "buffer_capacity": 128,  # it goes round twice
+        "min_buffer_size": 32,
+        "batch_size": 16,
+        "train_frequency": 16,
+        "policy_delay": 2,
+    },
     "qmarl": {
         "total_steps": 100_000,
         "n_mcmc_steps": 24,
@@ -125,7 +141,12 @@ def is_run(folder: Path) -> bool:
 
 @pytest.mark.parametrize(
     ("learner", "tried"),
-    [("ippo", 20), pytest.param("qmix", 6, marks=IN_CI), pytest.param("qmarl", 6, marks=IN_CI)],
+    [
+        ("ippo", 20),
+        pytest.param("qmix", 6, marks=IN_CI),
+        pytest.param("qmarl", 6, marks=IN_CI),
+        pytest.param("masac", 6, marks=IN_CI),
+    ],
 )
 def test_killed_at_moments_of_many_sorts(learner: str, tried: int, tmp_path: Path) -> None:
     assert killed_everywhere(learner, tmp_path, False, tried) == tried
@@ -212,6 +233,7 @@ def run_and_kill(command: list[str], seconds: float) -> bool:
         ("qmix", 20),
         ("ippo", 20),
         ("qmarl", 20),
+        ("masac", 5),  # 20 of them: bit for bit, in eleven minutes
     ],
 )
 def test_real_kills_at_random_moments(learner: str, kills: int, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ ABOUT = """Check that an environment keeps its promises: shapes and types as its
 says, the same episode for the same key, resets and ends, legal actions, finite
 rewards within bounds, and no difference by jit and vmap. ENVIRONMENT is a file
 and class (my_env.py:MyEnv), a name from qflock list, or one of another library
-(jaxmarl:..., jumanji:..., pettingzoo:..., gymnasium:...).
+(jaxmarl:..., jumanji:..., camar:..., vmas:..., pettingzoo:..., gymnasium:...).
 
 Each finding is a line that says what is wrong where. Exit code: 0 fine, 1 not.
 

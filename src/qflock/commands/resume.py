@@ -16,7 +16,7 @@ ABOUT = """Go on with a run from its newest saved state. RUN is the run's folder
 
 A run that was stopped ends as if it had not been, bit for bit on the same
 machine and versions. That is promised for pure environments only: those of
-pettingzoo: and gymnasium: start new episodes, and a warning says so. With
+pettingzoo:, gymnasium: and vmas: start new episodes, and a warning says so. With
 --total_steps a finished run trains for longer. A damaged state is passed over
 for the one before it, and that is said. Exit codes: see qflock train --help."""
 

@@ -30,7 +30,7 @@ MOVED = {
     "parts.policies": "learning.categorical",
     "parts.conformance": "playing.conformance.checks",
     "parts.host_conformance": "playing.conformance.host",
-    "parts.host_worker": "bridges.host.worker",
+    "parts.host_worker": "bridges.host.groups",
     "parts.host_workers": "bridges.host.workers",
     "bridges._pettingzoo_copy": "bridges.host.pettingzoo_copy",
     "bridges._gymnasium_copy": "bridges.host.gymnasium_copy",

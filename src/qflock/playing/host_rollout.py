@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
-from qflock.bridges.host.worker import GO_ON, REST
+from qflock.bridges.host.groups import GO_ON, REST
 from qflock.bridges.host.workers import Workers
 from qflock.core import trees
 from qflock.core.spec import Spec

@@ -28,7 +28,7 @@ from qflock.settings import foreign, trust
 
 Kind = Literal["environments", "algorithms"]
 
-BRIDGES = ("jaxmarl", "jumanji", "camar", "pettingzoo", "gymnasium")
+BRIDGES = ("jaxmarl", "jumanji", "camar", "vmas", "pettingzoo", "gymnasium")
 """Libraries whose environments have a name ``<library>:<theirs>``; each is a module of ``bridges/``."""
 
 ALIASES: dict[str, str] = {"expert_rl/GridWorld25v0": "gridworld25"}

@@ -12,12 +12,14 @@ from typing import Any, Literal
 from qflock.bridges._options import Option
 from qflock.bridges.host import constructors
 from qflock.bridges.host.constructors import Call, Constructor
-from qflock.bridges.host.places import InFile, InModule, Registered
+from qflock.bridges.host.places import InFile, InModule, Registered, Scenario
 from qflock.core.errors import UserError
 
-Library = Literal["pettingzoo", "gymnasium"]
+Library = Literal["pettingzoo", "gymnasium", "vmas"]
 BASES: dict[Library, tuple[str, ...]] = {"pettingzoo": ("ParallelEnv", "AECEnv"), "gymnasium": ("Env",)}
 """Classes that a library's environments have as a base."""
+USUAL_CLOCK = 100
+"""Steps of an episode of VMAS's, as its authors' benchmarks have; its scenarios have no clock."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Found:
 
     name: str
     library: Library
-    place: InModule | InFile | Registered
+    place: InModule | InFile | Registered | Scenario
 
     def __reduce__(self) -> Any:
         return Found, (self.name, self.library, self.place)
@@ -44,7 +46,9 @@ class Found:
 
     @functools.cached_property
     def registered(self) -> tuple[dict[str, Any], int | None]:
-        """Arguments, and the limit of an episode's steps, that stand in Gymnasium's registry."""
+        """Arguments, and the limit of an episode's steps, that stand in Gymnasium's registry or are usual."""
+        if isinstance(self.place, Scenario):
+            return {}, USUAL_CLOCK
         if not isinstance(self.place, Registered):
             return {}, None
         spec = self.place.spec
@@ -52,7 +56,7 @@ class Found:
 
     def options(self) -> dict[str, Option]:
         """The settings that it has, by name."""
-        owner = {"pettingzoo": "PettingZoo", "gymnasium": "Gymnasium"}[self.library]
+        owner = {"pettingzoo": "PettingZoo", "gymnasium": "Gymnasium", "vmas": "VMAS"}[self.library]
         owner = "The environment" if isinstance(self.place, InFile) else owner
         return constructors.options(self.constructor, owner, *self.registered, self.library == "pettingzoo")
 

@@ -12,10 +12,19 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from qflock.bridges import _adversaries, _options
-from qflock.bridges.host import constructors, gymnasium_copy, pettingzoo_copy, pictures, places, watch, worker
+from qflock.bridges.host import (
+    constructors,
+    groups,
+    gymnasium_copy,
+    pettingzoo_copy,
+    pictures,
+    places,
+    vmas_copy,
+    watch,
+)
 from qflock.bridges.host.found import Found
+from qflock.bridges.host.groups import HostCopy
 from qflock.bridges.host.watch import Limits
-from qflock.bridges.host.worker import HostCopy
 from qflock.core.errors import UserError, in_short
 from qflock.core.spec import Spec
 from qflock.core.steps import TimeStep
@@ -69,9 +78,11 @@ class Hosted:
         self.limits = self._limits(settings, ours)
         self.copy = functools.partial(type(self).maker, found, settings)
         self.pictured = functools.partial(type(self).maker, found, settings, pictured=True)
+        together = getattr(type(self).maker, "together", None)
+        self.together = None if together is None else functools.partial(together, found, settings)
         with watch.watched(self.name, self.limits) as note:
             note.call(0, watch.MAKING)
-            one = foreign.need(lambda: worker.made(self.copy, 0), f"{self.name} cannot be made")
+            one = foreign.need(lambda: groups.made(self.copy, 0), f"{self.name} cannot be made")
             note.call(0, watch.CLOSE)
             foreign.close(one, self.name)
         _adversaries.tell(self.name, getattr(one, "names", ()))
@@ -170,9 +181,10 @@ def class_of(found: Found) -> type:
     """The environment class of what was found.
 
     Args:
-        found: whose copies `pettingzoo_copy` or `gymnasium_copy` steps.
+        found: whose copies `pettingzoo_copy`, `gymnasium_copy` or `vmas_copy` steps.
     """
-    maker = {"pettingzoo": pettingzoo_copy.Copy, "gymnasium": gymnasium_copy.Copy}[found.library]
+    copies = {"pettingzoo": pettingzoo_copy.Copy, "gymnasium": gymnasium_copy.Copy, "vmas": vmas_copy.Copy}
+    maker = copies[found.library]
     body = {
         "__doc__": f"{found.name}, stepped on the host.",
         "Config": _options.config_class(found.name, found.options()),

@@ -50,6 +50,22 @@ class InFile(NamedTuple):
         return [self.load(), *([raw] if self.attribute in RAW and raw is not None else [])]
 
 
+class Scenario(NamedTuple):
+    """A scenario of VMAS's."""
+
+    attribute: str
+
+    def load(self) -> Any:
+        """Shows what it takes; `vmas_copy` makes it."""
+        from qflock.bridges.host import vmas_scenarios  # Python's ast, inspect: for VMAS alone
+
+        return vmas_scenarios.maker(self.attribute)
+
+    def makers(self) -> list[Any]:
+        """What shows its parameters."""
+        return [self.load()]
+
+
 class Registered:
     """An entry of Gymnasium's registry. It travels whole: what a script registers is known everywhere.
 

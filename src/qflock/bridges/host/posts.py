@@ -17,8 +17,8 @@ from queue import SimpleQueue
 from typing import Any
 
 from qflock.bridges.host import watch
+from qflock.bridges.host.groups import Group, Orders, group
 from qflock.bridges.host.watch import CLOSING, GIB, Here, Limits, Note, Post, WorkerLost
-from qflock.bridges.host.worker import Group, Orders
 from qflock.core.errors import Notice
 from qflock.machine import children, streams
 from qflock.settings import foreign
@@ -36,7 +36,7 @@ class Serial(Here):
 
     def begin(self) -> None:
         """Make the copies; the answer says how that went."""
-        self._do(lambda: setattr(self, "_group", Group(self._orders, self.note)))
+        self._do(lambda: setattr(self, "_group", group(self._orders, self.note)))
 
     def ask(self, method: str, argument: Any) -> None:
         """Begin a method of the group.
@@ -83,7 +83,7 @@ class Thread(Post):
 
     def begin(self) -> None:
         """See `Serial.begin`."""
-        self._asked.put(lambda: setattr(self, "_group", Group(self._orders, self.note)))
+        self._asked.put(lambda: setattr(self, "_group", group(self._orders, self.note)))
 
     def _serve(self) -> None:
         while (work := self._asked.get()) is not None:

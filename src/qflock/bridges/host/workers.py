@@ -10,8 +10,8 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import numpy as np
 
 from qflock.bridges.host import posts
+from qflock.bridges.host.groups import GO_ON, HostCopy, Orders, Seen, truncated_alone
 from qflock.bridges.host.watch import CLOSING, Limits, Watch
-from qflock.bridges.host.worker import GO_ON, HostCopy, Orders, Seen, truncated_alone
 from qflock.core.errors import UserError
 from qflock.core.spec import Spec
 from qflock.core.steps import TimeStep
@@ -25,7 +25,8 @@ Kind = Literal["processes", "threads", "serial"]
 class HostEnvironment(Protocol):
     """An environment that cannot be compiled; its ``reset`` shows zeros of the right shapes and types.
 
-    One that has an attribute ``limits`` besides, of `Limits`, says what its workers may take.
+    One that has an attribute ``limits`` besides, of `Limits`, says what its workers may take. One that has
+    ``together`` makes a `HostBatch` with it, of as many copies as it is told.
 
     Attributes:
         copy: makes one copy; it must survive pickling, for it travels to worker processes.
@@ -90,7 +91,8 @@ class Workers:
         self._watch.__enter__()
         try:
             for own in shares:
-                worker = make(Orders(env.copy, own.tolist(), self._name), limits_of(env))
+                orders = Orders(env.copy, own.tolist(), self._name, getattr(env, "together", None))
+                worker = make(orders, limits_of(env))
                 self._workers.append(worker)
                 self._watch.add(worker)
                 worker.begin()

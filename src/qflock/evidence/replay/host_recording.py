@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
-from qflock.bridges.host import watch, worker
+from qflock.bridges.host import groups, watch
 from qflock.bridges.host.workers import HostEnvironment, limits_of, timestep
 from qflock.core.errors import UserError
 from qflock.core.spec import Spec
@@ -79,7 +79,7 @@ def recorder(
         with watch.watched(name, limits_of(env)) as note:
             note.call(0, watch.MAKING)
             copy: Any = watch.Noted(
-                foreign.need(lambda: worker.made(make, 0), f"{name} cannot be made"), note
+                foreign.need(lambda: groups.made(make, 0), f"{name} cannot be made"), note
             )
             try:
                 return foreign.need(lambda: play(copy, key), f"{name} fails while it is watched")

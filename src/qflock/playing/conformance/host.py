@@ -7,8 +7,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from qflock.bridges.host import watch, worker
-from qflock.bridges.host.worker import HostCopy
+from qflock.bridges.host import groups, watch
+from qflock.bridges.host.groups import HostCopy
 from qflock.bridges.host.workers import HostEnvironment, limits_of, timestep
 from qflock.core.errors import UserError
 from qflock.core.spec import Box, Spec
@@ -31,7 +31,7 @@ def findings(env: HostEnvironment) -> list[str]:
     with watch.watched(name, limits_of(env)) as note:
         note.call(0, watch.MAKING)
         copy: Any = watch.Noted(
-            foreign.need(lambda: worker.made(env.copy, 0), f"{name} cannot be made"), note
+            foreign.need(lambda: groups.made(env.copy, 0), f"{name} cannot be made"), note
         )
         try:
             found = foreign.attempt(lambda: _of_copy(env.spec, copy, example))
