@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import equinox as eqx
@@ -16,41 +15,16 @@ from qflock.core.errors import UserError
 from qflock.core.steps import Parameters
 from qflock.networks.layers import linear
 from qflock.quantum import circuit as describe
+from qflock.quantum import conditions as quantum_conditions
 from qflock.quantum import counting, noise, simulate, unitary
 from qflock.quantum.circuit import Circuit as Description
-from qflock.quantum.noise import NONE, Noise
+from qflock.quantum.conditions import Conditions
 
 Compression = Literal["linear", "frozen", "none"]
 Head = Literal["scale", "linear", "born"]
 RARE = 1e-12
 """Added to a chance before its logarithm is taken."""
 Simulator = Literal["jax", "pennylane"]
-
-
-@dataclass(frozen=True)
-class Conditions:
-    """What a circuit is measured under.
-
-    Attributes:
-        shots: measurements of each evaluation; 0 for exact values.
-        noise: Pauli errors.
-        trajectories: drawn for each evaluation where there is noise and no device; at most as many as shots.
-        device: one of PennyLane's, such as ``default.mixed``; empty for our simulator.
-
-    Raises:
-        UserError: a number below its least value.
-    """
-
-    shots: int = 0
-    noise: Noise = NONE
-    trajectories: int = 100
-    device: str = ""
-
-    def __post_init__(self) -> None:
-        if self.shots < 0 or self.trajectories < 1:
-            raise UserError(
-                f"shots is {self.shots} and trajectories {self.trajectories}; give 0 and 1 or more"
-            )
 
 
 class Circuit(eqx.Module):
@@ -190,26 +164,29 @@ class Circuit(eqx.Module):
 
     def expectations(self, x: Float[Array, "I"]) -> Float[Array, "K"]:
         """The circuit's expectation values, each in [-1, 1]; of a head born, chances."""
-        if self.simulator == "pennylane" or self.conditions is not None:
-            return counting.marked(self._measured(x), self.description.turns)
+        under, key = self.conditions, self.key
+        if under is None and (found := quantum_conditions.current((x, self.angles))):
+            under, key = found
+        if self.simulator == "pennylane" or under is not None:
+            return self._measured(x, under or Conditions(), key)
         if unitary.fits(self.description):  # which needs no zeros behind the features
             x = x if self.compression == "none" else self.compressed(x)
             return unitary.expectations(self.description, self.parameters, x)
         return simulate.expectations(self.description, self.parameters, self.compressed(x))
 
-    def _measured(self, x: Float[Array, "I"]) -> Float[Array, "K"]:
-        """The expectation values by PennyLane, or under the conditions that are set."""
-        given, under = (
-            (self.description, self.parameters, self.compressed(x)),
-            self.conditions or Conditions(),
-        )
+    def _measured(self, x: Float[Array, "I"], under: Conditions, key: PRNGKeyArray | None) -> Array:
+        """The expectation values by PennyLane, or under conditions, marked as what a device would run."""
+        description, shots = self.description, under.shots or None
+        given = description, self.parameters, self.compressed(x)
         if self.simulator == "pennylane" or under.device:
             from qflock.quantum import pennylane
 
             device = under.device or ("default.mixed" if under.noise.probability else "default.qubit")
-            return pennylane.expectations(*given, device, under.shots or None, under.noise)
-        assert self.key is not None
-        return noise.expectations(*given, self.key, under.noise, under.shots or None, under.trajectories)
+            found = pennylane.expectations(*given, device, shots, under.noise)
+            return counting.marked(found, description.turns)
+        assert key is not None
+        found = noise.expectations(*given, key, under.noise, shots, under.trajectories)
+        return counting.marked(found, noise.shifted(description) if shots else description.turns)
 
     def __call__(self, x: Float[Array, "I"]) -> Float[Array, "U"]:
         expected = self.expectations(x)
