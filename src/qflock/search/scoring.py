@@ -189,7 +189,7 @@ def build(env: Environment, team: Agents, alike: bool = False, training: Trainin
 
 
 def _player(env: Environment, team: Agents, table: Any, training: Training | None) -> Play:
-    """How policies play: by their values at all observations where these are few and exact, else by asking."""
+    """How policies play: by values at all observations where these are few and exact, else by asking."""
     spec = env.spec
 
     def play(parameters: Parameters, key: PRNGKeyArray, episodes: int, mode: Mode) -> Scores:
