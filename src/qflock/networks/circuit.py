@@ -16,7 +16,7 @@ from qflock.core.steps import Parameters
 from qflock.networks.layers import linear
 from qflock.quantum import circuit as describe
 from qflock.quantum import conditions as quantum_conditions
-from qflock.quantum import counting, noise, simulate, unitary
+from qflock.quantum import counting, mitigation, noise, simulate, unitary
 from qflock.quantum.circuit import Circuit as Description
 from qflock.quantum.conditions import Conditions
 
@@ -176,24 +176,33 @@ class Circuit(eqx.Module):
 
     def _measured(self, x: Float[Array, "I"], under: Conditions, key: PRNGKeyArray | None) -> Array:
         """The expectation values by PennyLane, or under conditions, marked as what a device would run."""
-        description, shots = self.description, under.shots or None
-        given = description, self.parameters, self.compressed(x)
-        if self.simulator == "pennylane" or under.device:
-            from qflock.quantum import pennylane
+        given, shots = (self.description, self.parameters, self.compressed(x)), under.shots or None
+        by_pennylane = bool(self.simulator == "pennylane" or under.device)
+        rotations = noise.shifted(self.description) if shots and not by_pennylane else self.description.turns
 
-            device = under.device or ("default.mixed" if under.noise.probability else "default.qubit")
-            found = pennylane.expectations(*given, device, shots, under.noise)
-            return counting.marked(found, description.turns)
-        assert key is not None
-        found = noise.expectations(*given, key, under.noise, shots, under.trajectories)
-        return counting.marked(found, noise.shifted(description) if shots else description.turns)
+        def at(channel: noise.Noise, key: PRNGKeyArray | None) -> Array:
+            if by_pennylane:
+                from qflock.quantum import pennylane
+
+                device = under.device or ("default.mixed" if channel.probability else "default.qubit")
+                return counting.marked(pennylane.expectations(*given, device, shots, channel), rotations)
+            assert key is not None
+            found = noise.expectations(*given, key, channel, shots, under.trajectories)
+            return counting.marked(found, rotations)
+
+        if not under.zero_noise:
+            return at(under.noise, key)
+        channels = [mitigation.amplified(under.noise, scale) for scale in under.zero_noise]
+        keys = [None if key is None else jax.random.fold_in(key, k) for k in range(len(channels))]
+        each = jnp.stack([at(*pair) for pair in zip(channels, keys, strict=True)])
+        return mitigation.extrapolated(each, under.zero_noise)
 
     def __call__(self, x: Float[Array, "I"]) -> Float[Array, "U"]:
         expected = self.expectations(x)
         if self.head is not None:
             return self.head(expected)
         if self.description.outcomes:
-            return jnp.log(expected + RARE)
+            return jnp.log(jnp.maximum(expected, 0.0) + RARE)  # extrapolated chances may be negative
         assert self.scale is not None
         assert self.bias is not None
         return self.scale * expected + self.bias

@@ -2,8 +2,8 @@
 
 Every agent's value turns a qubit of its own, which is then measured as 1 with a chance p that rises with the
 value. A circuit of the state draws a subset of the agents; the team's value is the chance that all of the
-subset are measured as 1, scaled, and a value of the state. Whatever the weights are, it is monotone: chances of
-subsets are not negative, and none of their products of p falls as a value rises.
+subset are measured as 1, scaled, and a value of the state. Whatever the weights are, it is monotone: chances
+of subsets are not negative, and none of their products of p falls as a value rises.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int, PRNGKeyArray
 
 from qflock.core.errors import UserError
+from qflock.quantum import mitigation
 from qflock.quantum.noise import NONE, Noise
 
 
@@ -31,21 +32,35 @@ class Conditions:
         noise: Pauli errors.
         trajectories: drawn for each evaluation where there is noise and no device; at most as many as shots.
         device: one of PennyLane's, such as ``default.mixed``; empty for our simulator.
+        zero_noise: scales of the noise from whose values those without it are extrapolated, each with as many
+            shots; none for values as they are.
 
     Raises:
-        UserError: a number below its least value.
+        UserError: a number below its least value; scales that extrapolate nothing.
     """
 
     shots: int = 0
     noise: Noise = NONE
     trajectories: int = 100
     device: str = ""
+    zero_noise: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.zero_noise:
+            mitigation.richardson(self.zero_noise)
+            for scale in self.zero_noise:
+                mitigation.amplified(self.noise, scale)
+            if not self.noise.probability:
+                raise UserError("zero_noise scales the noise that is given: add --noise depolarizing:0.01")
         if self.shots < 0 or self.trajectories < 1:
             raise UserError(
                 f"shots is {self.shots} and trajectories {self.trajectories}; give 0 and 1 or more"
             )
+
+    @property
+    def measurements(self) -> int:
+        """Of an evaluation, all scales of noise together."""
+        return self.shots * max(1, len(self.zero_noise))
 
     @property
     def exact(self) -> bool:

@@ -51,6 +51,10 @@ class Noise:
 
 
 NONE = Noise()
+NO_GRADIENT = (
+    "shots have no gradient by the amplitudes at the start: take angle encoding, features without a trained "
+    "compression, or exact values"
+)
 
 
 def parse(text: str) -> Noise:
@@ -131,10 +135,7 @@ def _sampled(
 
     def kept(initial: Any, first: Any, later: Any, key: Any) -> tuple[Array, Any]:
         if initial.perturbed:
-            raise UserError(
-                "shots have no gradient by the amplitudes at the start: take angle encoding, "
-                "features without a trained compression, or exact values"
-            )
+            raise UserError(NO_GRADIENT)
         given = jax.tree.map(lambda x: x.value, (initial, first, later, key), is_leaf=_is_primal)
         return values(*given), given
 
