@@ -19,8 +19,8 @@ from qflock.quantum.noise import Noise
 def amplified(noise: Noise, scale: float) -> Noise:
     """A channel that acts as if it stood so many times at each place: a gate's error, made larger.
 
-    A channel shrinks what it disturbs by 1 - p / most, most being 3/4 (depolarizing) or 1/2 (flips); so many of
-    them by that to the power of ``scale``, which need not be whole.
+    A channel shrinks what it disturbs by 1 - p / most; most is 3/4 (depolarizing) or 1/2 (flips). So many
+    of them shrink it by that to the power of ``scale``, which need not be whole.
 
     Args:
         noise: the channel.
