@@ -79,7 +79,7 @@ def descend(loss: Loss, optimiser: Optimiser, axes: Any = 0) -> Descent:
     def step(
         weights: Any, state: Any, constants: Any, batch: Any, env_steps: Int[Array, ""]
     ) -> tuple[Any, Any, Metrics]:
-        with conditions.step(_number(state)) as how:
+        with conditions.step(lambda: _number(state)) as how:
             if how is not None and how.spsa_step and among(weights):
                 value = lambda weights: loss(weights, constants, batch)
                 gradient, metrics = perturbation.gradient(value, weights, conditions.key(), how.spsa_step)

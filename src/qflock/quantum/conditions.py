@@ -8,7 +8,7 @@ that of the step that is traced, and every evaluation of every example draws fro
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -108,17 +108,17 @@ def training(how: Training | None, key: PRNGKeyArray) -> Iterator[None]:
 
 
 @contextmanager
-def step(number: Int[Array, ""]) -> Iterator[Training | None]:
+def step(number: Callable[[], Int[Array, ""]]) -> Iterator[Training | None]:
     """One pass of a loop that is traced once: what it draws is its own.
 
     Args:
-        number: of the pass, scalar.
+        number: of the pass, scalar; asked for where there is a training.
     """
     now = _now.get()
     if now is None:
         yield None
         return
-    with training(now.training, jax.random.fold_in(_key(now), number)):
+    with training(now.training, jax.random.fold_in(_key(now), number())):
         yield now.training
 
 
