@@ -35,6 +35,7 @@ PARTS = (
     "actor_critics",
     "bridges",
     "circuits",
+    "circuit_peers",
     "devices",
     "startup",
     "whole_run",

@@ -19,7 +19,12 @@ CIRCUIT = {"network": "circuit", "circuit_qubits": 3, "circuit_layers": 1, "lr":
 
 @pytest.mark.parametrize(
     ("name", "changes"),
-    [("vdn", {}), ("a2c", {"critic_network": "circuit", "lr_critic": 2e-2})],
+    [
+        ("vdn", {}),
+        ("a2c", {"critic_network": "circuit", "lr_critic": 2e-2}),
+        pytest.param("a2c", {"circuit_shots": 100}, id="parameter shift"),
+        pytest.param("a2c", {"circuit_shots": 100, "circuit_gradient": "spsa"}, id="spsa"),
+    ],
 )
 def test_circuits_learn(name, changes):
     run = RunSettings(env="tests/tiny.py:Echo", seeds=1, log_interval=1024, eval_episodes=64)

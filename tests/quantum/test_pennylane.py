@@ -13,6 +13,7 @@ from qflock.core.errors import UserError
 from qflock.quantum import noise, simulate
 from qflock.quantum.circuit import Circuit, products, whole
 from qflock.quantum.noise import Noise
+from qflock.settings import trust
 from tests.marks import IN_CI
 from tests.quantum.test_simulate import drawn
 
@@ -94,11 +95,32 @@ def test_the_qnode_measures_with_shots():
     np.testing.assert_allclose(found, simulate.expectations(circuit, parameters, inputs), atol=0.12)
 
 
-def test_a_gradient_of_shots_on_a_device_is_refused_in_one_line():
-    circuit = Circuit(2, 1)
+@pytest.mark.parametrize("reupload", [True, False])
+def test_gradients_of_shots_on_a_device_are_measured_by_parameter_shift(reupload):
+    """Of a batch, compiled: each within the error of its measurements; what is in no gate has none at all."""
+    circuit = Circuit(2, 2, reupload=reupload)
+    parameters, _ = drawn(circuit)
+    inputs = jax.random.normal(jax.random.key(5), (3, *circuit.inputs))
+    shots = 4000
+
+    def slope(of):
+        value = lambda p, x: (jax.vmap(lambda one: of(p, one))(x) @ jnp.array([1.0, -0.5])).sum()
+        return jax.tree.leaves(jax.jit(jax.grad(value, (0, 1)))(parameters, inputs))
+
+    measured = slope(lambda p, x: bridge.expectations(circuit, p, x, shots=shots))
+    exact = slope(lambda p, x: simulate.expectations(circuit, p, x))
+    for found, wanted in zip(measured, exact, strict=True):
+        assert np.abs(np.asarray(found) - wanted).max() < 5 * 3**0.5 * 1.5 / shots**0.5
+        np.testing.assert_array_equal(
+            np.asarray(found)[np.asarray(wanted) == 0] == 0, wanted[wanted == 0] == 0
+        )
+
+
+def test_a_gradient_by_amplitudes_on_a_device_is_refused_in_one_line():
+    circuit = Circuit(2, 1, "amplitude")
     parameters, inputs = drawn(circuit)
-    with pytest.raises(UserError, match="have no gradients here") as refused:
-        jax.grad(lambda p: bridge.expectations(circuit, p, inputs, shots=20).sum())(parameters)
+    with pytest.raises(UserError, match="shots have no gradient by the amplitudes") as refused:
+        jax.grad(lambda x: bridge.expectations(circuit, parameters, x, shots=20).sum())(inputs)
     assert "\n" not in str(refused.value)
 
 
@@ -168,3 +190,35 @@ def test_errors_are_one_line(monkeypatch):
     monkeypatch.setitem(sys.modules, "pennylane", None)
     with pytest.raises(UserError, match=r"^[^\n]*qflock\[quantum\][^\n]*$"):
         bridge.qnode(replace(Circuit(2, 1), layers=2))
+
+
+def test_a_device_of_ones_own_is_made_by_a_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(
+        "import pennylane\n\ndef device(wires):\n    return pennylane.device('default.qubit', wires=wires)\n"
+    )
+    trust.name("mine.py:device")
+    circuit = Circuit(2, 1)
+    parameters, inputs = drawn(circuit)
+    found = bridge.expectations(circuit, parameters, inputs, "mine.py:device")
+    np.testing.assert_allclose(found, simulate.expectations(circuit, parameters, inputs), atol=1e-5)
+
+
+def test_a_fake_back_end_of_qiskit_aer_is_noisy(tmp_path, monkeypatch):
+    """A snapshot of a machine, with its errors, its gates and its couplings."""
+    pytest.importorskip("pennylane_qiskit")
+    pytest.importorskip("qiskit_aer")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "fake.py").write_text(
+        "import pennylane\nfrom qiskit_aer import AerSimulator\n"
+        "from qiskit_ibm_runtime.fake_provider import FakeManilaV2\n\n"
+        "def device(wires):\n"
+        "    backend = AerSimulator.from_backend(FakeManilaV2())\n"
+        "    return pennylane.device('qiskit.aer', wires=wires, backend=backend)\n"
+    )
+    trust.name("fake.py:device")
+    circuit = Circuit(3, 2)
+    parameters, inputs = drawn(circuit)
+    found = bridge.expectations(circuit, parameters, inputs, "fake.py:device", shots=4000)
+    exact = simulate.expectations(circuit, parameters, inputs)
+    assert np.abs(found - exact).max() < 0.35

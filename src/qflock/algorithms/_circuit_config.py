@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from qflock.settings.ranges import above, at_least
+
+if TYPE_CHECKING:
+    from qflock.quantum.conditions import Training
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,37 @@ class Circuit:
     """Step size of the weights of features; 0 for that of all else (network circuit)."""
     lr_output_scaling: Annotated[float, at_least(0, finite=True)] = 0.0
     """Step size of outputs' scales and biases; 0 for that of all else (network circuit)."""
+    circuit_shots: Annotated[int, at_least(0)] = 0
+    """Measurements of each evaluation in training, in play and in learning; 0 for exact values."""
+    circuit_noise: str = ""
+    """Pauli errors in training, such as depolarizing:0.01, bit_flip:0.02 or phase_flip:0.02."""
+    circuit_trajectories: Annotated[int, at_least(1)] = 10
+    """Draws of the errors that each evaluation in training averages; at most as many as shots."""
+    circuit_device: str = ""
+    """A device of PennyLane's to train on, such as default.mixed; our simulator if empty."""
+    circuit_gradient: Literal["shift", "spsa"] = "shift"
+    """shift: gradients of circuits by parameter shift where there are shots, else exact; spsa: of all weights
+    of a network at once, from a difference of losses in a random direction."""
+    spsa_step: Annotated[float, above(0, finite=True)] = 0.1
+    """How far to either side that difference is taken (circuit_gradient spsa)."""
     simulator: Literal["jax", "pennylane"] = "jax"
     """What simulates circuits: ours, or PennyLane's QNode, for checks: far slower (network circuit)."""
+
+    def training(self) -> Training | None:
+        """How circuits are measured and differentiated in training; None for exact values and gradients.
+
+        Raises:
+            UserError: noise that there is not.
+        """
+        spsa = self.spsa_step if self.circuit_gradient == "spsa" else 0.0
+        if not (self.circuit_shots or self.circuit_noise or self.circuit_device or spsa):
+            return None
+        from qflock.quantum import noise
+        from qflock.quantum.conditions import Conditions, Training
+
+        channel = noise.parse(self.circuit_noise) if self.circuit_noise else noise.NONE
+        measured = self.circuit_shots, channel, self.circuit_trajectories, self.circuit_device
+        return Training(Conditions(*measured), spsa)
 
     def circuit_settings(self) -> dict[str, Any]:
         """The settings as `qflock.networks.circuit.Circuit` names them."""

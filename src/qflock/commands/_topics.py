@@ -19,7 +19,8 @@ _NAMES = {
         last_action input_stage critic_network critic_hidden""",
     CIRCUIT: """circuit_qubits circuit_layers circuit_encoding circuit_reupload circuit_entanglement
         circuit_entangler circuit_compression circuit_head circuit_decoding circuit_scale circuit_frozen
-        circuit_seed lr_angles lr_input_scaling lr_output_scaling simulator""",
+        circuit_seed circuit_shots circuit_noise circuit_trajectories circuit_device circuit_gradient
+        spsa_step lr_angles lr_input_scaling lr_output_scaling simulator""",
     "quantum part": "pair visibility bell entanglement frozen encoding qubits layers",
     "exploration": """epsilon_start epsilon_end epsilon_decay noise entropy_weight entropy_form entropy alpha0
         alpha_min alpha_max alpha_decay target_rate target_start target_end target_clock

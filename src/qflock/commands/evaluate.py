@@ -42,6 +42,8 @@ class Options:
     """Circuits: draws of the errors that each evaluation averages; at most as many as shots."""
     circuit_device: str = ""
     """Circuits: a device of PennyLane's, such as default.mixed, instead of our simulator."""
+    zero_noise: tuple[float, ...] = ()
+    """Circuits: scales of --noise, such as 1,2,3, from whose values those without noise are extrapolated."""
     noise_curve: bool = False
     """Circuits: play at six levels of noise, from none to that of --noise (depolarizing:0.1), and leave
     noise_curve.csv and noise_curve.png in the run's folder."""
@@ -66,6 +68,8 @@ class Options:
                 raise UserError(f"{name} is {getattr(self, name):g}; it must not be negative")
         if self.noise_curve and (self.price_per_shot or self.price_per_circuit):
             raise UserError("a noise curve has no price; ask for one of the two at a time")
+        if self.noise_curve and self.zero_noise:
+            raise UserError("a noise curve is of values as they are: leave zero_noise out, or play one level")
         if self.trajectories < 1:
             raise UserError(f"trajectories is {self.trajectories}; it must be at least 1")
         if not 0 <= self.seed < 2**31:
@@ -95,12 +99,19 @@ def run(argv: list[str]) -> int:
             from qflock.quantum.resources import Rate
 
             rate = Rate(options.price_per_shot, options.price_per_circuit)
-        if options.shots or options.noise or options.circuit_device or options.noise_curve:
+        if (
+            options.shots
+            or options.noise
+            or options.circuit_device
+            or options.noise_curve
+            or options.zero_noise
+        ):
             from qflock.networks.circuit import Conditions
             from qflock.quantum import noise
 
             channel = noise.parse(options.noise) if options.noise else noise.NONE
-            conditions = Conditions(options.shots, channel, options.trajectories, options.circuit_device)
+            measured = options.shots, channel, options.trajectories, options.circuit_device
+            conditions = Conditions(*measured, options.zero_noise)
         asked: dict[str, Any] = {
             "episodes": options.episodes,
             "mode": "sample" if options.sample else "greedy",

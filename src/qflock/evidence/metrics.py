@@ -62,6 +62,7 @@ TABLE = {
             "lower",
             "on a device",
         ),
+        _metric("cost", "measurements", "measurements of circuits", "shots", "lower", head="measured"),
         _metric("cost", "qubits", "qubits", "qubits", "lower"),
         _metric("cost", "circuit_depth", "depth of circuits", "gates", "lower", head="depth"),
         _metric("cost", "two_qubit_gates", "two-qubit gates", "gates", "lower", head="2-qubit gates"),

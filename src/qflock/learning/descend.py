@@ -14,8 +14,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from qflock.core.steps import Metrics
+from qflock.learning import perturbation
 from qflock.learning.optimiser import Optimiser
 from qflock.machine import mesh
+from qflock.quantum import conditions
+from qflock.quantum.circuit import among
 
 
 class Loss(Protocol):
@@ -67,17 +70,31 @@ def descend(loss: Loss, optimiser: Optimiser, axes: Any = 0) -> Descent:
         loss: cost and metrics of a batch.
         optimiser: turns gradients into steps.
         axes: the axis along which devices share the batch, of each leaf, or of all leaves of a branch.
+
+    Circuits whose training is measured draw anew in every step, see `quantum.conditions`; where it asks for
+    that, the gradient of weights with circuits among them is an estimate by simultaneous perturbation.
     """
     gradient_of = mesh.gradient(loss, axes)
 
     def step(
         weights: Any, state: Any, constants: Any, batch: Any, env_steps: Int[Array, ""]
     ) -> tuple[Any, Any, Metrics]:
-        gradient, metrics = gradient_of(weights, constants, batch)
+        with conditions.step(lambda: _number(state)) as how:
+            if how is not None and how.spsa_step and among(weights):
+                value = lambda weights: loss(weights, constants, batch)
+                gradient, metrics = perturbation.gradient(value, weights, conditions.key(), how.spsa_step)
+            else:
+                gradient, metrics = gradient_of(weights, constants, batch)
         weights, state = optimiser.step(gradient, state, weights, env_steps)
         return weights, state, metrics
 
     return Descent(optimiser.init, step)
+
+
+def _number(state: Any) -> Int[Array, ""]:
+    """A number that grows with every step of an optimiser: the sum of what its parts count."""
+    counts = [x.sum() for x in jax.tree.leaves(state) if jnp.issubdtype(x.dtype, jnp.integer)]
+    return jnp.asarray(sum(counts), jnp.int32)
 
 
 class GradientStep(Protocol):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import equinox as eqx
@@ -16,41 +15,16 @@ from qflock.core.errors import UserError
 from qflock.core.steps import Parameters
 from qflock.networks.layers import linear
 from qflock.quantum import circuit as describe
-from qflock.quantum import counting, noise, simulate, unitary
+from qflock.quantum import conditions as quantum_conditions
+from qflock.quantum import counting, mitigation, noise, simulate, unitary
 from qflock.quantum.circuit import Circuit as Description
-from qflock.quantum.noise import NONE, Noise
+from qflock.quantum.conditions import Conditions
 
 Compression = Literal["linear", "frozen", "none"]
 Head = Literal["scale", "linear", "born"]
 RARE = 1e-12
 """Added to a chance before its logarithm is taken."""
 Simulator = Literal["jax", "pennylane"]
-
-
-@dataclass(frozen=True)
-class Conditions:
-    """What a circuit is measured under.
-
-    Attributes:
-        shots: measurements of each evaluation; 0 for exact values.
-        noise: Pauli errors.
-        trajectories: drawn for each evaluation where there is noise and no device; at most as many as shots.
-        device: one of PennyLane's, such as ``default.mixed``; empty for our simulator.
-
-    Raises:
-        UserError: a number below its least value.
-    """
-
-    shots: int = 0
-    noise: Noise = NONE
-    trajectories: int = 100
-    device: str = ""
-
-    def __post_init__(self) -> None:
-        if self.shots < 0 or self.trajectories < 1:
-            raise UserError(
-                f"shots is {self.shots} and trajectories {self.trajectories}; give 0 and 1 or more"
-            )
 
 
 class Circuit(eqx.Module):
@@ -190,33 +164,45 @@ class Circuit(eqx.Module):
 
     def expectations(self, x: Float[Array, "I"]) -> Float[Array, "K"]:
         """The circuit's expectation values, each in [-1, 1]; of a head born, chances."""
-        if self.simulator == "pennylane" or self.conditions is not None:
-            return counting.marked(self._measured(x), self.description.turns)
+        under, key = self.conditions, self.key
+        if under is None and (found := quantum_conditions.current((x, self.angles))):
+            under, key = found
+        if self.simulator == "pennylane" or under is not None:
+            return self._measured(x, under or Conditions(), key)
         if unitary.fits(self.description):  # which needs no zeros behind the features
             x = x if self.compression == "none" else self.compressed(x)
             return unitary.expectations(self.description, self.parameters, x)
         return simulate.expectations(self.description, self.parameters, self.compressed(x))
 
-    def _measured(self, x: Float[Array, "I"]) -> Float[Array, "K"]:
-        """The expectation values by PennyLane, or under the conditions that are set."""
-        given, under = (
-            (self.description, self.parameters, self.compressed(x)),
-            self.conditions or Conditions(),
-        )
-        if self.simulator == "pennylane" or under.device:
-            from qflock.quantum import pennylane
+    def _measured(self, x: Float[Array, "I"], under: Conditions, key: PRNGKeyArray | None) -> Array:
+        """The expectation values by PennyLane, or under conditions, marked as what a device would run."""
+        given, shots = (self.description, self.parameters, self.compressed(x)), under.shots or None
+        by_pennylane = bool(self.simulator == "pennylane" or under.device)
+        rotations = noise.shifted(self.description) if shots and not by_pennylane else self.description.turns
 
-            device = under.device or ("default.mixed" if under.noise.probability else "default.qubit")
-            return pennylane.expectations(*given, device, under.shots or None, under.noise)
-        assert self.key is not None
-        return noise.expectations(*given, self.key, under.noise, under.shots or None, under.trajectories)
+        def at(channel: noise.Noise, key: PRNGKeyArray | None) -> Array:
+            if by_pennylane:
+                from qflock.quantum import pennylane
+
+                device = under.device or ("default.mixed" if channel.probability else "default.qubit")
+                return counting.marked(pennylane.expectations(*given, device, shots, channel), rotations)
+            assert key is not None
+            found = noise.expectations(*given, key, channel, shots, under.trajectories)
+            return counting.marked(found, rotations)
+
+        if not under.zero_noise:
+            return at(under.noise, key)
+        channels = [mitigation.amplified(under.noise, scale) for scale in under.zero_noise]
+        keys = [None if key is None else jax.random.fold_in(key, k) for k in range(len(channels))]
+        each = jnp.stack([at(*pair) for pair in zip(channels, keys, strict=True)])
+        return mitigation.extrapolated(each, under.zero_noise)
 
     def __call__(self, x: Float[Array, "I"]) -> Float[Array, "U"]:
         expected = self.expectations(x)
         if self.head is not None:
             return self.head(expected)
         if self.description.outcomes:
-            return jnp.log(expected + RARE)
+            return jnp.log(jnp.maximum(expected, 0.0) + RARE)  # extrapolated chances may be negative
         assert self.scale is not None
         assert self.bias is not None
         return self.scale * expected + self.bias

@@ -1,4 +1,5 @@
-"""Policies made of circuits under a device's conditions: finite shots, noise, or a device of PennyLane's."""
+"""Policies made of circuits, and their training, under a device's conditions: shots, noise, or a device of
+PennyLane's."""
 
 from __future__ import annotations
 
@@ -8,10 +9,13 @@ import jax
 from jaxtyping import Array, Int, PRNGKeyArray
 
 from qflock.core.errors import UserError
-from qflock.core.learner import Policy
-from qflock.core.steps import Actions, Memory, Mode, Parameters
+from qflock.core.learner import Learner, Own, Policy, Rollout
+from qflock.core.steps import Actions, Memory, Metrics, Mode, Parameters, Rows, TimeStep
 from qflock.networks.circuit import Circuit, Conditions, changed, is_circuit
 from qflock.playing import execution
+from qflock.quantum import conditions as quantum_conditions
+from qflock.quantum.circuit import among
+from qflock.quantum.conditions import Training
 
 
 def under(policy: Policy, parameters: Parameters, conditions: Conditions) -> tuple[Policy, Parameters]:
@@ -48,6 +52,47 @@ def under(policy: Policy, parameters: Parameters, conditions: Conditions) -> tup
 
     measured = policy._replace(act=execution.Decentralised(alone), alone=alone)
     return measured, _with(parameters, conditions, jax.random.key(0))
+
+
+def trained(learner: Learner, how: Training) -> Learner:
+    """A learner whose circuits are measured so whenever it explores or learns; its policy stays exact.
+
+    Args:
+        learner: of any kind; one that plays by itself measures by itself.
+        how: conditions, and where gradients come from.
+
+    Raises:
+        UserError: when its state is made, no network of it is a circuit.
+    """
+
+    def init(key: PRNGKeyArray) -> Any:
+        state = learner.init(key)
+        if not among(learner.weights(state)):
+            raise UserError(
+                "circuit_shots, circuit_noise, circuit_device and circuit_gradient need a circuit: add "
+                "--network circuit, or leave them out"
+            )
+        return state
+
+    if isinstance(learner.source, Own):
+        return learner._replace(init=init)
+
+    def explore(state: Any, memory: Memory, now: TimeStep, key: PRNGKeyArray) -> tuple[Memory, Actions, Any]:
+        k_act, k_circuits = jax.random.split(key)
+        assert isinstance(learner.source, Rollout)
+        with quantum_conditions.training(how, k_circuits):
+            return learner.source.explore(state, memory, now, k_act)
+
+    def learn(state: Any, rows: Rows, key: PRNGKeyArray) -> tuple[Any, Metrics]:
+        k_learn, k_circuits = jax.random.split(key)
+        assert learner.learn is not None
+        with quantum_conditions.training(how, k_circuits):
+            return learner.learn(state, rows, k_learn)
+
+    source = (
+        learner.source._replace(explore=explore) if isinstance(learner.source, Rollout) else learner.source
+    )
+    return learner._replace(init=init, source=source, learn=learn)
 
 
 def _with(parameters: Parameters, conditions: Conditions, key: PRNGKeyArray) -> Parameters:

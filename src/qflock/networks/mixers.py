@@ -18,6 +18,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from qflock.core.errors import UserError
+from qflock.networks import subset_mixers
 from qflock.networks.by_name import build_own
 from qflock.networks.layers import linear, through
 from qflock.settings import registry
@@ -213,6 +214,8 @@ MIXERS: dict[str, Any] = {
     "monotone": Monotone,
     "dueling": Dueling,
     "attention": Attention,
+    "circuit": subset_mixers.ByCircuit,
+    "subsets": subset_mixers.ByMLP,
 }
 
 

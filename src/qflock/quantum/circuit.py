@@ -15,6 +15,7 @@ from functools import cached_property, reduce
 from itertools import combinations, islice
 from typing import Any, Literal
 
+import jax
 import numpy as np
 
 from qflock.core.errors import UserError
@@ -231,6 +232,16 @@ def description_of(network: Any) -> Circuit | None:
     """
     found = getattr(network, "description", None)
     return found if isinstance(found, Circuit) else None
+
+
+def among(weights: Any) -> list[Circuit]:
+    """The descriptions of the circuits in a pytree of networks, one for each node.
+
+    Args:
+        weights: of any networks.
+    """
+    nodes = jax.tree.leaves(weights, is_leaf=lambda node: description_of(node) is not None)
+    return [found for found in map(description_of, nodes) if found is not None]
 
 
 def basis(qubits: int) -> np.ndarray:

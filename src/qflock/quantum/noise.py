@@ -51,6 +51,10 @@ class Noise:
 
 
 NONE = Noise()
+NO_GRADIENT = (
+    "shots have no gradient by the amplitudes at the start: take angle encoding, features without a trained "
+    "compression, or exact values"
+)
 
 
 def parse(text: str) -> Noise:
@@ -92,8 +96,19 @@ def expectations(
     count = trajectories if noise.probability else 1
     if shots is not None:
         return _sampled(circuit, noise, shots, min(count, shots))(*gates, key)
-    one = lambda k: statevector.run(circuit, *_disturbed(circuit, noise, *gates, k))
-    return one(key) if count == 1 else jax.vmap(one)(jax.random.split(key, count)).mean(0)
+    if not noise.probability:
+        return statevector.run(circuit, *gates)
+    one = lambda errors: statevector.run(circuit, *_disturbed(circuit, errors, *gates))
+    return jax.vmap(one)(_errors(circuit, noise, key, count)).mean(0)
+
+
+def shifted(circuit: Circuit) -> int:
+    """Rotations of which a gradient of shots measures both sides: three of each merged gate.
+
+    Args:
+        circuit: its description.
+    """
+    return 3 * circuit.qubits * (circuit.layers + 1)
 
 
 @cache
@@ -104,30 +119,27 @@ def _sampled(
     most = -(-shots // trajectories)
     counted = shots // trajectories + (np.arange(trajectories) < shots % trajectories)
 
-    def trajectory(initial: Array, first: Gates, later: Gates, key: PRNGKeyArray, count: Array) -> Array:
-        gates = _disturbed(circuit, noise, initial, first, later, key)
-        chance = statevector.run(circuit, *gates, "chances")
-        k_shots = jax.random.split(key, 3)[2]
-        drawn = jax.random.choice(k_shots, chance.shape[0], (most,), p=chance)
-        return jnp.where(jnp.arange(most) < count, jnp.asarray(circuit.signs, jnp.float32)[:, drawn], 0).sum(
-            1
-        )
+    def trajectory(gates: tuple[Array, Gates, Gates], errors: Any, luck: Array, count: Array) -> Array:
+        chance = statevector.run(circuit, *_disturbed(circuit, errors, *gates), "chances")
+        upto = jnp.cumsum(chance)
+        drawn = jnp.searchsorted(upto, luck * upto[-1], side="right").clip(max=len(chance) - 1)
+        signs = jnp.asarray(circuit.signs, jnp.float32)[:, drawn]
+        return jnp.where(jnp.arange(most) < count, signs, 0).sum(1)
 
     def values(initial: Array, first: Gates, later: Gates, key: PRNGKeyArray) -> Array:
-        keys = key[None] if trajectories == 1 else jax.random.split(key, trajectories)
-        one = lambda key, count: trajectory(initial, first, later, key, count)
-        return jax.vmap(one)(keys, counted).sum(0) / shots
+        k_errors, k_luck = jax.random.split(key)
+        luck = jax.random.uniform(k_luck, (trajectories, most))
+        errors = _errors(circuit, noise, k_errors, trajectories) if noise.probability else None
+        one = lambda errors, luck, count: trajectory((initial, first, later), errors, luck, count)
+        return jax.vmap(one)(errors, luck, counted).sum(0) / shots
 
     def kept(initial: Any, first: Any, later: Any, key: Any) -> tuple[Array, Any]:
         if initial.perturbed:
-            raise UserError(
-                "shots have no gradient by the amplitudes at the start: take angle encoding, "
-                "features without a trained compression, or exact values"
-            )
+            raise UserError(NO_GRADIENT)
         given = jax.tree.map(lambda x: x.value, (initial, first, later, key), is_leaf=_is_primal)
         return values(*given), given
 
-    def shifted(given: Any, change: Array) -> tuple[Any, Gates, Gates, None]:
+    def backward(given: Any, change: Array) -> tuple[Any, Gates, Gates, None]:
         initial, first, later, key = given
         gates = Gates(*(jnp.concatenate([a[None], b]) for a, b in zip(first, later, strict=True)))
 
@@ -154,7 +166,7 @@ def _sampled(
         return jnp.zeros_like(initial), by_first, by_later, None
 
     sampled = jax.custom_vjp(values)
-    sampled.defvjp(kept, shifted, symbolic_zeros=True)
+    sampled.defvjp(kept, backward, symbolic_zeros=True)
     return sampled
 
 
@@ -163,28 +175,25 @@ def _is_primal(x: Any) -> bool:
 
 
 def _disturbed(
-    circuit: Circuit, noise: Noise, initial: Array, first: Gates, later: Gates, key: PRNGKeyArray
+    circuit: Circuit, errors: Gates | None, initial: Array, first: Gates, later: Gates
 ) -> tuple[Array, Gates, Gates]:
     """The same gates with the errors of a trajectory merged into them."""
-    if not noise.probability:
+    if errors is None:
         return initial, first, later
-    k_gates, k_patterns, _ = jax.random.split(key, 3)
-    errors = _errors(noise, k_gates, (circuit.layers + 1, circuit.qubits))
-    first = after(jax.tree.map(lambda x: x[0], errors), first)
-    later = after(jax.tree.map(lambda x: x[1:], errors), later)
-    joined = np.isin(np.arange(circuit.qubits), np.array(circuit.pairs, int).ravel())
-    errors = _errors(noise, k_patterns, (circuit.layers, circuit.qubits))
-    errors = Gates(*(jnp.where(joined, x, float(i == 0)) for i, x in enumerate(errors)))
-    return initial, first, after(later, errors)
+    part = lambda places: jax.tree.map(lambda x: x[places], errors)
+    rotations, patterns = slice(1, circuit.layers + 1), slice(circuit.layers + 1, None)
+    later = after(part(rotations), later)
+    return initial, after(part(0), first), after(later, part(patterns))
 
 
-def _errors(noise: Noise, key: PRNGKeyArray, shape: tuple[int, ...]) -> Gates:
-    """A Pauli error or none at each place, as gates."""
-    p = noise.probability
-    chances = {
-        "depolarizing": (1 - p, p / 3, p / 3, p / 3),
-        "bit_flip": (1 - p, p, 0.0, 0.0),
-        "phase_flip": (1 - p, 0.0, 0.0, p),
-    }[noise.kind]
-    which = jax.random.choice(key, 4, shape, p=jnp.array(chances))
-    return Gates(*((which == pauli).astype(jnp.float32) for pauli in range(4)))
+def _errors(circuit: Circuit, noise: Noise, key: PRNGKeyArray, trajectories: int) -> Gates:
+    """A Pauli error or none, as gates ``(trajectories, L + 1 + L, n)``: after each layer's rotations, then
+    after each entangling pattern on the qubits that it joins. Drawn at once: keys take long to compile."""
+    p, layers, qubits = noise.probability, circuit.layers, circuit.qubits
+    upto = {"depolarizing": (p / 3, 2 * p / 3, p), "bit_flip": (p, p, p), "phase_flip": (0.0, 0.0, p)}
+    luck = jax.random.uniform(key, (trajectories, 2 * layers + 1, qubits))
+    joined = np.isin(np.arange(qubits), np.array(circuit.pairs, int).ravel())
+    touched = np.concatenate([np.ones((layers + 1, qubits), bool), np.tile(joined, (layers, 1))])
+    x, y, z = (jnp.asarray(touched) & (luck < bound) for bound in upto[noise.kind])
+    flags = (~z, x, y & ~x, z & ~y)
+    return Gates(*(flag.astype(jnp.float32) for flag in flags))

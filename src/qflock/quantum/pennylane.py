@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache, partial
 from typing import Any
 
@@ -19,8 +20,9 @@ from jaxtyping import Array, Float
 
 from qflock.core.errors import UserError, in_short
 from qflock.quantum.circuit import Circuit
-from qflock.quantum.noise import NONE, Noise
+from qflock.quantum.noise import NO_GRADIENT, NONE, Noise
 from qflock.quantum.simulate import Parameters
+from qflock.settings import registry
 
 COMPUTES_NOTHING = "null.qubit"
 MOVED = "concrete_or_error"
@@ -40,7 +42,8 @@ def qnode(
     outcomes the chances of all basis states.
 
     Args:
-        device: any device that PennyLane finds; noise needs one with density matrices, ``default.mixed``.
+        device: any device that PennyLane finds, or a file and function that makes one of ``wires``,
+            ``my.py:device``; noise needs one with density matrices, ``default.mixed``.
         shots: measurements of each evaluation; None for exact values.
         noise: Pauli channels at the places where the simulator's trajectories have them.
         every: the probability of each basis state instead of the read-outs.
@@ -66,30 +69,64 @@ def expectations(
         parameters: angles and weights.
         inputs: features of one example, of shape ``circuit.inputs``.
         device: the name of a device of PennyLane's.
-        shots: measurements of each evaluation; exact values for None. Measured values have no gradients.
+        shots: measurements of each evaluation; exact values for None. Gradients are measured too, by
+            parameter shift.
         noise: of gates and measurements.
 
     Raises:
-        UserError: as `qnode`; the device cannot measure this circuit, or has no channels for the noise.
+        UserError: as `qnode`; the device cannot measure this circuit, or has no channels for the noise; a
+            gradient of shots by amplitudes.
     """
     _try(circuit, device, shots, noise)
     if shots is None:
         found = _node(circuit, device, shots, noise, False, "jax")(parameters, inputs)
         return jnp.asarray(circuit.signs, found.dtype) @ found if circuit.outcomes else jnp.stack(found)
+    if circuit.encoding == "amplitude":
+        return _measured(circuit, device, shots, noise)(*parameters, inputs)
+    turns = parameters.weights * inputs
+    turns = jnp.arctan(turns) if circuit.squash == "arctan" else turns
+    plain = replace(circuit, squash="none")  # whose weights, at inputs of 1, are the angles themselves
+    return _measured(plain, device, shots, noise)(parameters.angles, turns, jnp.ones(circuit.inputs))
+
+
+@cache
+def _measured(
+    circuit: Circuit, device: str, shots: int, noise: Noise
+) -> Callable[[Array, Array, Array], Array]:
+    """Values of shots, whose gradients by angles are measured by parameter shift: all circuits of a batch, or
+    of its gradient, are asked for at once, however slow the device's queue is."""
     shape = jax.ShapeDtypeStruct((circuit.outputs,), jnp.float32)
     measure = partial(_measure, circuit, device, shots, noise)
+    sizes = int(np.prod(circuit.angles)), int(np.prod(circuit.weights))
+    used = np.ones(circuit.weights, bool)
+    if not circuit.reupload:
+        used[1:] = False  # they are in no gate
+    rows = np.eye(sum(sizes), dtype=np.float32)[np.concatenate([np.ones(sizes[0], bool), used.ravel()])]
 
-    @jax.custom_jvp
-    def measured(*given: Array) -> Array:
-        return jax.pure_callback(measure, shape, *given, vmap_method="broadcast_all")
+    def values(angles: Array, turns: Array, inputs: Array) -> Array:
+        return jax.pure_callback(measure, shape, angles, turns, inputs, vmap_method="broadcast_all")
 
-    @measured.defjvp
-    def _(given: Any, changes: Any) -> Any:
-        raise UserError(
-            f"shots on PennyLane's {device} have no gradients here; those of our simulator have them"
-        )
+    def kept(angles: Any, turns: Any, inputs: Any) -> tuple[Array, Any]:
+        if inputs.perturbed and circuit.encoding == "amplitude":
+            raise UserError(NO_GRADIENT)
+        given = angles.value, turns.value, inputs.value
+        return values(*given), given
 
-    return measured(*parameters, inputs)
+    def shifted(given: Any, change: Array) -> tuple[Array, Array, Array]:
+        angles, turns, inputs = given
+
+        def moved(by: Array) -> Array:
+            at = angles + by[: sizes[0]].reshape(angles.shape), turns + by[sizes[0] :].reshape(turns.shape)
+            return values(*at, inputs) @ change
+
+        either = jax.vmap(moved)(np.pi / 2 * jnp.concatenate([rows, -rows])).reshape(2, -1)
+        slope = (either[0] - either[1]) / 2 @ rows
+        parts = slope[: sizes[0]].reshape(angles.shape), slope[sizes[0] :].reshape(turns.shape)
+        return *parts, jnp.zeros_like(inputs)
+
+    measured = jax.custom_vjp(values)
+    measured.defvjp(kept, shifted, symbolic_zeros=True)
+    return measured
 
 
 def draw(circuit: Circuit, how: str = "text") -> Any:
@@ -122,8 +159,9 @@ def _node(
     turn = {"x": qml.RX, "y": qml.RY, "z": qml.RZ}
     join = {"cz": qml.CZ, "cnot": qml.CNOT}[circuit.entangler]
     wires = range(circuit.qubits)
+    make = registry.from_file(device) if registry.is_path(device) else partial(qml.device, device)
     try:
-        backend = qml.device(device, wires=circuit.qubits)
+        backend = make(wires=circuit.qubits)
     except Exception as problem:
         raise UserError(f"PennyLane has no device {device!r} here: {str(problem).splitlines()[0]}") from None
 

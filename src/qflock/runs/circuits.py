@@ -5,22 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-import jax
-
 from qflock.core.errors import UserError
 from qflock.quantum import resources as quantum_resources
-from qflock.quantum.circuit import Circuit, description_of
+from qflock.quantum.circuit import among
 from qflock.quantum.resources import Rate
-
-
-def of(weights: Any) -> list[Circuit]:
-    """The descriptions of the circuits in a pytree of networks, one for each node.
-
-    Args:
-        weights: of any networks.
-    """
-    nodes = jax.tree.leaves(weights, is_leaf=lambda node: description_of(node) is not None)
-    return [found for found in map(description_of, nodes) if found is not None]
 
 
 def resources(policy: Any) -> dict[str, int]:
@@ -32,7 +20,7 @@ def resources(policy: Any) -> dict[str, int]:
     Returns:
         ``circuits_per_decision``; ``qubits`` and ``circuit_depth``, the largest; ``two_qubit_gates`` of all.
     """
-    found = [quantum_resources.of(circuit) for circuit in of(policy)]
+    found = [quantum_resources.of(circuit) for circuit in among(policy)]
     if not found:
         return {}
     return {

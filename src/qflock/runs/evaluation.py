@@ -191,7 +191,7 @@ def evaluate_run(
         raise UserError(f"episodes is {episodes}; it must be at least 1")
     policies = policy.load(run, checkpoint, environment_overrides)
     acting, parameters = policies.learner.policy, policies.parameters
-    taken, shots = circuits.resources(parameters), conditions.shots if conditions else 0
+    taken, shots = circuits.resources(parameters), conditions.measurements if conditions else 0
     cost: dict[str, Any] = {"circuits": taken} if taken else {}
     if rate is not None:
         cost = {"circuits": {**taken, **circuits.priced(taken, _on_device(policies), shots, rate)}}

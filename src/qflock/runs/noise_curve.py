@@ -13,8 +13,9 @@ from qflock.core.errors import UserError
 from qflock.core.steps import Mode
 from qflock.files.storage import write_text
 from qflock.networks.circuit import Conditions
+from qflock.quantum.circuit import among
 from qflock.quantum.noise import Noise
-from qflock.runs import circuits, evaluation, newest, policy, zoo
+from qflock.runs import evaluation, newest, policy, zoo
 
 NAME = "noise_curve"
 SHARES = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0)
@@ -56,7 +57,7 @@ def of_run(
     if not highest.probability:
         raise UserError("a noise curve rises to a probability above 0, such as --noise depolarizing:0.1")
     policies = policy.load(run, checkpoint, environment_overrides)
-    if not circuits.of(policies.parameters):
+    if not among(policies.parameters):
         raise UserError(
             f"{policies.folder.known_as} has no noise curve: its policy is classical, there is no circuit in "
             "it"

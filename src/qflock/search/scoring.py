@@ -16,6 +16,8 @@ from qflock.networks import lookup
 from qflock.networks.agents import Agents
 from qflock.playing import evaluation
 from qflock.playing.evaluation import Scores
+from qflock.quantum import conditions
+from qflock.quantum.conditions import Training
 
 
 class Met(NamedTuple):
@@ -119,34 +121,21 @@ class Scoring(NamedTuple):
     scale: Scale
 
 
-def build(env: Environment, team: Agents, alike: bool = False) -> Scoring:
+def build(env: Environment, team: Agents, alike: bool = False, training: Training | None = None) -> Scoring:
     """Scoring of one network's parameters at a time; ``vmap`` over parameters for many.
 
     Args:
         env: the environment.
         team: the network as its agents have it.
         alike: agents share a network and are not told apart.
+        training: how circuits are measured in play; what they earn is then known from play alone.
     """
     spec = env.spec
     low, high = spec.return_range
     memoryless = team.memory() == ()
     table = lookup.build(env, spec, team, alike) if isinstance(env, Exact) and memoryless else None
 
-    def play(parameters: Parameters, key: PRNGKeyArray, episodes: int, mode: Mode) -> Scores:
-        known = None if table is None else table.logits(parameters)
-
-        def one(agent: Array, memory: Memory, seen: Array, legal: Array, key: Array) -> tuple[Memory, Array]:
-            if table is None or known is None:
-                memory, logits = team.one(parameters, agent, memory, seen)
-            else:
-                logits = known[agent, table.index(seen)]
-            return memory, categorical.choose(key, logits, legal, mode)
-
-        def choose(memory: Memory, state: Any, now: TimeStep, key: PRNGKeyArray) -> tuple[Memory, Array]:
-            keys = jax.random.split(key, spec.agents)
-            return jax.vmap(one)(jnp.arange(spec.agents), memory, now.observation, now.legal, keys)
-
-        return evaluation.play(env, choose, spread(team.memory(), spec.agents), key, episodes)
+    play = _player(env, team, table, training)
 
     def returns(probabilities: Float[Array, "*B A N U"]) -> Float[Array, "*B"]:
         assert isinstance(env, Exact)
@@ -185,18 +174,60 @@ def build(env: Environment, team: Agents, alike: bool = False) -> Scoring:
         return jax.vmap(of)(observations)
 
     def calls(episodes: int) -> int:
-        if table is not None:
+        if table is not None and training is None:
             return table.tables * table.size
         return spec.agents * episodes * spec.horizon
 
     return Scoring(
         met,
         play,
-        None if table is None else exact,
+        None if table is None or training is not None else exact,
         chances,
         calls,
         lambda x: (x - low) / (high - low),
     )
+
+
+def _player(env: Environment, team: Agents, table: Any, training: Training | None) -> Play:
+    """How policies play: by values at all observations where these are few and exact, else by asking."""
+    spec = env.spec
+
+    def play(parameters: Parameters, key: PRNGKeyArray, episodes: int, mode: Mode) -> Scores:
+        known = None if table is None or training is not None else table.logits(parameters)
+        # Two policies may play the same scenarios, but no device repeats its measurements.
+        own = None if training is None else jax.random.fold_in(key, fingerprint(parameters))
+
+        def one(agent: Array, memory: Memory, seen: Array, legal: Array, key: Array) -> tuple[Memory, Array]:
+            if table is None or known is None:
+                memory, logits = team.one(parameters, agent, memory, seen)
+            else:
+                logits = known[agent, table.index(seen)]
+            return memory, categorical.choose(key, logits, legal, mode)
+
+        def choose(memory: Memory, state: Any, now: TimeStep, key: PRNGKeyArray) -> tuple[Memory, Array]:
+            keys = jax.random.split(key, spec.agents)
+            agents = jnp.arange(spec.agents)
+            if own is None:
+                return jax.vmap(one)(agents, memory, now.observation, now.legal, keys)
+            k_circuits = jax.random.fold_in(own, jax.random.bits(key))
+            with conditions.training(training, k_circuits):
+                return jax.vmap(one)(agents, memory, now.observation, now.legal, keys)
+
+        return evaluation.play(env, choose, spread(team.memory(), spec.agents), key, episodes)
+
+    return play
+
+
+def fingerprint(parameters: Parameters) -> Int[Array, ""]:
+    """A number made of all bits of parameters, another one for other parameters.
+
+    Args:
+        parameters: float32 arrays.
+    """
+    flat = jnp.concatenate([x.ravel() for x in jax.tree.leaves(parameters)])
+    bits = jax.lax.bitcast_convert_type(flat, jnp.uint32)
+    odd = 2 * jnp.arange(len(flat), dtype=jnp.uint32) + 1
+    return (bits * odd * jnp.uint32(2654435761)).sum(dtype=jnp.uint32)
 
 
 def _met_in_play(

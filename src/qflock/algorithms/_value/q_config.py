@@ -16,7 +16,8 @@ class QConfig(Experience, Optimiser, Agents, Circuit):
     """Settings shared by all Q-learners. Frequencies count environment steps summed over copies."""
 
     mixer: str = "monotone"
-    """How agents' values make the team's: none, sum, monotone, dueling, attention, or my.py:Mixer."""
+    """How agents' values make the team's: none, sum, monotone, dueling, attention, circuit, subsets, or
+    my.py:Mixer."""
     mixer_embed: Annotated[int, at_least(1)] = 32
     """Width of the mixing layer."""
     mixer_hyper: Annotated[int, at_least(1)] = 64

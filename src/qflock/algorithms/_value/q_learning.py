@@ -105,6 +105,7 @@ class QLearning:
             hyper=config.mixer_hyper,
             actions=spec.actions,
             observation=self._stage.size,
+            circuit=config.circuit_settings(),
         )
         return Weights(self.team.init(k_agents), mixer)
 

@@ -125,6 +125,15 @@ class QmarlConfig(Circuit):
             self.sampler != "adam" or self.estimator == "exact",
             "sampler adam follows the gradient of exact returns: take estimator exact, or sampler spsa",
         )
+        need(
+            self.circuit_gradient == "shift",
+            "circuit_gradient is of learners of gradients; here sampler spsa is the one of that name",
+        )
+        need(
+            self.training() is None or not (frozen or self.distil_steps),
+            "circuits that are measured in training have no exact returns, nor scenarios that repeat: take "
+            "estimator penalty, same, kept or redraw, and distil_steps 0",
+        )
         rates = [
             name for name in ("lr_angles", "lr_input_scaling", "lr_output_scaling") if getattr(self, name)
         ]

@@ -188,6 +188,7 @@ class Qmarl:
             "rhat_policy": mixed.rhat_policy,
             "ess_policy": mixed.ess_policy,
             "mcmc_step": self.sampler_steps(s),
+            **self.measured(),
             "network_calls": s.scorings.astype(jnp.float32) * self.score.calls(episodes),
         }
         return s, metrics, tally
@@ -211,6 +212,15 @@ class Qmarl:
 
     def sampler_steps(self, s: TrainState) -> Float[Array, ""]:
         return (s.scorings // self.sampler.scorings * self.config.sweep).astype(jnp.float32)
+
+    def measured(self) -> Metrics:
+        """Measurements of an update, at most: of scorings, challenges, and episodes played for the log."""
+        training = self.config.training()
+        if training is None or not training.conditions.shots:
+            return {}
+        episodes = self.sampler.scorings * self.config.episodes + 2 * self.config.held_out
+        each = training.conditions.shots * self.score.calls(episodes + self.sampler.chains * SHOWN)
+        return {"measurements": jnp.float32(each)}
 
     def noise(self, returns: Float[Array, "C E"]) -> Float[Array, ""]:
         """beta times the standard error of one estimate of J; 0 where J is exact."""

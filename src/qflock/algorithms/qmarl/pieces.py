@@ -46,7 +46,9 @@ def pieces(config: QmarlConfig, env: Environment) -> Pieces:
     shared = config.share_parameters
     team = agents.build(spec, make_network, shared, config.input_stage, ids=config.agent_ids)
     alike = shared and not config.agent_ids
-    return Pieces(team, blocks.layout(team.init, config.blocks), scoring.build(env, team, alike))
+    return Pieces(
+        team, blocks.layout(team.init, config.blocks), scoring.build(env, team, alike, config.training())
+    )
 
 
 def bounds(

@@ -47,7 +47,7 @@ def summary(
     scores = scored("greedy")
     sampled = {"sampled": scored("sample")} if evaluation.by_chance(policy) else {}
     evaluated = circuit_evaluations.of_run(
-        program, shapes, weights["training"], position.update, where.training_log
+        program, settings, shapes, weights["training"], position.update, where.training_log
     )
     return {
         "run": str(where.known_as),

@@ -15,6 +15,7 @@ from qflock.files.storage import DamagedFile, set_aside
 from qflock.runs import evaluation
 from qflock.runs.folder import RunFolder
 from qflock.runs.train import loggers, returns
+from qflock.runs.train.circuit_evaluations import MEASUREMENTS
 from qflock.runs.train.program import Chunk, Part
 from qflock.runs.train.returns import Returns
 
@@ -118,14 +119,24 @@ class Ledger:
         messages: a line for each log that was damaged and is set aside.
     """
 
-    def __init__(self, where: RunFolder, seeds: Sequence[int], chunk: Chunk, position: Position) -> None:
+    def __init__(
+        self,
+        where: RunFolder,
+        seeds: Sequence[int],
+        chunk: Chunk,
+        position: Position,
+        measurements: float = 0,
+    ) -> None:
         """Open the logs, cut back to where a position left them, and the loggers beside them.
 
         Args:
             chunk: shapes of what a chunk tells; its metrics, teams and measures become columns.
             position: where the run stands.
+            measurements: of circuits, in an update of a seed; a column where there are any. A learner may
+                tell its own instead, as a metric.
         """
         self.seeds = list(seeds)
+        self._measurements = measurements
         self.position = position
         self.messages: list[str] = []
         metrics = [name for name in USUAL if name in chunk.metrics]
@@ -133,7 +144,8 @@ class Ledger:
         measures = sorted(chunk.tally.measures)
         teams = returns.teams_of(chunk)
         of_teams = [f"team{team}_{name}" for team in range(1, teams) for name in returns.OF_TEAMS]
-        columns = [*FIRST, *of_teams, *metrics, *measures]
+        measured = [MEASUREMENTS] * bool(measurements)
+        columns = [*FIRST, *of_teams, *measured, *metrics, *measures]
         if chunk.episodes is not None:
             columns.sort(key=lambda name: PUBLISHED.index(name) if name in PUBLISHED else len(PUBLISHED))
         evaluation_columns = ("seed", "env_step", *evaluation.columns(teams, measures))
@@ -180,6 +192,8 @@ class Ledger:
                 continue
             p.env_steps[i] += int(tally.env_steps[i])
             metrics = {name: float(x[i]) for name, x in chunk.metrics.items()}
+            if each := metrics.get(MEASUREMENTS, self._measurements):
+                metrics[MEASUREMENTS] = round(p.update * each)
             position = {"seed": seed, "env_step": p.env_steps[i]}
             if bad[i]:
                 p.discarded[i] += 1

@@ -21,8 +21,10 @@ from qflock.core.learner import Learner, Policy
 from qflock.core.spec import Box, Spec
 from qflock.core.steps import Metrics, Mode, Parameters
 from qflock.machine import device
+from qflock.networks import conditions
 from qflock.playing.evaluation import Scores
 from qflock.playing.rollout import Episodes, Tally
+from qflock.quantum.conditions import Training
 from qflock.runs.train.sharing import COPIES, SEEDS, Sharing
 from qflock.settings import registry
 from qflock.settings.config import Settings
@@ -193,7 +195,23 @@ def learner_of(settings: Settings, env: Environment) -> Learner:
         raise UserError(f"{settings.algorithm} trains one team; {env.spec.name} has {env.spec.num_teams}")
     _need_kind(settings.algorithm, env.spec)
     device.set_matmul_precision(settings.run.matmul_precision)
-    return module.build(settings.learner, env)
+    learner = module.build(settings.learner, env)
+    how = training_of(settings)
+    if how is None:
+        return learner
+    if settings.run.devices != 1:
+        raise UserError("circuits are measured in training on one device: leave devices out")
+    return conditions.trained(learner, how)
+
+
+def training_of(settings: Settings) -> Training | None:
+    """How circuits are measured in a run's training; None for exact values.
+
+    Args:
+        settings: of the run; a learner of the user's own may have no such settings.
+    """
+    learner: Any = settings.learner
+    return learner.training() if hasattr(learner, "training") else None
 
 
 def _need_kind(algorithm: str, spec: Spec) -> None:

@@ -27,6 +27,7 @@ from qflock.runs import checkpoint, evaluation, summaries
 from qflock.runs.folder import RunFolder
 from qflock.runs.train import ending, footprint, health, ledger, loggers, longer, program, programs, sharing
 from qflock.runs.train.callbacks import Callbacks
+from qflock.runs.train.circuit_evaluations import measurements
 from qflock.runs.train.health import Diverged, Trouble
 from qflock.runs.train.ledger import Ledger, Position
 from qflock.runs.train.progress import Progress
@@ -150,9 +151,9 @@ class Work:
 
     def _open(self, position: Position | None) -> None:
         """Open the books at a position."""
-        self.ledger = Ledger(
-            self.where, self.seeds, self.chunk_shapes, position or Position.begin(len(self.seeds))
-        )
+        start = position or Position.begin(len(self.seeds))
+        per_update = measurements(self.program, self.settings, self.shapes)
+        self.ledger = Ledger(self.where, self.seeds, self.chunk_shapes, start, per_update)
         if position is not None:
             self.hooks.go_on(position.more)
         for line in self.ledger.messages:
