@@ -1,7 +1,8 @@
 """Continuous simple spread: our IPPO and JaxMARL's script for continuous actions, in turn on the same cores.
 
 The script is ``baselines/IPPO/ippo_ff_mabrax.py`` of a checkout of JaxMARL, on ``MPE_simple_spread_v3`` with
-``action_type=Continuous``. It lives in an environment of its own (``pip install -r benchmarks/peers/jaxmarl.txt``):
+``action_type=Continuous``. It lives in an environment of its own, with what ``benchmarks/peers/jaxmarl.txt``
+names:
 
     python -m benchmarks --peer CHECKOUT --peer_python ITS/bin/python
 
