@@ -2,10 +2,10 @@
 
 They stand in ``peers/circuits.txt``, for an environment apart; one that is not installed is left out. The
 circuit is the published actor's (five layers), its loss a sum of squares, gradients by angles and weights
-(qulacs: by encoded angles). Times are taken in turn, so that a busy machine slows all; ratios are the peer's over ours.
-The first two are jitted JAX in single precision, as ours, TensorCircuit-NG with its layers in a ``lax.scan``;
-the last two are compiled C++ in double precision, one example after another, by their adjoint methods, so
-that lightning.qubit's batches, minutes through its QNode, are left out.
+(qulacs: by encoded angles). Times are taken in turn, so that a busy machine slows all; ratios are the peer's
+over ours. The first two are jitted JAX in single precision, as ours, TensorCircuit-NG with its layers in a
+``lax.scan``; the last two are compiled C++ in double precision, one example after another, by their adjoint
+methods, so that lightning.qubit's batches, minutes through its QNode, are left out.
 """
 
 from __future__ import annotations
