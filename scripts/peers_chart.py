@@ -56,7 +56,8 @@ def scores(root: Path = ROOT) -> tuple[list[Bar], dict[str, float]]:
     bars = []
     for name, one in read.items():
         oracle = one["references"]["oracle"]  # on the boards that this result was played on
-        bars.append(Bar(name, *(value / oracle for value in (one["score"], *one["interval"]))))
+        ends = (None if end is None else end / oracle for end in one["interval"])  # none of few seeds
+        bars.append(Bar(name, one["score"] / oracle, *ends))
     known = _read(root / "src/qflock/environments/measured.json")["environments"]
     published = next(one["published"]["score"] for one in known if one["name"] == "gridworld25")
     references = read[LONGEST]["references"]

@@ -120,7 +120,7 @@ def test_settings_of_circuits_are_shown_where_there_is_one(
 ) -> None:
     out = shown(f"{typed} --help", capsys)
     assert ({"circuit_layers", "simulator"} <= set(named(out))) is circuits
-    assert ("--network circuit --help  and the 16 of circuits" in out) is not circuits
+    assert ("--network circuit --help  and the 22 of circuits" in out) is not circuits
 
 
 def test_all_leaves_nothing_out(capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,7 +20,7 @@ ENOUGH = 0.99
 """Of the optimum: who has that has found it. The best of all others in a game has 0.97 of it."""
 UPDATES = 160
 """Rollouts of 128 steps, for those that make several gradient steps of each."""
-LONGER = {"a2c": 4, "entangled": 4, "eqmarl": 4, "pqn_iql": 3, "pqn_qmix": 3, "pqn_vdn": 3, "qplex": 2}
+LONGER = {"a2c": 4, "entangled": 16, "eqmarl": 4, "pqn_iql": 3, "pqn_qmix": 3, "pqn_vdn": 3, "qplex": 2}
 """How many times as many others have: those with one gradient step for each, and those that explore first."""
 COMMON = {
     "hidden": (32,),
@@ -46,7 +46,7 @@ OWN: dict[str, dict[str, Any]] = {
     "a2c": {"alpha0": 0.1},
     "entangled": {"lr": 1e-2, "entropy_weight": 0.05},
     "ippo": {"alpha0": 0.02},
-    "mappo": {"alpha0": 0.02},
+    "mappo gru": {"alpha0": 0.02},
     "eqmarl": {
         "critic": "joint",
         "lr": 1e-2,
@@ -64,7 +64,7 @@ OWN: dict[str, dict[str, Any]] = {
         "window": 4,
     },
 }
-"""What a learner needs besides."""
+"""What a learner needs besides, or with one of its networks."""
 
 
 def kinds(name: str) -> list[str]:
@@ -92,8 +92,8 @@ def learner(name: str, network: str, reward: str, env: Play) -> Learner:
     module = registry.algorithm(name)
     longer = LONGER.get(name, 1)
     clocks = {"lr_decay": longer * 20_480, "epsilon_decay": longer * 12_000}
-    own = {"reward": reward} | OWN.get(name, {}) | ({"network": network} if network else {})
-    wanted = COMMON | clocks | own
+    own = OWN.get(name, {}) | OWN.get(f"{name} {network}", {}) | ({"network": network} if network else {})
+    wanted = COMMON | clocks | {"reward": reward} | own
     return module.build(module.Config(**{k: v for k, v in wanted.items() if k in _fields(name)}), env)
 
 

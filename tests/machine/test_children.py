@@ -17,8 +17,8 @@ ROOT = Path(__file__).parents[2]
 STARTERS = {"src/qflock/machine/children.py"}
 """What may start Python."""
 OTHERS = {"src/qflock/machine/device.py", "src/qflock/machine/checkout.py", "benchmarks/peer.py"}
-OTHERS |= {"src/qflock/evidence/dash/maker.py"}
-"""What starts other programs: nvidia-smi, git, and a script of another library in its own checkout. The last
+OTHERS |= {"src/qflock/evidence/dash/maker.py", "benchmarks/peer_boxes.py"}
+"""What starts other programs: nvidia-smi, git, and scripts of another library in its own checkout. The last
 is a server's, which waits for its child, `children.command`, beside its answers."""
 WAYS = {"Popen", "run", "call", "check_call", "check_output", "getoutput", "getstatusoutput"}
 OF_OS = ("system", "popen", "exec", "spawn", "posix_spawn", "fork")

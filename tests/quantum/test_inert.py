@@ -51,7 +51,9 @@ def test_the_inert_ones_are_those_without_a_derivative(circuit):
         np.testing.assert_array_equal(still, found[name] < ROUNDING, name)
 
 
-@settings(max_examples=15, deadline=None)
+@pytest.mark.slow
+@pytest.mark.ci_slow
+@settings(max_examples=10, deadline=None)
 @given(circuit=CIRCUITS)
 def test_none_that_matters_is_called_inert(circuit):
     found = largest(circuit)

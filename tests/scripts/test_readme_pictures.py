@@ -29,8 +29,10 @@ def test_the_charts_scores_are_shares_of_each_files_own_oracle() -> None:
     memory = kept("results/gridworld_memory/pqn_qmix-gridworld25.json")
     shown = found["PQN-QMIX with GRUs, 9M"]
     assert shown.value * memory["references"]["oracle"] == pytest.approx(memory["score"])
+    assert (len(memory["scores"]), shown.low, shown.high) == (3, None, None)
+    shown, five = found["QMIX, 1M"], kept("results/gridworld_symmetries/qmix-gridworld25.json")
     assert [shown.low, shown.high] == pytest.approx(
-        [end / memory["references"]["oracle"] for end in memory["interval"]]
+        [end / five["references"]["oracle"] for end in five["interval"]]
     )
     shipped = kept("results/gridworld_shipped/qmix-gridworld25.json")["references"]
     assert bars[-1].name == peers_chart.PUBLISHED

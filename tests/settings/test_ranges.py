@@ -27,6 +27,7 @@ BESIDE = {
     "batch_size": {"row_length": 1},
     "n_step": {"row_length": 8},
     **{name: {"sampler": "spsa"} for name in ("lr_angles", "lr_input_scaling", "lr_output_scaling")},
+    "circuit_shots": {"estimator": "penalty", "distil_steps": 0},
 }
 """Settings that small values of another need: they must divide it, or use it."""
 LIMITS = [

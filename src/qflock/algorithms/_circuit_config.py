@@ -55,8 +55,8 @@ class Circuit:
     circuit_device: str = ""
     """A device of PennyLane's to train on, such as default.mixed; our simulator if empty."""
     circuit_gradient: Literal["shift", "spsa"] = "shift"
-    """shift: gradients of circuits by parameter shift where there are shots, else exact; spsa: of all weights
-    of a network at once, from a difference of losses in a random direction."""
+    """shift: circuits have gradients by parameter shift where there are shots, else exact; spsa: of all
+    weights of a network at once, from a difference of losses in a random direction."""
     spsa_step: Annotated[float, above(0, finite=True)] = 0.1
     """How far to either side that difference is taken (circuit_gradient spsa)."""
     simulator: Literal["jax", "pennylane"] = "jax"

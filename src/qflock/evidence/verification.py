@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import scipy.stats
@@ -19,6 +19,9 @@ import scipy.stats
 from qflock.core.errors import UserError
 from qflock.evidence.comparison import statistics
 from qflock.evidence.results import MARGIN
+
+if TYPE_CHECKING:
+    from qflock.settings.config import Settings
 
 ERROR = 0.001
 """The chance that any of all results that are asked for together is called false although it holds."""
@@ -47,6 +50,19 @@ class Verdict(NamedTuple):
     fault: str
 
 
+class Train(Protocol):
+    """A training from the beginning, such as `runs.train.runner.train`."""
+
+    def __call__(self, settings: Settings, /, *, quiet: bool) -> Mapping[str, Any]:
+        """Its summary.
+
+        Args:
+            settings: all of the run.
+            quiet: show no progress.
+        """
+        ...
+
+
 def prediction(scores: np.ndarray, count: int, error: float, margin: float = 0.0) -> tuple[float, float]:
     """Where the mean of new draws falls, but for an error of a given chance.
 
@@ -65,7 +81,7 @@ def verify(
     result: Mapping[str, Any],
     count: int = 2,
     error: float = ERROR,
-    train: Callable[..., Mapping[str, Any]] | None = None,
+    train: Train | None = None,
 ) -> Verdict:
     """Train a result again on seeds that it has not, which play boards of their own, and judge it.
 
