@@ -132,7 +132,7 @@ def build(env: Environment, team: Agents, alike: bool = False, training: Trainin
     """
     spec = env.spec
     low, high = spec.return_range
-    memoryless = team.memory() == ()
+    memoryless = not jax.tree.leaves(team.memory())
     table = lookup.build(env, spec, team, alike) if isinstance(env, Exact) and memoryless else None
 
     play = _player(env, team, table, training)

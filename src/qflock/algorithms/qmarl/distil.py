@@ -38,7 +38,7 @@ def build(
         shape: of its parameters.
         score: what policies earn.
     """
-    if not config.distil_steps or team.memory() != ():
+    if not config.distil_steps or jax.tree.leaves(team.memory()):
         return None
 
     def policy(parameters: Parameters, inputs: tuple[Array, Array, Array]) -> Float[Array, "N U"]:
