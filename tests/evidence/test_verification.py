@@ -62,12 +62,12 @@ def test_a_file_whose_score_was_changed_is_called_false_without_training():
 
 
 def test_two_seeds_predict_nothing():
-    with pytest.raises(UserError, match="has 2 seeds; fewer than 3 predict no others"):
+    with pytest.raises(UserError, match="has 2 seeds; fewer than 5 predict no others"):
         verification.verify(result(1.0, 2.0))
 
 
 def test_what_fits_into_the_budget_is_drawn_and_a_seed_draws_it_again():
-    many = [result(1.0, 2.0, 3.0, name=str(k), costs={"seconds": 10.0}) for k in range(20)]
+    many = [result(1.0, 2.0, 3.0, 4.0, 5.0, name=str(k), costs={"seconds": 10.0}) for k in range(20)]
     names = lambda seed: [one["name"] for one in verification.drawn(many, 2, 100.0, seed)]
     assert len(names(0)) == 5
     assert names(0) == names(0) != names(1)
@@ -102,7 +102,7 @@ def test_the_command_says_what_holds_and_what_does_not(tmp_path, monkeypatch, ca
 
 
 def test_wrong_names_and_flags_are_one_line(tmp_path):
-    (tmp_path / "good.json").write_text(json.dumps(result(1.0, 2.0, 3.0, name="good")))
+    (tmp_path / "good.json").write_text(json.dumps(result(1.0, 2.0, 3.0, 4.0, 5.0, name="good")))
     folder = ["--folder", str(tmp_path)]
     with pytest.raises(UserError, match="unknown result 'god'; did you mean 'good'"):
         run([*folder, "--verify", "god"])

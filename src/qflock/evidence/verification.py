@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 ERROR = 0.001
 """The chance that any of all results that are asked for together is called false although it holds."""
-FEWEST = 3
+FEWEST = 5
 """Seeds that a result needs to predict others."""
 
 
