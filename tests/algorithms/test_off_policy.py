@@ -43,7 +43,7 @@ TINY |= {"buffer_capacity": 48, "train_frequency": 24, "hidden": (8,), "critic_h
         ("maddpg", {"total_steps": 64_000, "lr_decay": 64_000}),
         ("matd3", {}),
         ("iddpg", {"total_steps": 64_000, "lr_decay": 64_000}),
-        ("facmac", {}),
+        ("facmac", {"total_steps": 64_000, "lr_decay": 64_000}),
         ("facmac", {"mixer": "free"}),
     ],
 )
