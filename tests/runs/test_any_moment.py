@@ -33,20 +33,21 @@ RUN = {
     "state_interval": 0,
     "hidden": (8,),
 }
+REPLAY = {
+    "total_steps": 300,
+    "log_interval": 50,
+    "eval_interval": 120,
+    "save_interval": 20,
+    "num_envs": 4,
+    "num_steps": 8,
+    "row_length": 4,
+    "buffer_capacity": 256,
+    "min_buffer_size": 32,
+    "batch_size": 16,
+    "train_frequency": 16,
+}
 LEARNERS: dict[str, dict[str, Any]] = {
-    "qmix": {
-        "total_steps": 300,
-        "log_interval": 50,
-        "eval_interval": 120,
-        "save_interval": 20,
-        "num_envs": 4,
-        "num_steps": 8,
-        "row_length": 4,
-        "buffer_capacity": 256,
-        "min_buffer_size": 32,
-        "batch_size": 16,
-        "train_frequency": 16,
-    },
+    "qmix": REPLAY,
     "ippo": {
         "total_steps": 300,
         "log_interval": 50,
@@ -57,19 +58,10 @@ LEARNERS: dict[str, dict[str, Any]] = {
         "minibatches": 2,
     },
     "masac": {
+        **REPLAY,
         "env": str(Path(__file__).parents[1] / "tiny.py") + ":Mirror",
-        "total_steps": 300,
-        "log_interval": 50,
-        "eval_interval": 120,
-        "save_interval": 20,
-        "num_envs": 4,
-        "num_steps": 8,
-        "row_length": 4,
         "n_step": 2,
         "buffer_capacity": 128,  # it goes round twice
-        "min_buffer_size": 32,
-        "batch_size": 16,
-        "train_frequency": 16,
         "policy_delay": 2,
     },
     "qmarl": {

@@ -18,6 +18,7 @@ import scipy.stats
 
 from qflock.core.errors import UserError
 from qflock.evidence.comparison import statistics
+from qflock.evidence.comparison.intervals import LEAST
 from qflock.evidence.results import MARGIN
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 ERROR = 0.001
 """The chance that any of all results that are asked for together is called false although it holds."""
-FEWEST = 5
-"""Seeds that a result needs to predict others."""
 
 
 class Verdict(NamedTuple):
@@ -99,8 +98,8 @@ def verify(
 
     name, metric, stated = str(result["name"]), str(result["metric"]), float(result["score"])
     known = np.array(list(result["scores"].values()), float)
-    if len(known) < FEWEST:
-        raise UserError(f"{name} has {len(known)} seeds; fewer than {FEWEST} predict no others")
+    if len(known) < LEAST:
+        raise UserError(f"{name} has {len(known)} seeds; fewer than {LEAST} predict no others")
     ends = result["references"]
     margin = MARGIN * abs(ends.get("oracle", 1.0) - ends.get("random", 0.0))
     low, high = prediction(known, count, error, margin)
@@ -138,7 +137,7 @@ def drawn(
         seconds: that all may take.
         seed: of the draw.
     """
-    able = [one for one in results if len(one["scores"]) >= FEWEST and "seconds" in one["costs"]]
+    able = [one for one in results if len(one["scores"]) >= LEAST and "seconds" in one["costs"]]
     order, left, chosen = np.random.default_rng(seed).permutation(len(able)), seconds, []
     for place in order:
         needs = count * float(able[place]["costs"]["seconds"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -57,7 +56,7 @@ def share(
     elif what == "unpaired":
         truth, found = 0.0, method(gap, x, y, **more)
     else:
-        truth, found = 0.5, intervals.improvement(x, y, partial(method, resamples=RESAMPLES))
+        truth, found = 0.5, method(statistics.probability_of_improvement, x, y, **more)
     held = (found.low - 1e-9 <= truth) & (truth <= found.high + 1e-9)
     return float(held.mean()), float((found.high - found.low).mean())
 

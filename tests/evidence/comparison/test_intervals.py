@@ -8,7 +8,8 @@ from qflock.evidence.comparison import intervals, statistics
 from tests.evidence.comparison import coverage
 from tests.evidence.comparison.coverage import SHAPES, share
 
-HEAPS, FAILURES = "two heaps (30 and 70 %)", "one run in ten fails"
+HEAPS = "two heaps (30 and 70 %)"
+BEATS = statistics.probability_of_improvement
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -54,15 +55,15 @@ def test_below_five_seeds_there_is_none_and_the_percentile_one_can_be_had():
     assert found.value == 2.5
     assert np.isnan([found.low, found.high]).all()
     assert np.isfinite(intervals.METHODS["percentile"](statistics.mean, x).low)
-    assert np.isnan(intervals.improvement(x, x + 1, intervals.joined).low)
+    assert np.isnan(intervals.joined(BEATS, x, x + 1).low)
 
 
 def test_clear_wins_of_few_runs_are_no_certainty():
     x = np.arange(5.0)[:, None]
-    low, high = intervals.improvement(x + 10, x, intervals.joined)[1:]
+    low, high = intervals.joined(BEATS, x + 10, x)[1:]
     assert high == 1
     assert 0.5 < low < 0.7
-    assert intervals.improvement(x + 10, x, statistics.bootstrap).low == 1
+    assert statistics.bootstrap(BEATS, x + 10, x).low == 1
 
 
 def test_one_learner_against_itself_is_seldom_called_better():

@@ -186,7 +186,7 @@ def _rows(
             gap = intervals.clipped(method(statistics.optimality_gap, sample.normalised), 0)
             row = dataclasses.replace(row, optimality_gap=gap)
         if base is not None and label != baseline:
-            better = intervals.improvement(sign * sample.scores, sign * base.scores, method)
+            better = method(statistics.probability_of_improvement, sign * sample.scores, sign * base.scores)
             difference, common = _difference(sample, base, method)
             row = dataclasses.replace(row, improvement=better, difference=difference, paired_seeds=common)
         rows.append(row)

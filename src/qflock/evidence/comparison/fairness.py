@@ -13,10 +13,11 @@ import numpy as np
 
 from qflock.evidence import metrics, records
 from qflock.evidence.comparison.finding import Finding, Kind
+from qflock.evidence.comparison.intervals import LEAST
 from qflock.evidence.records import Record
 from qflock.machine import checkout
 
-FEW_SEEDS = 5
+FEW_SEEDS = LEAST
 MATCHED = 1.1
 """Parameters count as matched where the most are no more than this many times the fewest."""
 ROUNDING = 1.01

@@ -51,6 +51,8 @@ def joined(
 ) -> Interval:
     """The least interval that holds both the percentile bootstrap's and the jackknife's.
 
+    The chance of an improvement has Newcombe's in their place.
+
     Args:
         estimator: maps the samples' arrays to numbers, reducing the axes R and T.
         samples: arrays ``(..., R, T)``; R may differ between them, T not.
@@ -64,7 +66,11 @@ def joined(
     """
     samples = tuple(np.asarray(sample, float) for sample in samples)
     if min(sample.shape[-2] for sample in samples) < LEAST:
-        return _unknown(np.asarray(estimator(*samples)))
+        value = np.asarray(estimator(*samples))
+        return Interval(value, np.full(value.shape, np.nan), np.full(value.shape, np.nan))
+    if estimator is statistics.probability_of_improvement:
+        x, y = samples
+        return _newcombe(x, y, confidence)
     more = {"resamples": resamples, "confidence": confidence, "seed": seed}
     value, low, high = statistics.bootstrap(estimator, *samples, paired=paired, **more)
     deviation, freedom = jackknife(estimator, *samples, paired=paired)
@@ -106,24 +112,14 @@ def jackknife(
     return np.sqrt(total), freedom
 
 
-def improvement(x: np.ndarray, y: np.ndarray, method: Method, confidence: float = CONFIDENCE) -> Interval:
+def _newcombe(x: np.ndarray, y: np.ndarray, confidence: float) -> Interval:
     """The chance that a run of X beats one of Y; its interval is no point where all runs do.
 
     A bootstrap takes runs that all beat all others for certainty. Instead: Newcombe (2006), method 5, the
     chances that differ from the estimate by less than their own standard error allows. Over several tasks it
     counts the runs of one, which is too wide rather than too narrow.
-
-    Args:
-        x: ``(..., R, T)``.
-        y: ``(..., Q, T)``.
-        method: of all other intervals: a bootstrap alone, `statistics.bootstrap`, is taken here too.
-        confidence: coverage aimed at.
     """
-    if getattr(method, "func", method) is statistics.bootstrap:
-        return method(statistics.probability_of_improvement, x, y)
     value, (runs_x, runs_y) = statistics.probability_of_improvement(x, y), (x.shape[-2], y.shape[-2])
-    if min(runs_x, runs_y) < LEAST:
-        return _unknown(value)
     chances = np.linspace(0, 1, 10_001)
     more = (runs_x + runs_y) / 2 - 1
     spread = 1 + more * (1 - chances) / (2 - chances) + more * chances / (1 + chances)
@@ -141,10 +137,6 @@ def clipped(found: Interval, low: float, high: float = np.inf) -> Interval:
         low, high: least and largest possible value.
     """
     return Interval(found.value, np.clip(found.low, low, high), np.clip(found.high, low, high))
-
-
-def _unknown(value: np.ndarray) -> Interval:
-    return Interval(value, np.full(value.shape, np.nan), np.full(value.shape, np.nan))
 
 
 METHODS: dict[str, Method] = {"joined": joined, "percentile": statistics.bootstrap}
